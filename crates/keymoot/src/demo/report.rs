@@ -1,0 +1,243 @@
+//! The demo as text, at most 80 columns wide except for what must stay in one piece.
+
+use std::io::Write;
+use std::time::Duration;
+
+use keymoot_protocol::envelope::Kind;
+use keymoot_types::{Party, Scheme, Threshold};
+
+use super::keygen::{ROUNDS, stage_name};
+use super::link::Stage;
+use super::names::names;
+use super::plan::Plan;
+use super::scene::{Audience, KeyFacts, Refusal, Scene, Signed};
+use crate::failure::{Failure, NOT_ENOUGH_SIGNERS};
+
+/// More parties than this are counted, not listed, beside each round.
+const LISTED_PARTIES: usize = 6;
+
+/// Whether there is colour.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    Plain,
+    Colour,
+}
+
+impl Ink {
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        }
+    }
+
+    fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    fn warning(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+}
+
+/// Tells the demo to a person, line by line as it happens.
+pub struct Text<'a> {
+    out: &'a mut dyn Write,
+    ink: Ink,
+    keys: usize,
+    signatures: usize,
+    refusals: usize,
+}
+
+impl<'a> Text<'a> {
+    pub fn new(out: &'a mut dyn Write, ink: Ink) -> Self {
+        Self { out, ink, keys: 0, signatures: 0, refusals: 0 }
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), Failure> {
+        writeln!(self.out, "{line}").map_err(Failure::Output)
+    }
+
+    fn lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+        lines.iter().try_for_each(|line| self.line(line))
+    }
+
+    fn field(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        self.line(&format!("    {name:<11}{value}"))
+    }
+
+    fn opening(&mut self, plan: &Plan) -> Result<(), Failure> {
+        let title = self.ink.strong(concat!("keymoot ", env!("CARGO_PKG_VERSION")));
+        let warning = self.ink.warning("DEMO: do not put money here.");
+        self.lines(&[
+            format!(" {title} · demo · everything in this process, nothing is stored"),
+            format!(" {warning} All shares are in one process and end with it."),
+            format!(
+                " threshold {}: any {} of {} parties sign, fewer cannot",
+                plan.threshold,
+                plan.threshold.needed(),
+                plan.threshold.total()
+            ),
+        ])
+    }
+
+    fn key_begins(&mut self, scheme: Scheme, threshold: Threshold) -> Result<(), Failure> {
+        let title = self.ink.strong(&format!("Generate a key · {scheme} · {threshold}"));
+        self.lines(&[
+            String::new(),
+            format!(" {title}"),
+            format!("    {:<12}{:>8}{:>11}{:>10}   moved on", "round", "messages", "bytes", "ms"),
+        ])
+    }
+
+    fn stage(&mut self, stage: &Stage) -> Result<(), Failure> {
+        let (round, kind) = stage.slot;
+        let number = match kind {
+            Kind::Body => format!("{}/{ROUNDS}", u16::from(round) + 1),
+            Kind::Echo => String::new(),
+        };
+        let Stage { messages, bytes, .. } = stage;
+        let ms = millis(stage.elapsed);
+        let marks = self.marks(&stage.past);
+        self.line(&format!(
+            "    {number:<4}{:<8}{messages:>8}{bytes:>11}{ms:>10}   {marks}",
+            stage_name(stage.slot)
+        ))
+    }
+
+    fn marks(&self, past: &[(Party, bool)]) -> String {
+        if past.len() > LISTED_PARTIES {
+            let count = past.iter().filter(|(_, is_past)| *is_past).count();
+            let mark = if count == past.len() { self.ink.good("✓") } else { self.ink.bad("✗") };
+            return format!("{count} of {} {mark}", past.len());
+        }
+        let mark = |(party, is_past): &(Party, bool)| {
+            let mark = if *is_past { self.ink.good("✓") } else { self.ink.bad("✗") };
+            format!("{} {mark}", party.index())
+        };
+        past.iter().map(mark).collect::<Vec<_>>().join(" ")
+    }
+
+    fn key_ready(&mut self, key: &KeyFacts) -> Result<(), Failure> {
+        self.keys += 1;
+        let tick = self.ink.good("✓");
+        self.lines(&[
+            format!("  {tick} key ready in {} ms, nobody ever held the private key", millis(key.elapsed)),
+            format!("  {tick} certificate checked, {0} of {0} signatures", key.certificate),
+        ])?;
+        self.field("key", &key.key.to_string())?;
+        self.field("transcript", &key.transcript.to_string())?;
+        match &key.taproot {
+            Some(taproot) => {
+                self.field("internal", &hex::encode(taproot.internal_key))?;
+                self.field("output", &hex::encode(key.output_key))?;
+                self.field("address", &self.ink.strong(&taproot.address))?;
+                self.field("xpub", &taproot.xpub)
+            }
+            None => self.field("public key", &self.ink.strong(&hex::encode(key.output_key))),
+        }
+    }
+
+    fn asking(&mut self, threshold: Threshold, message: &str) -> Result<(), Failure> {
+        let title = self.ink.strong(&format!("Sign {message:?} with {} parties", threshold.needed()));
+        self.lines(&[String::new(), format!(" {title}")])
+    }
+
+    fn signed(&mut self, signed: &Signed) -> Result<(), Failure> {
+        self.signatures += 1;
+        let ms = millis(signed.elapsed);
+        self.line(&format!("  {} · signers {} · {ms} ms", signed.scheme, names(&signed.signers)))?;
+        if let Some(digest) = signed.digest {
+            self.field("digest", &hex::encode(digest))?;
+            self.field("", "= text_message(message), which is never a transaction's digest")?;
+        }
+        let (first, second) = signed.signature.split_at(32);
+        self.field("signature", &hex::encode(first))?;
+        self.field("", &hex::encode(second))?;
+        let tick = self.ink.good("✓");
+        self.line(&format!("    verified with {} {tick}", signed.verifier))
+    }
+
+    fn away(&mut self, away: &[Party], left: &[Party], threshold: Threshold) -> Result<(), Failure> {
+        let title = self.ink.strong(&format!("Take {} away; left: {}", names(away), names(left)));
+        self.lines(&[String::new(), format!(" {title}")])?;
+        if threshold.needed() == threshold.total() {
+            self.line(&format!("  every party of {threshold} is needed, so nobody can stand in"))?;
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, refusal: &Refusal) -> Result<(), Failure> {
+        self.refusals += 1;
+        let Refusal { scheme, needed, reachable, absent, .. } = refusal;
+        let error = self.ink.bad(&format!("error[{NOT_ENOUGH_SIGNERS}]"));
+        self.lines(&[
+            format!("  {scheme}"),
+            format!(
+                "  {error}: not enough signers: need {needed}, reachable {} ({})",
+                reachable.len(),
+                names(reachable)
+            ),
+        ])?;
+        for party in absent {
+            self.line(&format!("    ├ {:<9} taken away by this demo, with its share", party.to_string()))?;
+        }
+        let back = match usize::from(*needed).saturating_sub(reachable.len()) {
+            missing if missing >= absent.len() => names(absent),
+            1 => format!("one of {}", names(absent)),
+            missing => format!("{missing} of {}", names(absent)),
+        };
+        self.lines(&[
+            "    = the message was NOT signed and no nonce was used".to_owned(),
+            format!("    = help: bring {back} back, then ask again"),
+        ])
+    }
+
+    fn closing(&mut self) -> Result<(), Failure> {
+        let tick = self.ink.good("✓");
+        let line = format!(
+            " {tick} {} · {}, all verified · {}, as planned",
+            count(self.keys, "key"),
+            count(self.signatures, "signature"),
+            count(self.refusals, "refusal"),
+        );
+        self.lines(&[
+            String::new(),
+            line,
+            " Try: keymoot demo --parties 5 --threshold 3".to_owned(),
+            "      keymoot demo --json".to_owned(),
+        ])
+    }
+}
+
+impl Audience for Text<'_> {
+    fn see(&mut self, scene: Scene<'_>) -> Result<(), Failure> {
+        match scene {
+            Scene::Opening(plan) => self.opening(plan),
+            Scene::KeyBegins(scheme, threshold) => self.key_begins(scheme, threshold),
+            Scene::Stage(stage) => self.stage(stage),
+            Scene::KeyReady(key) => self.key_ready(key),
+            Scene::Asking { threshold, message } => self.asking(threshold, message),
+            Scene::Signed(signed) => self.signed(signed),
+            Scene::Away { away, left, threshold } => self.away(away, left, threshold),
+            Scene::Refused(refusal) => self.refused(refusal),
+            Scene::Closing => self.closing(),
+        }
+    }
+}
+
+fn millis(elapsed: Duration) -> String {
+    format!("{:.1}", elapsed.as_secs_f64() * 1000.0)
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

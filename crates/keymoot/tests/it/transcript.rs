@@ -1,0 +1,155 @@
+//! What people read.
+
+use std::io::Read;
+use std::process::Stdio;
+
+use crate::{keymoot, must_print};
+
+/// Checks that the words occur, each after the one before.
+fn must_tell(text: &str, words: &[&str]) {
+    let mut rest = text;
+    for word in words {
+        let Some((_, after)) = rest.split_once(word) else {
+            panic!("no `{word}` in the rest of it:\n{rest}")
+        };
+        rest = after;
+    }
+}
+
+const ROUNDS: [&str; 9] = [
+    "1/6 hello",
+    "2/6 commit",
+    "    echo",
+    "3/6 open",
+    "    echo",
+    "4/6 shares",
+    "5/6 proofs",
+    "    echo",
+    "6/6 certify",
+];
+
+#[test]
+fn the_demo_tells_its_whole_story_in_order() {
+    let text = must_print(&["demo"]);
+    let keygen =
+        |scheme| [&[scheme], &ROUNDS[..], &["key ready in", "nobody ever held the private key"]].concat();
+    let words =
+        [
+            &[
+                concat!("keymoot ", env!("CARGO_PKG_VERSION")),
+                "everything in this process, nothing is stored",
+            ][..],
+            &["DEMO: do not put money here", "threshold 2-of-3"],
+            &keygen("Generate a key · frost-taproot"),
+            &[
+                "certificate checked, 3 of 3 signatures",
+                "key_",
+                "transcript",
+                "internal",
+                "output",
+                "bc1p",
+                "xpub6",
+            ],
+            &keygen("Generate a key · frost-ed25519"),
+            &["certificate checked, 3 of 3 signatures", "key_", "transcript", "public key"],
+            &["Sign \"hello from keymoot\" with 2 parties"],
+            &["frost-taproot · signers party 1, party 2 ·", "digest", "text_message", "signature"],
+            &["verified with libsecp256k1 ✓"],
+            &["frost-ed25519 · signers party 1, party 2 ·", "signature", "verified with ed25519-dalek ✓"],
+            &["Take party 2 away; left: party 1, party 3"],
+            &["frost-taproot · signers party 1, party 3 ·", "verified with libsecp256k1 ✓"],
+            &["frost-ed25519 · signers party 1, party 3 ·", "verified with ed25519-dalek ✓"],
+            &["Take party 3 away; left: party 1\n"],
+            &["error[E2104]: not enough signers: need 2, reachable 1 (party 1)\n"],
+            &["├ party 2 ", "├ party 3 ", "= the message was NOT signed and no nonce was used\n"],
+            &["= help: bring one of party 2, party 3 back, then ask again\n"],
+            &["error[E2104]", "= the message was NOT signed"],
+            &["2 keys · 4 signatures, all verified · 2 refusals, as planned"],
+        ]
+        .concat();
+    must_tell(&text, &words);
+}
+
+#[test]
+fn every_party_is_ticked_in_every_round() {
+    let text = must_print(&["demo", "--parties", "5", "--threshold", "3", "--scheme", "frost-ed25519"]);
+    assert_eq!(text.matches("1 ✓ 2 ✓ 3 ✓ 4 ✓ 5 ✓\n").count(), ROUNDS.len(), "{text}");
+    must_tell(
+        &text,
+        &[
+            "signers party 1, party 2, party 3 ·",
+            "Take party 3 away; left: parties 1, 2, 4, 5",
+            "signers party 1, party 2, party 4 ·",
+            "Take party 4, party 5 away; left: party 1, party 2",
+            "error[E2104]: not enough signers: need 3, reachable 2 (party 1, party 2)",
+            "├ party 3 ",
+            "├ party 4 ",
+            "├ party 5 ",
+            "= help: bring one of party 3, party 4, party 5 back, then ask again",
+        ],
+    );
+}
+
+#[test]
+fn many_parties_are_counted() {
+    let text = must_print(&["demo", "--parties", "12", "--threshold", "7", "--scheme", "frost-taproot"]);
+    assert_eq!(text.matches("12 of 12 ✓\n").count(), ROUNDS.len(), "{text}");
+    must_tell(&text, &["signers parties 1-7 ·", "signers parties 1-6, 8 ·", "reachable 6 (parties 1-6)"]);
+}
+
+#[test]
+fn where_everybody_is_needed_losing_one_is_enough_to_be_refused() {
+    let text = must_print(&["demo", "--parties", "3", "--threshold", "3", "--scheme", "frost-taproot"]);
+    must_tell(
+        &text,
+        &[
+            "signers party 1, party 2, party 3 ·",
+            "verified with libsecp256k1 ✓",
+            "every party of 3-of-3 is needed",
+            "error[E2104]: not enough signers: need 3, reachable 2 (party 1, party 2)",
+            "├ party 3 ",
+            "= the message was NOT signed and no nonce was used",
+            "= help: bring party 3 back, then ask again",
+            "1 key · 1 signature, all verified · 1 refusal",
+        ],
+    );
+}
+
+#[test]
+fn a_pipe_gets_no_escapes_and_lines_that_fit() {
+    for text in [must_print(&["demo"]), must_print(&["demo", "--message", "\u{1b}[31mred\u{7}\n"])] {
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        let wide = |line: &&str| line.chars().count() > 80 && !line.trim_start().starts_with("xpub ");
+        assert_eq!(text.lines().find(wide), None);
+    }
+    let output = keymoot(&["demo"]).env("NO_COLOR", "1").output().unwrap();
+    assert!(output.status.success() && !output.stdout.contains(&0x1b));
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let mut child = keymoot(&["demo"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut complaints = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+    assert_eq!((child.wait().unwrap().code(), complaints.as_str()), (Some(0), ""));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error_with_its_own_exit_code() {
+    for arguments in [&["demo"][..], &["demo", "--json"]] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = keymoot(arguments).stdout(full).output().unwrap();
+        let complaints = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{complaints}");
+        assert!(complaints.starts_with("error[E7401]: the output could not be written: "), "{complaints}");
+    }
+}
+
+#[test]
+fn exit_codes_are_in_the_help() {
+    for arguments in [&["--help"][..], &["demo", "--help"], &["demo", "-h"]] {
+        must_tell(&must_print(arguments), &["Exit codes:", "\n  0 ", "\n  2 ", "\n  70 ", "\n  74 "]);
+    }
+}

@@ -1,0 +1,210 @@
+//! How a session ends badly, sorted by whose fault it was.
+//!
+//! The four classes decide what happens next: only after [`Abort::Benign`] may anybody try again as before. A
+//! retry is always a new session. [`Abort::culprits`] is exhaustive, so that a new class cannot forget to answer.
+
+use keymoot_types::Party;
+
+use crate::evidence::Evidence;
+
+/// The end of a session without a result.
+#[derive(Debug)]
+pub enum Abort {
+    /// Nobody is at fault as far as anyone can prove: silence, or views that the relay may have split.
+    Benign(Benign),
+    /// These parties broke the protocol, provably. Exclude them and start anew.
+    Blame(Blames),
+    /// These parties broke a check whose outcome depends on our secrets. Persist the ban and burn all state
+    /// shared with them before anything else happens; never retry with them.
+    BanAndBurn(Blames),
+    /// We broke a promise of our own; a defect of this program.
+    Bug(&'static str),
+}
+
+/// Why a session ended without a culprit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Benign {
+    /// The deadline passed while these parties had not been heard of. Silence proves nothing.
+    TimedOut {
+        /// Whose message of the current round is missing.
+        missing: Vec<Party>,
+    },
+    /// This party vouches for another view of the broadcasts than ours; who split it cannot be told.
+    SplitView {
+        /// Whose view differs.
+        from: Party,
+    },
+    /// The joint result is the identity; honest randomness makes that as likely as guessing a key.
+    Degenerate,
+}
+
+/// What a culprit did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A message is not the canonical encoding of any legal message of its round.
+    Malformed,
+    /// A message is longer than its round allows.
+    TooLong,
+    /// A broadcast was addressed to one party, or a direct message to all.
+    Misrouted,
+    /// Two different messages were signed for one slot.
+    Equivocation,
+    /// An echo reports something that its alleged sender never signed, or does not cover all participants.
+    FalseEcho,
+    /// A message vouches for a view other than the one its sender had agreed to.
+    FalseView,
+    /// An opening does not match its commitment.
+    WrongOpening,
+    /// A commitment vector has another length than the threshold.
+    WrongThreshold,
+    /// A share does not match the dealer's commitments.
+    WrongShare,
+    /// A proof of knowledge does not verify.
+    WrongProof,
+    /// A signature on the key's certificate does not verify.
+    WrongCertificate,
+    /// A signature share does not verify.
+    WrongSignatureShare,
+}
+
+impl Fault {
+    /// Every fault, in the order of its number on the wire.
+    pub const ALL: [Self; 12] = [
+        Self::Malformed,
+        Self::TooLong,
+        Self::Misrouted,
+        Self::Equivocation,
+        Self::FalseEcho,
+        Self::FalseView,
+        Self::WrongOpening,
+        Self::WrongThreshold,
+        Self::WrongShare,
+        Self::WrongProof,
+        Self::WrongCertificate,
+        Self::WrongSignatureShare,
+    ];
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "sent a malformed message",
+            Self::TooLong => "sent a message longer than its round allows",
+            Self::Misrouted => "addressed a message to the wrong audience",
+            Self::Equivocation => "signed two different messages for one slot",
+            Self::FalseEcho => "echoed something that was never said",
+            Self::FalseView => "vouched for a view it cannot have had",
+            Self::WrongOpening => "opened a commitment to something else",
+            Self::WrongThreshold => "committed to a polynomial of the wrong degree",
+            Self::WrongShare => "dealt a share that does not match its commitments",
+            Self::WrongProof => "sent a proof of knowledge that does not verify",
+            Self::WrongCertificate => "signed another certificate than ours",
+            Self::WrongSignatureShare => "sent a signature share that does not verify",
+        })
+    }
+}
+
+/// One culprit, what it did, and the evidence for third parties.
+#[derive(Debug)]
+pub struct Blame {
+    /// The culprit.
+    pub party: Party,
+    /// What it did.
+    pub fault: Fault,
+    /// The rounds of the culprit's own messages that prove it.
+    pub cites: Vec<u8>,
+    /// Those messages and what they vouch for; filled in by the session, which holds the signed envelopes.
+    pub evidence: Evidence,
+}
+
+/// At least one culprit, each named once.
+#[derive(Debug)]
+pub struct Blames(Vec<Blame>);
+
+impl Blames {
+    /// A single culprit.
+    #[must_use]
+    pub fn one(blame: Blame) -> Self {
+        Self(vec![blame])
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Blame> {
+        self.0.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Blame> {
+        self.0.iter_mut()
+    }
+}
+
+/// Collects the charges of one round, so that every culprit is found before anybody is told.
+#[derive(Default)]
+pub struct Charges(Vec<Blame>);
+
+impl Charges {
+    /// Charges `party` with `fault`, shown by its messages of the rounds `cites`; the first charge stands.
+    pub fn bring(&mut self, party: Party, fault: Fault, cites: &[u8]) {
+        if !self.0.iter().any(|blame| blame.party == party) {
+            self.0.push(Blame { party, fault, cites: cites.to_vec(), evidence: Evidence::default() });
+        }
+    }
+
+    /// Charges `party` unless `holds`.
+    pub fn unless(&mut self, holds: bool, party: Party, fault: Fault, cites: &[u8]) {
+        if !holds {
+            self.bring(party, fault, cites);
+        }
+    }
+
+    /// Nothing, or the end of the session.
+    ///
+    /// # Errors
+    /// [`Abort::Blame`] with everybody who was charged.
+    pub fn verdict(self) -> Result<(), Abort> {
+        if self.0.is_empty() { Ok(()) } else { Err(Abort::Blame(Blames(self.0))) }
+    }
+}
+
+impl Abort {
+    /// Who is at fault. Exhaustive on purpose: a new class has to answer.
+    #[must_use]
+    pub fn culprits(&self) -> Vec<Party> {
+        match self {
+            Self::Blame(blames) | Self::BanAndBurn(blames) => {
+                blames.iter().map(|blame| blame.party).collect()
+            }
+            Self::Benign(Benign::TimedOut { .. } | Benign::SplitView { .. } | Benign::Degenerate)
+            | Self::Bug(_) => Vec::new(),
+        }
+    }
+
+    pub(crate) fn blame(party: Party, fault: Fault, evidence: Evidence) -> Self {
+        Self::Blame(Blames::one(Blame { party, fault, cites: Vec::new(), evidence }))
+    }
+}
+
+impl std::fmt::Display for Abort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Benign(Benign::TimedOut { missing }) => {
+                f.write_str("the deadline passed without a message from")?;
+                missing.iter().try_for_each(|party| write!(f, " {party}"))
+            }
+            Self::Benign(Benign::SplitView { from }) => {
+                write!(f, "{from} was shown other broadcasts than we were")
+            }
+            Self::Benign(Benign::Degenerate) => f.write_str("the joint result is the identity"),
+            Self::Blame(blames) | Self::BanAndBurn(blames) => {
+                let mut separator = "";
+                blames.iter().try_for_each(|blame| {
+                    let joint = std::mem::replace(&mut separator, "; ");
+                    write!(f, "{joint}{} {}", blame.party, blame.fault)
+                })
+            }
+            Self::Bug(what) => write!(f, "defect in keymoot: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Abort {}

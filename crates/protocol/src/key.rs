@@ -1,0 +1,213 @@
+//! What key generation leaves behind: one public key package for everybody, one secret share for each member.
+
+use std::sync::Arc;
+
+use keymoot_types::{Epoch, KeyId, PARTIES_MAX, Party, Scheme, Secret};
+
+use crate::codec::{Malformed, Reader, Wire, Writer};
+use crate::context::Committee;
+use crate::curve::{Curve, group::Group};
+use crate::derive::output_key;
+use crate::identity::IdentitySignature;
+use crate::transcript::{Hash, Ready, Transcript};
+use crate::vss::lagrange;
+
+/// The public side of a key: what it is, who holds it, and everybody's signature that it is so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupKey<C: Curve> {
+    /// The scheme this key serves, and no other.
+    pub scheme: Scheme,
+    /// Its holders.
+    pub committee: Arc<Committee>,
+    /// Its name.
+    pub key: KeyId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The public key Y. For Taproot this is the internal key.
+    pub public: C::Point,
+    /// X₁ … Xₙ: the public counterpart of every member's share.
+    pub shares: Vec<C::Point>,
+    /// The key's own BIP-32 chain code, drawn by all members together.
+    pub chain_code: [u8; 32],
+    /// The Taproot script tree the output key commits to; `None` is provably no script at all.
+    pub merkle_root: Option<[u8; 32]>,
+    /// The key under which signatures verify: 32 bytes, x-only for Taproot, RFC 8032 for Ed25519.
+    pub output_key: [u8; 32],
+    /// The session that generated the key.
+    pub session: Hash,
+    /// Everything that was broadcast in it.
+    pub view: Hash,
+    /// Every member's signature over all of the above, in index order: the key's certificate.
+    pub certificate: Vec<IdentitySignature>,
+}
+
+/// A public key package that must not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// The certificate does not have exactly one signature of each member.
+    #[error("the certificate does not have exactly one signature for each member")]
+    Incomplete,
+    /// A member's signature does not verify.
+    #[error("the signature of {0} on the certificate does not verify")]
+    Signature(Party),
+    /// The public shares or the output key do not follow from the public key.
+    #[error("the public shares or the output key do not belong to the public key")]
+    Inconsistent,
+}
+
+impl<C: Curve> GroupKey<C> {
+    /// Everything that the certificate covers.
+    pub(crate) fn write_outputs(&self, writer: &mut Writer) {
+        writer.text(C::LABEL);
+        writer.text(self.scheme.name());
+        self.committee.write(writer);
+        writer.bytes(self.key.as_bytes());
+        writer.uint(self.epoch.0);
+        writer.point::<C>(&self.public);
+        writer.list(self.shares.iter(), |writer, share| writer.point::<C>(share));
+        writer.bytes(&self.chain_code);
+        writer.option(self.merkle_root.as_ref(), |writer, root| writer.bytes(root));
+        writer.bytes(&self.output_key);
+        self.session.write(writer);
+        self.view.write(writer);
+    }
+
+    /// The digest that every member signed; it names this package in later sessions.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        Ready(self).digest()
+    }
+
+    /// The public counterpart of a member's share.
+    #[must_use]
+    pub fn share_of(&self, party: Party) -> Option<&C::Point> {
+        self.shares.get(usize::from(party.index()).checked_sub(1)?)
+    }
+
+    /// Checks the certificate and that the public shares belong to the public key. Nothing else makes a key usable.
+    ///
+    /// # Errors
+    /// A missing or wrong signature; shares of another polynomial.
+    pub fn verify(&self) -> Result<(), CertificateError> {
+        let threshold = self.committee.threshold();
+        let total = usize::from(threshold.total());
+        if self.certificate.len() != total {
+            return Err(CertificateError::Incomplete);
+        }
+        let output = output_key::<C>(self.scheme, &self.public, self.merkle_root.as_ref());
+        if self.shares.len() != total || output != Some(self.output_key) || !self.is_one_polynomial() {
+            return Err(CertificateError::Inconsistent);
+        }
+        let digest = self.digest();
+        for (party, signature) in threshold.parties().zip(&self.certificate) {
+            if !self.committee.identity(party).is_some_and(|identity| identity.verifies(&digest, signature)) {
+                return Err(CertificateError::Signature(party));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the public key and all public shares lie on one polynomial of degree t−1: any t neighbours interpolate to
+    /// the key, and two such windows share t−1 points and the constant term, which fix the polynomial.
+    pub(crate) fn is_one_polynomial(&self) -> bool {
+        let threshold = self.committee.threshold();
+        let parties: Vec<Party> = threshold.parties().collect();
+        parties
+            .windows(usize::from(threshold.needed()))
+            .all(|quorum| self.interpolate(quorum) == Some(self.public))
+    }
+
+    fn interpolate(&self, quorum: &[Party]) -> Option<C::Point> {
+        quorum.iter().try_fold(C::Point::identity(), |sum, party| {
+            Some(sum + *self.share_of(*party)? * lagrange::<C>(quorum, *party)?)
+        })
+    }
+}
+
+impl<C: Curve> Wire for GroupKey<C> {
+    fn write(&self, writer: &mut Writer) {
+        self.write_outputs(writer);
+        writer.list(self.certificate.iter(), |writer, signature| writer.bytes(&signature.0));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        if reader.text()? != C::LABEL {
+            return Err(Malformed::Choice);
+        }
+        let scheme: Scheme = reader.text()?.parse().map_err(|_| Malformed::Choice)?;
+        if scheme.curve() != C::NAME {
+            return Err(Malformed::Choice);
+        }
+        let parties = usize::from(PARTIES_MAX);
+        Ok(Self {
+            scheme,
+            committee: Arc::new(Committee::read(reader)?),
+            key: KeyId::new(reader.fixed()?),
+            epoch: Epoch(reader.uint()?),
+            public: reader.point::<C>()?,
+            shares: reader.list(parties, Reader::point::<C>)?,
+            chain_code: reader.fixed()?,
+            merkle_root: reader.option(Reader::fixed)?,
+            output_key: reader.fixed()?,
+            session: Hash::read(reader)?,
+            view: Hash::read(reader)?,
+            certificate: reader.list(parties, |reader| reader.fixed().map(IdentitySignature))?,
+        })
+    }
+}
+
+/// One member's share of a key, beside the key's public side. Secret: no `Clone`, no `Debug`, wiped on drop.
+///
+/// ```compile_fail
+/// type Secret = keymoot_protocol::key::KeyShare<keymoot_protocol::curve::Ed25519>;
+/// fn copy(share: &Secret) -> Secret {
+///     share.clone()
+/// }
+/// ```
+pub struct KeyShare<C: Curve> {
+    party: Party,
+    secret: Secret<C::Scalar>,
+    group: Arc<GroupKey<C>>,
+}
+
+/// A share that does not belong to the key it was presented with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the share does not belong to this key and party")]
+pub struct ForeignShare;
+
+impl<C: Curve> KeyShare<C> {
+    /// Puts a share beside its key.
+    ///
+    /// # Errors
+    /// The share's public counterpart is not the one in the key.
+    pub fn new(
+        party: Party,
+        secret: Secret<C::Scalar>,
+        group: Arc<GroupKey<C>>,
+    ) -> Result<Self, ForeignShare> {
+        let public = C::Point::generator() * secret.expose();
+        if group.share_of(party) == Some(&public) {
+            Ok(Self { party, secret, group })
+        } else {
+            Err(ForeignShare)
+        }
+    }
+
+    /// Whose share it is.
+    #[must_use]
+    pub const fn party(&self) -> Party {
+        self.party
+    }
+
+    /// The key's public side.
+    #[must_use]
+    pub const fn group(&self) -> &Arc<GroupKey<C>> {
+        &self.group
+    }
+
+    /// The secret share.
+    #[must_use]
+    pub fn expose(&self) -> &C::Scalar {
+        self.secret.expose()
+    }
+}
