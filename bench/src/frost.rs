@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::frost::{Aggregator, Nonces, Order, Signer, SigningKey, Suite, VerifyingKey};
 use keymoot_protocol::machine::{Machine, Next, Round};
-use keymoot_protocol::session::{Advance, Seat, Session};
+use keymoot_protocol::session::{Advance, Session};
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party, Path, SessionId};
 
@@ -20,6 +20,7 @@ use crate::peer::Zf;
 use crate::world::World;
 
 const MESSAGE: [u8; 32] = [0x42; 32];
+const NAME: SessionId = SessionId::new([4; 16]);
 
 pub fn run<S: Suite>(bench: &Bench, needed: u16, total: u16) -> Result<()> {
     let size = format!("{needed}of{total}");
@@ -52,7 +53,7 @@ pub fn run<S: Suite>(bench: &Bench, needed: u16, total: u16) -> Result<()> {
 fn signing_keys<S: Suite>(world: &mut World) -> Result<Vec<Arc<SigningKey<S>>>> {
     let (shares, _) = world.generate::<S>()?;
     let group = Arc::clone(shares.first().context("a key has shares")?.group());
-    let public = Arc::new(VerifyingKey::new(group, Path::root())?);
+    let public = Arc::new(VerifyingKey::new(group, &world.committee, Path::root())?);
     shares.iter().map(|share| Ok(Arc::new(SigningKey::new(share, Arc::clone(&public))?))).collect()
 }
 
@@ -68,9 +69,11 @@ fn machines<S: Suite>(world: &mut World, keys: &[Arc<SigningKey<S>>], order: &Or
     let mut commitments = BTreeMap::new();
     for key in keys.iter().filter(|key| order.quorum().contains(key.party())) {
         let (_, nonces) = Nonces::draw(key, &mut world.rng).burn();
-        let opening = Signer::start(Arc::clone(key), order.clone(), nonces)?;
-        commitments.insert(key.party(), opening.hello.to_vec());
-        signers.push((key.party(), opening.machine));
+        let identity = Arc::clone(&world.identities[&key.party()]);
+        let (signer, hello) =
+            Signer::start(Arc::clone(key), order.clone(), NAME, identity, nonces)?.into_parts();
+        commitments.insert(key.party(), hello.context("a signer says its commitments")?.to_vec());
+        signers.push((key.party(), signer));
     }
     let mut shares = BTreeMap::new();
     for (party, signer) in signers {
@@ -78,7 +81,9 @@ fn machines<S: Suite>(world: &mut World, keys: &[Arc<SigningKey<S>>], order: &Or
         let [share] = step.outbox.as_slice() else { bail!("a signer sends one share") };
         shares.insert(party, share.body.to_vec());
     }
-    let Next::Wait(aggregator) = Aggregator::new(order.clone()).receive(round(0, &commitments))?.next else {
+    let Next::Wait(aggregator) =
+        Aggregator::start(order.clone(), NAME).into_parts().0.receive(round(0, &commitments))?.next
+    else {
         bail!("the aggregator awaits shares")
     };
     let Next::Done(_signature) = aggregator.receive(round(1, &shares))?.next else {
@@ -89,15 +94,13 @@ fn machines<S: Suite>(world: &mut World, keys: &[Arc<SigningKey<S>>], order: &Or
 
 /// One signing through sessions: signed envelopes, checked by every recipient.
 fn sessions<S: Suite>(world: &mut World, keys: &[Arc<SigningKey<S>>], order: &Order<S>) -> Result<usize> {
-    let context = Arc::new(order.context(SessionId::new([4; 16])));
-    let seat = |member| Seat { context: Arc::clone(&context), member, deadline: Millis(u64::MAX) };
     let mut open = Vec::new();
     let mut hellos = Vec::new();
     for key in keys.iter().filter(|key| order.quorum().contains(key.party())) {
         let (_, nonces) = Nonces::draw(key, &mut world.rng).burn();
-        let member = Some((key.party(), Arc::clone(&world.identities[&key.party()])));
-        let opening = Signer::start(Arc::clone(key), order.clone(), nonces)?;
-        let Advance::Waiting { session, outbox, .. } = Session::open(seat(member), opening) else {
+        let identity = Arc::clone(&world.identities[&key.party()]);
+        let opening = Signer::start(Arc::clone(key), order.clone(), NAME, identity, nonces)?;
+        let Advance::Waiting { session, outbox, .. } = Session::open(opening, Millis(u64::MAX)) else {
             bail!("a signer awaits the others")
         };
         open.push((key.party(), session));
@@ -118,7 +121,7 @@ fn sessions<S: Suite>(world: &mut World, keys: &[Arc<SigningKey<S>>], order: &Or
             };
         }
     }
-    let mut aggregator = Session::observe(seat(None), Aggregator::new(order.clone()));
+    let mut aggregator = Session::open(Aggregator::start(order.clone(), NAME), Millis(u64::MAX));
     for bytes in hellos.iter().map(|(_, hello)| hello.clone()).chain(shares.iter().map(Wire::encode)) {
         total += bytes.len();
         let Advance::Waiting { session, .. } = aggregator else { bail!("the aggregator ended early") };

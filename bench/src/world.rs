@@ -12,7 +12,7 @@ use keymoot_protocol::frost::Suite;
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::Machine;
-use keymoot_protocol::session::{Advance, Seat, Session};
+use keymoot_protocol::session::{Advance, Session};
 use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, SessionId, Threshold};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -65,9 +65,7 @@ impl World {
         let mut runs = BTreeMap::new();
         for (party, identity) in &self.identities {
             let opening = Dkg::<S>::start(Arc::clone(&context), *party, Arc::clone(identity), &mut self.rng)?;
-            let member = Some((*party, Arc::clone(identity)));
-            let seat = Seat { context: Arc::clone(&context), member, deadline: Millis(u64::MAX) };
-            runs.insert(*party, Run::Going(Session::open(seat, opening)));
+            runs.insert(*party, Run::Going(Session::open(opening, Millis(u64::MAX))));
         }
         let bytes = drive(&mut runs)?;
         let shares: Result<_> =

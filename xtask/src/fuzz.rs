@@ -1,7 +1,9 @@
 //! Runs the fuzz targets, on stable and without a sanitizer: our crates forbid `unsafe`, so what there is to
 //! find is panics, hangs and broken promises.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,6 +12,7 @@ use crate::tools::{FUZZ, ensure_cpp_compiler};
 use crate::workspace::{self, Workspace, stream};
 
 const FOLDER: &str = "crates/protocol/fuzz";
+const GOLDEN: &str = "crates/protocol/vectors/golden/wire.json";
 const RUNS: u64 = 1_000_000;
 
 /// Runs one target or all, each for `runs` executions or for that time, whichever ends first.
@@ -55,8 +58,9 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(bins.filter_map(|bin| Some(bin.get("name")?.as_str()?.to_owned())).collect())
 }
 
-/// Runs one built target and prints how many inputs it tried.
+/// Runs one built target, from valid messages on, and prints how many inputs it tried.
 pub fn run(workspace: &Workspace, target: &str, runs: Option<u64>, time: Option<Duration>) -> Result<()> {
+    seed(&workspace.root, target)?;
     let mut fuzz = FUZZ.command(workspace)?;
     fuzz.args(["run", target, "--sanitizer", "none", "--fuzz-dir", FOLDER, "--", "-print_final_stats=1"]);
     fuzz.args(runs.map(|runs| format!("-runs={runs}")));
@@ -84,6 +88,30 @@ pub fn run(workspace: &Workspace, target: &str, runs: Option<u64>, time: Option<
     }
 }
 
+/// Puts the golden bytes of every wire type into the target's corpus: mutating a valid message reaches what chance
+/// alone does not. What an older version left there is replaced.
+fn seed(root: &Path, target: &str) -> Result<()> {
+    let text = fs::read_to_string(root.join(GOLDEN)).with_context(|| format!("cannot read {GOLDEN}"))?;
+    let golden: BTreeMap<String, String> =
+        serde_json::from_str(&text).with_context(|| format!("{GOLDEN} is not names with bytes"))?;
+    ensure!(!golden.is_empty(), "{GOLDEN} is empty");
+    let corpus = root.join(FOLDER).join("corpus").join(target);
+    fs::create_dir_all(&corpus)?;
+    for (name, digits) in golden {
+        let bytes = bytes(&digits).with_context(|| format!("`{name}` in {GOLDEN} is not hexadecimal"))?;
+        fs::write(corpus.join(format!("golden-{}", name.replace(", ", "-").replace(' ', "-"))), bytes)?;
+    }
+    Ok(())
+}
+
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| {
+        let pair = str::from_utf8(pair).ok().filter(|pair| pair.len() == 2 && !pair.starts_with('+'))?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    pairs.collect()
+}
+
 /// `stat::number_of_executed_units: 17` or `Done 17 runs in 2 second(s)`.
 fn executions(line: &str) -> Option<u64> {
     if let Some(count) = line.strip_prefix("stat::number_of_executed_units:") {
@@ -101,5 +129,29 @@ mod tests {
         assert_eq!(executions("stat::number_of_executed_units: 1048576"), Some(1_048_576));
         assert_eq!(executions("Done 17 runs in 2 second(s)"), Some(17));
         assert_eq!(executions("#17 NEW cov: 5"), None);
+    }
+
+    #[test]
+    fn a_corpus_begins_with_the_golden_bytes() {
+        let root = tempfile::tempdir().expect("a folder");
+        let golden = root.path().join(GOLDEN);
+        fs::create_dir_all(golden.parent().expect("a folder")).expect("a folder");
+        fs::write(&golden, r#"{ "Header to all": "00ff", "Share, ed25519": "0a" }"#).expect("a file");
+        seed(root.path(), "echo").expect("seeds");
+        seed(root.path(), "echo").expect("the same seeds again");
+        let seed_named = |name: &str| fs::read(root.path().join(FOLDER).join("corpus/echo").join(name)).ok();
+        assert_eq!(seed_named("golden-Header-to-all"), Some(vec![0, 255]));
+        assert_eq!(seed_named("golden-Share-ed25519"), Some(vec![10]));
+        fs::write(&golden, "{}").expect("a file");
+        assert!(seed(root.path(), "echo").is_err(), "seeds of nothing are a mistake");
+    }
+
+    #[test]
+    fn bytes_are_pairs_of_hexadecimal_digits() {
+        assert_eq!(bytes("00fF10"), Some(vec![0, 255, 16]));
+        assert_eq!(bytes(""), Some(vec![]));
+        for bad in ["0", "0g", "+1", "000", "é1"] {
+            assert_eq!(bytes(bad), None, "{bad}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod attacks;
 pub mod bench;
+pub mod cli;
 pub mod coverage;
 pub mod finding;
 pub mod fuzz;

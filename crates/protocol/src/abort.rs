@@ -34,6 +34,8 @@ pub enum Benign {
         /// Whose view differs.
         from: Party,
     },
+    /// Two participants contributed the same nonce. Who copied whom cannot be told.
+    Repeated,
     /// The joint result is the identity; honest randomness makes that as likely as guessing a key.
     Degenerate,
 }
@@ -174,7 +176,9 @@ impl Abort {
             Self::Blame(blames) | Self::BanAndBurn(blames) => {
                 blames.iter().map(|blame| blame.party).collect()
             }
-            Self::Benign(Benign::TimedOut { .. } | Benign::SplitView { .. } | Benign::Degenerate)
+            Self::Benign(
+                Benign::TimedOut { .. } | Benign::SplitView { .. } | Benign::Repeated | Benign::Degenerate,
+            )
             | Self::Bug(_) => Vec::new(),
         }
     }
@@ -194,6 +198,7 @@ impl std::fmt::Display for Abort {
             Self::Benign(Benign::SplitView { from }) => {
                 write!(f, "{from} was shown other broadcasts than we were")
             }
+            Self::Benign(Benign::Repeated) => f.write_str("two participants contributed the same nonce"),
             Self::Benign(Benign::Degenerate) => f.write_str("the joint result is the identity"),
             Self::Blame(blames) | Self::BanAndBurn(blames) => {
                 let mut separator = "";
@@ -208,3 +213,73 @@ impl std::fmt::Display for Abort {
 }
 
 impl std::error::Error for Abort {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Abort, Benign, Blames, Charges, Fault};
+    use keymoot_types::Party;
+
+    fn blames(parties: &[u16]) -> Blames {
+        let mut charges = Charges::default();
+        for index in parties {
+            charges.bring(Party::new(*index).unwrap(), Fault::WrongShare, &[2, 3]);
+        }
+        match charges.verdict() {
+            Err(Abort::Blame(blames)) => blames,
+            other => panic!("charges end in blame: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_class_answers_who_is_at_fault() {
+        let (one, two) = (Party::new(1).unwrap(), Party::new(2).unwrap());
+        assert_eq!(Abort::Blame(blames(&[1, 2])).culprits(), [one, two]);
+        assert_eq!(Abort::BanAndBurn(blames(&[2])).culprits(), [two]);
+        for benign in [
+            Benign::TimedOut { missing: vec![one] },
+            Benign::SplitView { from: one },
+            Benign::Repeated,
+            Benign::Degenerate,
+        ] {
+            assert!(Abort::Benign(benign).culprits().is_empty());
+        }
+        assert!(Abort::Bug("ours").culprits().is_empty());
+    }
+
+    #[test]
+    fn nobody_is_named_twice_and_the_first_charge_stands() {
+        let party = Party::new(3).unwrap();
+        let mut charges = Charges::default();
+        charges.unless(true, party, Fault::Malformed, &[0]);
+        assert!(charges.verdict().is_ok());
+        let mut charges = Charges::default();
+        charges.unless(false, party, Fault::WrongProof, &[4]);
+        charges.bring(party, Fault::Malformed, &[5]);
+        let Err(Abort::Blame(blames)) = charges.verdict() else { panic!("a charge was brought") };
+        let named: Vec<_> =
+            blames.iter().map(|blame| (blame.party, blame.fault, blame.cites.clone())).collect();
+        assert_eq!(named, [(party, Fault::WrongProof, vec![4])]);
+    }
+
+    #[test]
+    fn every_abort_says_what_happened() {
+        let party = Party::new(1).unwrap();
+        let said = [
+            (Abort::Benign(Benign::TimedOut { missing: vec![party] }), "without a message from party 1"),
+            (Abort::Benign(Benign::SplitView { from: party }), "party 1 was shown other broadcasts"),
+            (Abort::Benign(Benign::Repeated), "the same nonce"),
+            (Abort::Benign(Benign::Degenerate), "identity"),
+            (
+                Abort::Blame(blames(&[1, 2])),
+                "party 1 dealt a share that does not match its commitments; party 2 dealt",
+            ),
+            (Abort::BanAndBurn(blames(&[2])), "party 2 dealt a share"),
+            (Abort::Bug("ours"), "defect in keymoot: ours"),
+        ];
+        for (abort, text) in said {
+            assert!(abort.to_string().contains(text), "{abort}");
+        }
+        let texts: std::collections::BTreeSet<_> = Fault::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), Fault::ALL.len(), "no two faults read alike");
+    }
+}

@@ -3,6 +3,7 @@
 //! Every node computes tweaks itself from the certified chain code. Hardened steps are refused where a path is
 //! made ([`keymoot_types::Path`]): they hash the private key, which no place holds.
 
+use keymoot_types::key::HARDENED;
 use keymoot_types::{CurveName, Path, Scheme};
 
 use crate::curve::{Curve, Secp256k1, ff::Field, group::Group};
@@ -30,6 +31,9 @@ pub enum DeriveError {
         "derivation paths exist for secp256k1 keys only; for Ed25519 every derivation is hardened, so create a separate key"
     )]
     WrongCurve,
+    /// Hardened derivation hashes the private key itself.
+    #[error("hardened derivation needs the private key itself, which no place holds")]
+    Hardened,
     /// BIP-32 calls such an index invalid; it is as likely as guessing a key.
     #[error("this index has no child key; use the next one")]
     NoChild,
@@ -54,8 +58,11 @@ impl ExtendedPublic {
     /// The non-hardened child, and the tweak that leads to it.
     ///
     /// # Errors
-    /// The tweak is not below the group order, the child would be the identity, or the depth is used up.
+    /// A hardened index, a tweak that is not below the group order, a child that would be the identity, or the depth is used up.
     pub fn child(&self, index: u32) -> Result<(Self, k256::Scalar), DeriveError> {
+        if index >= HARDENED {
+            return Err(DeriveError::Hardened);
+        }
         let parent = Secp256k1::encode_point(&self.point);
         let (tweak, chain_code) = bitcoin::bip32_child(&self.chain_code, &parent, index);
         self.tweaked(index, &tweak, chain_code)

@@ -17,7 +17,7 @@ mod rounds;
 
 use std::sync::Arc;
 
-use keymoot_types::{Party, Secret};
+use keymoot_types::{Epoch, Party, Scheme, Secret};
 use rand_core::CryptoRngCore;
 
 use crate::abort::{Abort, Fault};
@@ -27,7 +27,7 @@ use crate::curve::Curve;
 use crate::evidence::Case;
 use crate::identity::IdentityKey;
 use crate::key::{GroupKey, KeyShare};
-use crate::machine::{Machine, Next, Opening as Start, Round, RoundSpec, Step, Travel};
+use crate::machine::{First, Machine, Next, Opening as Start, Round, RoundSpec, Step, Travel};
 use crate::proof::Prover;
 use crate::vss::Polynomial;
 
@@ -105,9 +105,11 @@ impl<C: Curve> Dkg<C> {
             constant_prover: Prover::new(rng),
             contributions,
         };
-        let setup = Setup { context, me, identity };
+        let member = Some((me, Arc::clone(&identity)));
+        let setup = Setup { context: Arc::clone(&context), me, identity };
         let hello = Hello { nonce }.encode();
-        Ok(Start { machine: Self::Hellos(AwaitingHellos { setup, dealer }), hello })
+        let machine = Self::Hellos(AwaitingHellos { setup, dealer });
+        Ok(Start { machine, context, member, first: First::Say(hello) })
     }
 }
 
@@ -115,8 +117,9 @@ impl<C: Curve> Dkg<C> {
     /// The key and our share of it while only the certificate is awaited, that is once our signature is on its way.
     ///
     /// Whoever must not lose the share makes both durable before that signature leaves: if the last signatures are
-    /// kept from us, others may hold the complete certificate. Their [`GroupKey`], once it verifies, makes the key
-    /// ours too, with [`KeyShare::new`].
+    /// kept from us, others may hold the complete certificate. Their copy of the key makes it ours too, with
+    /// [`KeyShare::new`] and the digest of what we signed: a package with another digest is another key, whoever
+    /// certified it.
     #[must_use]
     pub const fn pending(&self) -> Option<(&GroupKey<C>, &Secret<C::Scalar>)> {
         match self {
@@ -142,7 +145,9 @@ impl<C: Curve> Machine for Dkg<C> {
 
     fn concerns(context: &Context) -> bool {
         let whole = context.signers.is_none() && context.group_key.is_none() && context.intent.is_none();
-        context.protocol == Protocol::Dkg && context.scheme.curve() == C::NAME && whole
+        let scriptless = context.scheme == Scheme::FrostTaproot || context.merkle_root.is_none();
+        let fits = context.scheme.curve() == C::NAME && context.epoch == Epoch::FIRST && scriptless;
+        context.protocol == Protocol::Dkg && fits && whole
     }
 
     fn receive(self, round: Round<'_>) -> Result<Step<Self>, Abort> {

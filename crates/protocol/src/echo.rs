@@ -36,10 +36,11 @@ impl Echo {
         )
     }
 
-    /// The attestations reported, as broadcasts of `round` in the session `ssid`.
-    pub fn attestations(&self, ssid: Hash, round: u8) -> impl Iterator<Item = Attestation> + '_ {
+    /// The attestations reported, as broadcasts of the same session and round as `slot`.
+    pub fn attestations(&self, slot: &Header) -> impl Iterator<Item = Attestation> + '_ {
+        let slot = *slot;
         self.0.iter().map(move |(from, view, body, signature)| Attestation {
-            header: Header { session: ssid, round, kind: Kind::Body, from: *from, to: None, view: *view },
+            header: Header { kind: Kind::Body, from: *from, to: None, view: *view, ..slot },
             body: *body,
             signature: *signature,
         })
@@ -53,9 +54,9 @@ impl Echo {
 
     /// Whether every reported signature is genuine.
     #[must_use]
-    pub fn is_genuine(&self, context: &Context, ssid: Hash, round: u8) -> bool {
+    pub fn is_genuine(&self, context: &Context, slot: &Header) -> bool {
         self.covers(&context.participants())
-            && self.attestations(ssid, round).all(|one| {
+            && self.attestations(slot).all(|one| {
                 context.committee.identity(one.header.from).is_some_and(|identity| one.is_signed_by(identity))
             })
     }
@@ -70,7 +71,7 @@ impl Echo {
         if !self.covers(&ours.iter().map(|one| one.header.from).collect::<Vec<_>>()) {
             return Err(FalseEcho);
         }
-        let reported = self.attestations(first.header.session, first.header.round);
+        let reported = self.attestations(&first.header);
         let differences =
             reported.zip(ours).filter(|(theirs, mine)| !theirs.says_what(mine)).map(|(theirs, _)| theirs);
         let genuine = |one: &Attestation| {

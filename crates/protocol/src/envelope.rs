@@ -30,7 +30,9 @@ pub enum Kind {
 /// Everything about a message except its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The context in round 0, the session afterwards.
+    /// What the session is about; transports can route by it.
+    pub context: Hash,
+    /// The session; all zeros in round 0, which gives it its name.
     pub session: Hash,
     /// The round.
     pub round: u8,
@@ -54,6 +56,7 @@ impl Header {
 
 impl Wire for Header {
     fn write(&self, writer: &mut Writer) {
+        self.context.write(writer);
         self.session.write(writer);
         writer.uint(u64::from(self.round));
         writer.uint(match self.kind {
@@ -67,6 +70,7 @@ impl Wire for Header {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
+            context: Hash::read(reader)?,
             session: Hash::read(reader)?,
             round: u8::try_from(reader.uint()?).map_err(|_| Malformed::Integer)?,
             kind: match reader.uint()? {

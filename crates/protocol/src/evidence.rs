@@ -145,6 +145,7 @@ impl<'a> Trial<'a> {
     fn is_accuseds(&self, attestation: &Attestation) -> bool {
         let header = &attestation.header;
         header.from == self.blame.party
+            && header.context == self.record.context()
             && Some(header.session) == self.record.session_of(header.round)
             && self
                 .context
@@ -198,11 +199,9 @@ impl<'a> Trial<'a> {
 
     fn echoed_falsely(&self) -> bool {
         let Some(envelope) = self.only(Kind::Echo) else { return false };
-        let round = envelope.header.round;
-        match (Echo::decode(envelope.body()), self.record.ssid()) {
-            (Ok(echo), Some(ssid)) => !echo.is_genuine(self.context, ssid, round),
-            (Err(_), Some(_)) => true,
-            (_, None) => false,
+        match Echo::decode(envelope.body()) {
+            Ok(echo) => !echo.is_genuine(self.context, &envelope.header),
+            Err(_) => true,
         }
     }
 
@@ -232,14 +231,12 @@ impl<'a> Trial<'a> {
     }
 
     fn is_echo_of(&self, envelope: &Envelope, round: u8) -> bool {
-        let (Ok(echo), Some(ssid)) = (Echo::decode(envelope.body()), self.record.ssid()) else {
-            return false;
-        };
+        let Ok(echo) = Echo::decode(envelope.body()) else { return false };
         let Some(bodies) = self.record.rounds().get(usize::from(round)) else { return false };
         envelope.header.kind == Kind::Echo
             && envelope.header.round == round
             && echo
-                .attestations(ssid, round)
+                .attestations(&envelope.header)
                 .map(|one| (one.header.from, one.body))
                 .eq(bodies.iter().map(|(party, body)| (*party, Body(body).digest())))
     }

@@ -44,6 +44,9 @@ pub struct GroupKey<C: Curve> {
 /// A public key package that must not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
+    /// The package is about another committee than the one we know.
+    #[error("the key belongs to another committee than the one that is expected")]
+    Committee,
     /// The certificate does not have exactly one signature of each member.
     #[error("the certificate does not have exactly one signature for each member")]
     Incomplete,
@@ -84,25 +87,33 @@ impl<C: Curve> GroupKey<C> {
         self.shares.get(usize::from(party.index()).checked_sub(1)?)
     }
 
-    /// Checks the certificate and that the public shares belong to the public key. Nothing else makes a key usable.
+    /// Checks the certificate of the committee that the caller knows, and that the public shares and the output key
+    /// belong to the public key. Nothing else makes a key usable.
+    ///
+    /// The package names a committee itself; anybody can make one up and certify whatever they like with it. Key,
+    /// epoch and script root are for the caller to compare with what it expects.
     ///
     /// # Errors
-    /// A missing or wrong signature; shares of another polynomial.
-    pub fn verify(&self) -> Result<(), CertificateError> {
+    /// Another committee, a missing or wrong signature, shares of another polynomial.
+    pub fn verify(&self, pinned: &Committee) -> Result<(), CertificateError> {
+        if *self.committee != *pinned {
+            return Err(CertificateError::Committee);
+        }
         let threshold = self.committee.threshold();
         let total = usize::from(threshold.total());
         if self.certificate.len() != total {
             return Err(CertificateError::Incomplete);
-        }
-        let output = output_key::<C>(self.scheme, &self.public, self.merkle_root.as_ref());
-        if self.shares.len() != total || output != Some(self.output_key) || !self.is_one_polynomial() {
-            return Err(CertificateError::Inconsistent);
         }
         let digest = self.digest();
         for (party, signature) in threshold.parties().zip(&self.certificate) {
             if !self.committee.identity(party).is_some_and(|identity| identity.verifies(&digest, signature)) {
                 return Err(CertificateError::Signature(party));
             }
+        }
+        // Last, because it costs most: only what everybody signed gets this far.
+        let output = output_key::<C>(self.scheme, &self.public, self.merkle_root.as_ref());
+        if self.shares.len() != total || output != Some(self.output_key) || !self.is_one_polynomial() {
+            return Err(CertificateError::Inconsistent);
         }
         Ok(())
     }
@@ -170,23 +181,26 @@ pub struct KeyShare<C: Curve> {
     group: Arc<GroupKey<C>>,
 }
 
-/// A share that does not belong to the key it was presented with.
+/// A share, a key and an expected digest that do not belong together, or a key without its certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the share does not belong to this key and party")]
+#[error("the share, the key and the digest that was expected do not belong together")]
 pub struct ForeignShare;
 
 impl<C: Curve> KeyShare<C> {
-    /// Puts a share beside its key.
+    /// Puts a share beside its key, which is the one with the `expected` digest: what this member has signed itself
+    /// when the key was generated. Where the package comes from does not matter then.
     ///
     /// # Errors
-    /// The share's public counterpart is not the one in the key.
+    /// Another key, no valid certificate, or a share whose public counterpart is not the one in the key.
     pub fn new(
         party: Party,
         secret: Secret<C::Scalar>,
         group: Arc<GroupKey<C>>,
+        expected: &Hash,
     ) -> Result<Self, ForeignShare> {
         let public = C::Point::generator() * secret.expose();
-        if group.share_of(party) == Some(&public) {
+        let ours = group.digest() == *expected && group.share_of(party) == Some(&public);
+        if ours && group.verify(&group.committee).is_ok() {
             Ok(Self { party, secret, group })
         } else {
             Err(ForeignShare)

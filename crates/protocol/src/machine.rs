@@ -5,6 +5,7 @@
 //! answers with what to send and with the machine that awaits the next round. An error ends the run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use keymoot_types::Party;
 use zeroize::Zeroizing;
@@ -15,6 +16,8 @@ use crate::context::Context;
 use crate::echo::ECHO_MAX;
 use crate::envelope::{Header, Kind};
 use crate::evidence::Case;
+use crate::identity::IdentityKey;
+use crate::record::Broadcasts;
 use crate::transcript::Hash;
 
 /// A protocol run, seen by one participant or observer.
@@ -159,10 +162,44 @@ impl Outgoing {
     }
 }
 
-/// A machine ready to start, and the first word it has to say.
+/// A machine ready to start, with all that its session needs: made only by what knows that it fits together.
 pub struct Opening<M> {
-    /// The machine, awaiting round 0.
-    pub machine: M,
-    /// The body of our message of round 0.
-    pub hello: Zeroizing<Vec<u8>>,
+    pub(crate) machine: M,
+    pub(crate) context: Arc<Context>,
+    pub(crate) member: Option<(Party, Arc<IdentityKey>)>,
+    pub(crate) first: First,
+}
+
+/// How a session gets its first words.
+pub(crate) enum First {
+    /// Everybody says one; this is ours.
+    Say(Zeroizing<Vec<u8>>),
+    /// Everybody says one; we are an observer.
+    Listen,
+    /// They are known already.
+    Known(Broadcasts),
+}
+
+impl<M> Opening<M> {
+    /// What the session is about.
+    #[must_use]
+    pub const fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// The machine, and the first word it has to say.
+    #[must_use]
+    pub fn into_parts(self) -> (M, Option<Zeroizing<Vec<u8>>>) {
+        let hello = match self.first {
+            First::Say(hello) => Some(hello),
+            First::Listen | First::Known(_) => None,
+        };
+        (self.machine, hello)
+    }
+
+    /// The same opening of a machine that wraps this one.
+    pub fn wrap<N>(self, wrap: impl FnOnce(M) -> N) -> Opening<N> {
+        let Self { machine, context, member, first } = self;
+        Opening { machine: wrap(machine), context, member, first }
+    }
 }

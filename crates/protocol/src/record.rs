@@ -45,10 +45,16 @@ impl Record {
         self.ssid
     }
 
-    /// What the headers of this round's messages name as their session.
+    /// The context's digest.
+    #[must_use]
+    pub const fn context(&self) -> Hash {
+        self.context
+    }
+
+    /// What the headers of this round's messages name as their session: nothing yet in round 0.
     #[must_use]
     pub const fn session_of(&self, round: u8) -> Option<Hash> {
-        if round == 0 { Some(self.context) } else { self.ssid }
+        if round == 0 { Some(Hash::from_bytes([0; 32])) } else { self.ssid }
     }
 
     /// The view after a round; all zeros before the first.

@@ -7,17 +7,12 @@
 
 mod desk;
 
-use std::sync::Arc;
-
-use keymoot_types::{Millis, Party};
+use keymoot_types::Millis;
 
 use crate::abort::{Abort, Benign};
 use crate::codec::Malformed;
-use crate::context::Context;
 use crate::envelope::Envelope;
-use crate::identity::IdentityKey;
-use crate::machine::{Machine, Next, Opening};
-use crate::record::Broadcasts;
+use crate::machine::{First, Machine, Next, Opening, Outgoing};
 use crate::transcript::Hash;
 use desk::Desk;
 
@@ -59,16 +54,6 @@ pub enum Refusal {
     TooEarly,
 }
 
-/// Who runs a session and until when.
-pub struct Seat {
-    /// What the session is about.
-    pub context: Arc<Context>,
-    /// Which participant we are; an observer is none and says nothing.
-    pub member: Option<(Party, Arc<IdentityKey>)>,
-    /// When to give up.
-    pub deadline: Millis,
-}
-
 /// A running session.
 pub struct Session<M: Machine> {
     // Boxed, because a session moves with every delivery.
@@ -98,38 +83,29 @@ pub enum Advance<M: Machine> {
     Dead {
         /// How.
         abort: Abort,
-        /// What to send all the same, so that the others can come to their own verdict.
+        /// Our echoes, so that the others can come to their own verdict. Nothing else of a dead session leaves: in
+        /// particular no signature on a certificate whose key we no longer hold.
         outbox: Vec<Envelope>,
     },
 }
 
 impl<M: Machine> Session<M> {
-    /// Begins a session as a member: says the opening's first word.
-    pub fn open(seat: Seat, opening: Opening<M>) -> Advance<M> {
-        if !M::concerns(&seat.context) {
-            return Desk::new(seat, M::ROUNDS)
-                .dead(Abort::Bug("the session is about something else than the machine"));
-        }
-        let mut desk = Box::new(Desk::new(seat, M::ROUNDS));
-        match desk.say_hello(opening.hello) {
-            Ok(()) => Self { desk, machine: opening.machine }.pump(None),
-            Err(abort) => desk.dead(abort),
-        }
-    }
-
-    /// Begins a session as an observer, who says nothing in any round.
-    pub fn observe(seat: Seat, machine: M) -> Advance<M> {
-        Self { desk: Box::new(Desk::new(Seat { member: None, ..seat }, M::ROUNDS)), machine }.pump(None)
-    }
-
-    /// Begins a session whose first words are known already, such as preprocessed commitments.
-    pub fn prepared(seat: Seat, machine: M, hellos: Broadcasts) -> Advance<M> {
-        let mut desk = Box::new(Desk::new(seat, M::ROUNDS));
-        if !hellos.iter().map(|(party, _)| *party).eq(desk.participants().iter().copied()) {
-            return desk.dead(Abort::Bug("the first words are not those of the participants"));
-        }
-        match desk.settle_bodies(hellos) {
-            Ok(()) => Self { desk, machine }.run_round(),
+    /// Begins a session: says our first word, listens for the others', or goes on from those that are known.
+    pub fn open(opening: Opening<M>, deadline: Millis) -> Advance<M> {
+        let Opening { machine, context, member, first } = opening;
+        let mut desk = Box::new(Desk::new(context, member, deadline, M::ROUNDS));
+        let begun = match first {
+            First::Listen => Ok(()),
+            First::Say(hello) => desk.say(Outgoing { round: 0, to: None, body: hello }),
+            First::Known(hellos) => {
+                return match desk.settle_bodies(hellos) {
+                    Ok(()) => Self { desk, machine }.run_round(),
+                    Err(abort) => desk.dead(abort),
+                };
+            }
+        };
+        match begun {
+            Ok(()) => Self { desk, machine }.pump(None),
             Err(abort) => desk.dead(abort),
         }
     }

@@ -14,7 +14,7 @@ use keymoot_protocol::session::Session;
 use keymoot_types::Path;
 use rand::rngs::OsRng;
 
-use super::link::{End, Running, Slot, finish_all, run};
+use super::link::{DEADLINE, End, Running, Slot, finish_all, run};
 use super::party::{Assembly, new_key_id, new_session_id};
 use super::scene::{Audience, KeyFacts, Scene};
 use super::schemes::Shown;
@@ -45,9 +45,9 @@ pub fn generate<S: Shown>(assembly: &Assembly, audience: &mut dyn Audience) -> R
     for member in &assembly.members {
         let context = assembly.invite(session, S::SCHEME, key)?;
         let identity = Arc::clone(&member.identity);
-        let opening = Dkg::start(Arc::clone(&context), member.party, identity, &mut OsRng)
+        let opening = Dkg::start(context, member.party, identity, &mut OsRng)
             .map_err(Failure::bug("a party cannot take part in key generation"))?;
-        running.push(Running::new(Some(member.party), Session::open(member.seat(&context), opening)));
+        running.push(Running::new(Some(member.party), Session::open(opening, DEADLINE)));
     }
     let mut ends: Vec<&mut dyn End> = running.iter_mut().map(|end| end as &mut dyn End).collect();
     let mut elapsed = Duration::ZERO;
@@ -56,7 +56,7 @@ pub fn generate<S: Shown>(assembly: &Assembly, audience: &mut dyn Audience) -> R
         audience.see(Scene::Stage(stage))
     })?;
     let shares = finish_all(running, WHAT)?;
-    let public = publish(&shares)?;
+    let public = publish(&shares, assembly)?;
     audience.see(Scene::KeyReady(&facts(&public, elapsed)?))?;
     let mut holders = BTreeMap::new();
     for (member, share) in assembly.members.iter().zip(shares) {
@@ -65,15 +65,15 @@ pub fn generate<S: Shown>(assembly: &Assembly, audience: &mut dyn Audience) -> R
     Ok(Held { public: ready_public(public)?, holders })
 }
 
-/// The public key, from bytes that any party could have handed out: its certificate speaks for itself.
-fn publish<S: Shown>(shares: &[KeyShare<S>]) -> Result<Arc<GroupKey<S>>, Failure> {
+/// The public key, from bytes that any party could have handed out: it is certified by the committee we know.
+fn publish<S: Shown>(shares: &[KeyShare<S>], assembly: &Assembly) -> Result<Arc<GroupKey<S>>, Failure> {
     let first = shares.first().ok_or(Failure::Broken("key generation had no parties"))?.group();
     if shares.iter().any(|share| share.group() != first) {
         return Err(Failure::Broken("the parties hold different keys"));
     }
     let public =
         GroupKey::<S>::decode(&first.encode()).map_err(Failure::bug("the public key does not decode"))?;
-    public.verify().map_err(Failure::bug("the key's certificate does not hold"))?;
+    public.verify(&assembly.committee()?).map_err(Failure::bug("the key's certificate does not hold"))?;
     Ok(Arc::new(public))
 }
 
@@ -84,7 +84,10 @@ fn ready<S: Shown>(share: &KeyShare<S>) -> Result<Arc<SigningKey<S>>, Failure> {
 }
 
 fn ready_public<S: Shown>(group: Arc<GroupKey<S>>) -> Result<Arc<VerifyingKey<S>>, Failure> {
-    VerifyingKey::new(group, Path::root()).map(Arc::new).map_err(Failure::bug("a new key cannot be used"))
+    let pinned = Arc::clone(&group.committee);
+    VerifyingKey::new(group, &pinned, Path::root())
+        .map(Arc::new)
+        .map_err(Failure::bug("a new key cannot be used"))
 }
 
 fn facts<S: Shown>(public: &GroupKey<S>, elapsed: Duration) -> Result<KeyFacts, Failure> {

@@ -241,8 +241,8 @@ mod tests {
         for member in &assembly.members {
             let context = assembly.invite(session, Scheme::FrostEd25519, key).unwrap();
             let identity = Arc::clone(&member.identity);
-            let opening = Dkg::start(Arc::clone(&context), member.party, identity, &mut OsRng).unwrap();
-            running.push(Running::new(Some(member.party), Session::open(member.seat(&context), opening)));
+            let opening = Dkg::start(context, member.party, identity, &mut OsRng).unwrap();
+            running.push(Running::new(Some(member.party), Session::open(opening, DEADLINE)));
         }
         let [one, two, three] = running.as_mut_slice() else { panic!("three parties") };
         let mut two = Broken(two, spoil);

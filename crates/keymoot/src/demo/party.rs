@@ -5,27 +5,17 @@ use std::sync::Arc;
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::context::{Committee, Context, Protocol};
 use keymoot_protocol::identity::IdentityKey;
-use keymoot_protocol::session::Seat;
 use keymoot_types::{Epoch, GroupId, KeyId, Party, Scheme, SessionId, Threshold};
 use rand::RngCore;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
-use super::link::DEADLINE;
 use crate::failure::Failure;
 
 /// One party, as it would sit on a machine of its own.
 pub struct Member {
     pub party: Party,
     pub identity: Arc<IdentityKey>,
-}
-
-impl Member {
-    /// This party's seat in a session.
-    pub fn seat(&self, context: &Arc<Context>) -> Seat {
-        let member = Some((self.party, Arc::clone(&self.identity)));
-        Seat { context: Arc::clone(context), member, deadline: DEADLINE }
-    }
 }
 
 /// All parties, and what an operator hands to each of them.
@@ -48,10 +38,14 @@ impl Assembly {
         Ok(Self { threshold, members, committee })
     }
 
+    /// The committee, read from what everybody was handed.
+    pub fn committee(&self) -> Result<Committee, Failure> {
+        Committee::decode(&self.committee).map_err(Failure::bug("the committee does not decode"))
+    }
+
     /// What one party makes of the invitation to generate a key. It reads the committee by itself.
     pub fn invite(&self, session: SessionId, scheme: Scheme, key: KeyId) -> Result<Arc<Context>, Failure> {
-        let committee =
-            Committee::decode(&self.committee).map_err(Failure::bug("the committee does not decode"))?;
+        let committee = self.committee()?;
         Ok(Arc::new(Context {
             session,
             scheme,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use keymoot_protocol::frost::{Aggregator, Nonces, Order, Refused, Signer, SigningKey, VerifyingKey};
 use keymoot_protocol::identity::IdentityKey;
-use keymoot_protocol::session::{Seat, Session};
+use keymoot_protocol::session::Session;
 use keymoot_types::{Party, QuorumError, SessionId};
 use rand::rngs::OsRng;
 
@@ -64,12 +64,13 @@ impl<S: Shown> Holder<S> {
         let Request { session, signers, text } = *request;
         let order = Order::new(Arc::clone(self.key.public()), signers.to_vec(), bytes_of::<S>(text));
         let order = order.map_err(refused())?;
-        let context = Arc::new(order.context(session));
         // Nothing outlives this process, so there is nowhere to record the burning but here.
         let (_, burnt) = Nonces::draw(&self.key, &mut OsRng).burn();
         self.nonces_used += 1;
-        let opening = Signer::start(Arc::clone(&self.key), order, burnt).map_err(refused())?;
-        Ok(Running::new(Some(self.member.party), Session::open(self.member.seat(&context), opening)))
+        let identity = Arc::clone(&self.member.identity);
+        let opening =
+            Signer::start(Arc::clone(&self.key), order, session, identity, burnt).map_err(refused())?;
+        Ok(Running::new(Some(self.member.party), Session::open(opening, DEADLINE)))
     }
 }
 
@@ -82,14 +83,13 @@ impl<S: Shown> Held<S> {
     fn sign(&mut self, order: Order<S>, text: &str, started: Instant) -> Result<[u8; 64], Failure> {
         let signers = order.quorum().signers().to_vec();
         let request = Request { session: new_session_id(), signers: &signers, text };
-        let context = Arc::new(order.context(request.session));
         let mut running = Vec::with_capacity(signers.len());
         for party in &signers {
             let holder = self.holders.get_mut(party).ok_or(Failure::Broken("a signer is not there"))?;
             running.push(holder.take_up(&request)?);
         }
-        let seat = Seat { context, member: None, deadline: DEADLINE };
-        let mut aggregator = Running::new(None, Session::observe(seat, Aggregator::new(order)));
+        let opening = Aggregator::start(order, request.session);
+        let mut aggregator = Running::new(None, Session::open(opening, DEADLINE));
         let mut ends: Vec<&mut dyn End> = running.iter_mut().map(|end| end as &mut dyn End).collect();
         ends.push(&mut aggregator);
         run(&mut ends, started, |_| Ok(()))?;

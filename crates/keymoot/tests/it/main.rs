@@ -1,6 +1,7 @@
 //! The binary from outside: what people read, what programs read, and what it says to nonsense.
 
 mod bad_input;
+mod docs;
 mod document;
 mod schema;
 mod transcript;

@@ -19,6 +19,6 @@ fuzz_target!(|bytes: &[u8]| {
     canonical::<GroupKey<Secp256k1>>(bytes);
     canonical::<GroupKey<Ed25519>>(bytes);
     if let Ok(key) = GroupKey::<Secp256k1>::decode(bytes) {
-        let _ = key.verify();
+        let _ = key.verify(&key.committee);
     }
 });

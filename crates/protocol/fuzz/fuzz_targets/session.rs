@@ -11,7 +11,7 @@ use keymoot_protocol::dkg::Dkg;
 use keymoot_protocol::envelope::{Envelope, Header, Kind};
 use keymoot_protocol::evidence::judge;
 use keymoot_protocol::identity::IdentityKey;
-use keymoot_protocol::session::{Advance, Seat, Session};
+use keymoot_protocol::session::{Advance, Session};
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Scheme, SessionId, Threshold};
 use libfuzzer_sys::fuzz_target;
@@ -47,9 +47,7 @@ fuzz_target!(|script: &[u8]| {
     let mut rng = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
     let opening =
         Dkg::<Secp256k1>::start(Arc::clone(&WORLD.context), me, Arc::clone(&WORLD.keys[0]), &mut rng);
-    let member = Some((me, Arc::clone(&WORLD.keys[0])));
-    let seat = Seat { context: Arc::clone(&WORLD.context), member, deadline: Millis(1) };
-    let mut now = Session::open(seat, opening.expect("a legal start"));
+    let mut now = Session::open(opening.expect("a legal start"), Millis(1));
     for step in script.chunks(40) {
         let Advance::Waiting { session, .. } = now else { break };
         let (how, content) = step.split_first().expect("chunks are not empty");
@@ -62,8 +60,9 @@ fuzz_target!(|script: &[u8]| {
         } else {
             content.to_vec()
         };
-        let named = if how & 0x07 == 0 { Some(WORLD.context.id()) } else { session.ssid() };
+        let named = if how & 0x07 == 0 { None } else { session.ssid() };
         let header = Header {
+            context: WORLD.context.id(),
             session: named.unwrap_or(Hash::from_bytes([0; 32])),
             round: how & 0x07,
             kind: if how & 0x08 != 0 { Kind::Echo } else { Kind::Body },

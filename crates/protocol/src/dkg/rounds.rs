@@ -191,7 +191,8 @@ impl<C: Curve> AwaitingCertificate<C> {
         }
         charges.verdict()?;
         key.certificate = signatures.into_values().map(|certify| certify.0).collect();
-        KeyShare::new(setup.me, secret, Arc::new(key))
+        let digest = key.digest();
+        KeyShare::new(setup.me, secret, Arc::new(key), &digest)
             .map_err(|_| Abort::Bug("our share does not belong to the key that it was checked against"))
     }
 }

@@ -5,6 +5,7 @@
 //! honest share look bad: such a share belongs to another session and is not looked at.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use frost_core::{CheaterDetection, SigningPackage, aggregate_custom, verify_signature_share};
 use keymoot_types::{Party, SessionId};
@@ -12,12 +13,12 @@ use keymoot_types::{Party, SessionId};
 use super::ROUNDS;
 use super::keys::{VerifyingKey, identifier};
 use super::messages::{Commitments, SignatureShare};
-use super::order::{self, Order};
+use super::order::{self, Order, Refused};
 use super::suite::Suite;
-use crate::abort::{Abort, Blame, Charges, Fault};
+use crate::abort::{Abort, Benign, Blame, Charges, Fault};
 use crate::context::Context;
 use crate::evidence::{Case, Unproven, judge};
-use crate::machine::{Machine, Next, Round, RoundSpec, Step};
+use crate::machine::{First, Machine, Next, Opening, Round, RoundSpec, Step};
 
 /// Collects commitments, then shares.
 pub enum Aggregator<S: Suite> {
@@ -28,10 +29,25 @@ pub enum Aggregator<S: Suite> {
 }
 
 impl<S: Suite> Aggregator<S> {
-    /// An aggregator of this order.
+    /// An aggregator of this order in the session of this name.
     #[must_use]
-    pub const fn new(order: Order<S>) -> Self {
-        Self::Commitments(order)
+    pub fn start(order: Order<S>, session: SessionId) -> Opening<Self> {
+        let context = Arc::new(order.context(session));
+        Opening { machine: Self::Commitments(order), context, member: None, first: First::Listen }
+    }
+
+    /// As [`Aggregator::start`] with commitments published earlier.
+    ///
+    /// # Errors
+    /// A list that is not exactly the signers'; a nonce listed twice.
+    pub fn prepared(
+        order: Order<S>,
+        session: SessionId,
+        commitments: &[(Party, Commitments<S>)],
+    ) -> Result<Opening<Self>, Refused> {
+        let first = First::Known(order.known(commitments)?);
+        order.package(&commitments.iter().copied().collect())?;
+        Ok(Opening { first, ..Self::start(order, session) })
     }
 }
 
@@ -51,7 +67,10 @@ impl<S: Suite> Machine for Aggregator<S> {
         match self {
             Self::Commitments(order) => {
                 let commitments = round.decode::<Commitments<S>>()?;
-                let package = order.package(&commitments).map_err(|_| INCOMPLETE)?;
+                let package = order.package(&commitments).map_err(|refused| match refused {
+                    Refused::Repeated => Abort::Benign(Benign::Repeated),
+                    _ => INCOMPLETE,
+                })?;
                 Ok(Step { outbox: Vec::new(), next: Next::Wait(Self::Shares(order, package)) })
             }
             Self::Shares(order, package) => {

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::order::Refused;
 use super::suite::Suite;
+use crate::context::Committee;
 use crate::curve::group::Group;
 use crate::derive::{output_key, path_tweak};
 use crate::key::{GroupKey, KeyShare};
@@ -30,15 +31,15 @@ pub struct VerifyingKey<S: Suite> {
 }
 
 impl<S: Suite> VerifyingKey<S> {
-    /// The key at `path` below `group`, whose certificate is checked here.
+    /// The key at `path` below `group`, whose certificate by the committee that the caller knows is checked here.
     ///
     /// # Errors
-    /// No valid certificate, a key of another scheme, or no such child.
-    pub fn new(group: Arc<GroupKey<S>>, path: Path) -> Result<Self, Refused> {
+    /// No valid certificate of that committee, a key of another scheme, or no such child.
+    pub fn new(group: Arc<GroupKey<S>>, pinned: &Committee, path: Path) -> Result<Self, Refused> {
         if group.scheme != S::SCHEME {
             return Err(Refused::WrongScheme);
         }
-        group.verify().map_err(Refused::Certificate)?;
+        group.verify(pinned).map_err(Refused::Certificate)?;
         let tweak = path_tweak(&*group, &path).map_err(Refused::Path)?;
         let shift = S::Point::generator() * tweak;
         let mut shares = BTreeMap::new();
@@ -96,7 +97,8 @@ impl<S: Suite> VerifyingKey<S> {
 pub struct SigningKey<S: Suite> {
     party: Party,
     public: Arc<VerifyingKey<S>>,
-    pub(crate) package: KeyPackage<S::Zf>,
+    // On the heap, so that moving the key leaves no copy behind.
+    pub(crate) package: Box<KeyPackage<S::Zf>>,
 }
 
 impl<S: Suite> SigningKey<S> {
@@ -113,14 +115,14 @@ impl<S: Suite> SigningKey<S> {
         let own = S::Point::generator() * secret.expose();
         let whole = public.group.public + S::Point::generator() * tweak;
         let encoded = Zeroizing::new(S::encode_scalar(secret.expose()));
-        let package = KeyPackage::new(
+        let package = Box::new(KeyPackage::new(
             identifier::<S>(share.party()).ok_or(Refused::Library)?,
             SigningShare::deserialize(encoded.as_ref()).map_err(|_| Refused::Library)?,
             VerifyingShare::deserialize(S::encode_point(&own).as_ref()).map_err(|_| Refused::Library)?,
             ZfVerifyingKey::deserialize(S::encode_point(&whole).as_ref()).map_err(|_| Refused::Library)?,
             public.group.committee.threshold().needed(),
-        );
-        let package = S::to_output_share(package, public.group.merkle_root.as_ref());
+        ));
+        let package = Box::new(S::to_output_share(*package, public.group.merkle_root.as_ref()));
         Ok(Self { party: share.party(), public, package })
     }
 

@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use frost_core::round1::{SigningCommitments, SigningNonces, commit};
+use frost_core::round1::{Nonce, SigningNonces};
+use frost_core::{Ciphersuite, Field, Group};
 use keymoot_types::Party;
 use rand_core::CryptoRngCore;
+use zeroize::Zeroizing;
 
 use super::keys::SigningKey;
 use super::messages::Commitments;
@@ -30,7 +32,9 @@ pub type NonceId = Hash;
 pub struct Nonces<S: Suite> {
     id: NonceId,
     owner: Owner,
-    secret: SigningNonces<S::Zf>,
+    public: Commitments<S>,
+    // On the heap, so that moving them leaves no copy behind.
+    secret: Box<SigningNonces<S::Zf>>,
 }
 
 /// One pair of nonces whose burning is on record: good for one signature share.
@@ -44,7 +48,8 @@ pub struct Nonces<S: Suite> {
 /// ```
 pub struct BurntNonces<S: Suite> {
     pub(crate) owner: Owner,
-    pub(crate) secret: SigningNonces<S::Zf>,
+    pub(crate) public: Commitments<S>,
+    pub(crate) secret: Box<SigningNonces<S::Zf>>,
 }
 
 /// Whose nonces these are: the member's share of one key in one epoch, at whatever path.
@@ -63,14 +68,16 @@ impl Owner {
 impl<S: Suite> Nonces<S> {
     /// Draws a pair, hedged with the share itself against weak randomness.
     pub fn draw(key: &SigningKey<S>, rng: &mut impl CryptoRngCore) -> Self {
-        let (secret, commitments) = commit::<S::Zf, _>(key.package.signing_share(), rng);
+        let mut nonce = || draw_one::<S>(key, rng);
+        let secret = Box::new(SigningNonces::from_nonces(nonce(), nonce()));
+        let public = Commitments::<S>::new(*secret.commitments());
         let group = key.public().group();
         let member = group.committee.identity(key.party()).copied();
-        let commitments = Commitments::<S>(commitments).encode();
+        let commitments = public.encode();
         let id = member.map(|member| {
             NonceName { member, group_key: key.public().digest(), commitments: &commitments }.digest()
         });
-        Self { id: id.unwrap_or(Hash::from_bytes([0; 32])), owner: Owner::of(key), secret }
+        Self { id: id.unwrap_or(Hash::from_bytes([0; 32])), owner: Owner::of(key), public, secret }
     }
 
     /// Their name.
@@ -81,21 +88,33 @@ impl<S: Suite> Nonces<S> {
 
     /// Their public side.
     #[must_use]
-    pub fn commitments(&self) -> Commitments<S> {
-        Commitments::<S>(*self.secret.commitments())
+    pub const fn commitments(&self) -> Commitments<S> {
+        self.public
     }
 
     /// Gives them up for one signature. The caller makes the name durable before the share leaves.
     #[must_use]
     pub fn burn(self) -> (NonceId, BurntNonces<S>) {
-        (self.id, BurntNonces { owner: self.owner, secret: self.secret })
+        (self.id, BurntNonces { owner: self.owner, public: self.public, secret: self.secret })
     }
 }
 
-impl<S: Suite> BurntNonces<S> {
-    /// Their public side.
-    pub(crate) fn commitments(&self) -> &SigningCommitments<S::Zf> {
-        self.secret.commitments()
+/// `nonce_generate` of RFC 9591, §4.1: H3(random ‖ share). The library's own leaves the share behind in freed memory.
+fn draw_one<S: Suite>(key: &SigningKey<S>, rng: &mut impl CryptoRngCore) -> Nonce<S::Zf> {
+    loop {
+        let mut input = Zeroizing::new([0u8; 64]);
+        let (random, share) = input.split_at_mut(32);
+        rng.fill_bytes(random);
+        let encoded = Zeroizing::new(key.package.signing_share().serialize());
+        share.iter_mut().zip(encoded.iter()).for_each(|(byte, encoded)| *byte = *encoded);
+        let scalar = <S::Zf as Ciphersuite>::H3(input.as_ref());
+        let nonce = Zeroizing::new(
+            <<<S::Zf as Ciphersuite>::Group as Group>::Field as Field>::serialize(&scalar).as_ref().to_vec(),
+        );
+        // A scalar that was just encoded decodes.
+        if let Ok(nonce) = Nonce::deserialize(&nonce) {
+            return nonce;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is to be signed, and every check a signer makes before it answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use frost_core::SigningPackage;
@@ -46,6 +46,12 @@ pub enum Refused {
     /// The commitment listed for us is not that of the nonce we hold.
     #[error("the commitment listed for us is not ours")]
     NotOurCommitment,
+    /// One nonce is listed twice. Who copied whom cannot be told.
+    #[error("two signers list the same commitment")]
+    Repeated,
+    /// The identity is not the one that the committee lists for the signer.
+    #[error("the identity is not the one that the committee lists for {0}")]
+    WrongIdentity(Party),
     /// The library refused its input; a defect.
     #[error("the signing library refused a checked input")]
     Library,
@@ -117,10 +123,7 @@ impl<S: Suite> Order<S> {
     }
 
     /// The first words of a prepared session, from commitments published earlier.
-    ///
-    /// # Errors
-    /// Anything but exactly one commitment for each signer.
-    pub fn prepared(&self, commitments: &[(Party, Commitments<S>)]) -> Result<Broadcasts, Refused> {
+    pub(super) fn known(&self, commitments: &[(Party, Commitments<S>)]) -> Result<Broadcasts, Refused> {
         let complete = commitments.iter().map(|(party, _)| party).eq(self.quorum.signers());
         if !complete {
             return Err(Refused::Package);
@@ -135,6 +138,10 @@ impl<S: Suite> Order<S> {
     ) -> Result<SigningPackage<S::Zf>, Refused> {
         if !all.keys().eq(self.quorum.signers()) {
             return Err(Refused::Package);
+        }
+        let distinct: BTreeSet<_> = all.values().flat_map(Commitments::encoded).collect();
+        if distinct.len() != all.len().saturating_mul(2) {
+            return Err(Refused::Repeated);
         }
         let named = all.iter().map(|(party, commitments)| Some((identifier::<S>(*party)?, commitments.0)));
         let named = named.collect::<Option<BTreeMap<_, _>>>().ok_or(Refused::Library)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keymoot_types::{Millis, Party};
 use zeroize::Zeroizing;
 
-use super::{Advance, Refusal, Seat};
+use super::{Advance, Refusal};
 use crate::abort::{Abort, Benign, Charges, Fault};
 use crate::codec::Wire;
 use crate::context::Context;
@@ -43,22 +43,23 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(seat: Seat, rounds: &'static [RoundSpec]) -> Self {
+    pub(super) fn new(
+        context: Arc<Context>,
+        member: Option<(Party, Arc<IdentityKey>)>,
+        deadline: Millis,
+        rounds: &'static [RoundSpec],
+    ) -> Self {
         Self {
-            participants: seat.context.participants(),
-            record: Record::new(seat.context.id()),
-            context: seat.context,
-            member: seat.member,
-            deadline: seat.deadline,
+            participants: context.participants(),
+            record: Record::new(context.id()),
+            context,
+            member,
+            deadline,
             rounds,
             inbox: Inbox::default(),
             current: 0,
             outbox: Vec::new(),
         }
-    }
-
-    pub(super) fn participants(&self) -> &[Party] {
-        &self.participants
     }
 
     pub(super) const fn deadline(&self) -> Millis {
@@ -74,7 +75,9 @@ impl Desk {
     }
 
     pub(super) fn dead<M: Machine>(mut self, abort: Abort) -> Advance<M> {
-        Advance::Dead { abort, outbox: self.take_outbox() }
+        let mut outbox = self.take_outbox();
+        outbox.retain(|envelope| envelope.header.kind == Kind::Echo);
+        Advance::Dead { abort, outbox }
     }
 
     pub(super) fn take_outbox(&mut self) -> Vec<Envelope> {
@@ -90,13 +93,6 @@ impl Desk {
     }
 
     // ── mail out ──────────────────────────────────────────────────────────────────────────────────────────────
-
-    pub(super) fn say_hello(&mut self, body: Zeroizing<Vec<u8>>) -> Result<(), Abort> {
-        match self.me() {
-            Some(me) if self.participants.contains(&me) => self.say(Outgoing { round: 0, to: None, body }),
-            _ => Err(Abort::Bug("a session was opened by somebody who does not take part in it")),
-        }
-    }
 
     pub(super) fn say(&mut self, outgoing: Outgoing) -> Result<(), Abort> {
         self.post(outgoing.round, Kind::Body, outgoing.to, outgoing.body)
@@ -116,7 +112,9 @@ impl Desk {
         else {
             return Err(Abort::Bug("a message was sent before the round it follows"));
         };
-        let envelope = Envelope::sign(identity, Header { session, round, kind, from: *from, to, view }, body);
+        let context = self.record.context();
+        let header = Header { context, session, round, kind, from: *from, to, view };
+        let envelope = Envelope::sign(identity, header, body);
         if to.is_none() {
             self.inbox.put(envelope.copy_of_broadcast());
         }
@@ -132,6 +130,9 @@ impl Desk {
         }
         let envelope = Envelope::decode(bytes).map_err(Refusal::Malformed)?;
         let header = &envelope.header;
+        if header.context != self.record.context() {
+            return Err(Refusal::OtherSession.into());
+        }
         if !self.participants.contains(&header.from) {
             return Err(Refusal::Stranger.into());
         }

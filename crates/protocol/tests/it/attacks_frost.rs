@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use frost_core::Ciphersuite;
+use keymoot_protocol::abort::{Abort, Benign, Blame, Fault};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::curve::{Curve, Ed25519, Secp256k1, abscissa, group::Group};
+use keymoot_protocol::evidence::Evidence;
 use keymoot_protocol::frost::nonces::Spent;
 use keymoot_protocol::frost::{
     Aggregator, Commitments, NoncePool, Nonces, Order as SignOrder, Refused, SignatureShare, Signer,
@@ -14,9 +16,10 @@ use keymoot_protocol::frost::{
 use keymoot_protocol::session::{Advance, Refusal, Session};
 use keymoot_protocol::vss::lagrange;
 use keymoot_types::{Party, Path, SessionId};
+use rand_chacha::rand_core::RngCore;
 
-use crate::net::{Node, Order, Seated, faults, honest};
-use crate::parties::{Checked, Signing, World, party, signing_keys};
+use crate::net::{Mail, Node, Order, Seated, faults, honest};
+use crate::parties::{Checked, DEADLINE, Signing, World, party, signing_keys};
 
 /// A key of 2-of-3 and an order for parties 1 and 3.
 fn ready<C: Checked>(seed: u64) -> (World, Vec<Arc<SigningKey<C>>>, SignOrder<C>) {
@@ -310,22 +313,18 @@ fn s08_errors_that_cancel_out_leave_a_valid_signature() {
 #[test]
 fn s09_a_lie_about_commitments_blames_no_signer() {
     let (mut world, keys, order) = ready::<Secp256k1>(207);
-    let context = Arc::new(order.context(SessionId::new([1; 16])));
+    let session = SessionId::new([1; 16]);
     let mut draw = |index: usize| Nonces::draw(&keys[index], &mut world.rng);
     let (one, three, bait) = (draw(0), draw(2), draw(2).commitments());
     let truth = [(party(1), one.commitments()), (party(3), three.commitments())];
     let lie = [(party(1), one.commitments()), (party(3), bait)];
-    let aggregator = Session::prepared(
-        world.seat(&context, None),
-        Aggregator::new(order.clone()),
-        order.prepared(&truth).unwrap(),
-    );
-    let mut aggregator = Seated::new(None, aggregator);
+    let aggregator = Aggregator::prepared(order.clone(), session, &truth).unwrap();
+    let mut aggregator = Seated::new(None, Session::open(aggregator, DEADLINE));
     for (key, nonces, list) in [(&keys[0], one, &lie), (&keys[2], three, &truth)] {
-        let signer = Signer::prepared(Arc::clone(key), order.clone(), nonces.burn().1, list).unwrap();
-        let seat = world.seat(&context, Some(key.party()));
-        let Advance::Done { outbox, .. } = Session::prepared(seat, signer, order.prepared(list).unwrap())
-        else {
+        let identity = Arc::clone(&world.identities[&key.party()]);
+        let signer =
+            Signer::prepared(Arc::clone(key), order.clone(), session, identity, nonces.burn().1, list);
+        let Advance::Done { outbox, .. } = Session::open(signer.unwrap(), DEADLINE) else {
             panic!("a prepared signer answers")
         };
         aggregator.deliver(&outbox[0].encode());
@@ -342,8 +341,12 @@ fn s09_a_signer_refuses_a_list_without_its_own_commitment() {
     let own = one.commitments();
     let burnt = |nonces: Nonces<Secp256k1>| nonces.burn().1;
     let refused = |nonces, list: &[(Party, Commitments<Secp256k1>)]| {
-        Signer::prepared(Arc::clone(&keys[0]), order.clone(), nonces, list).err()
+        let identity = Arc::clone(&world.identities[&party(1)]);
+        Signer::prepared(Arc::clone(&keys[0]), order.clone(), SessionId::new([1; 16]), identity, nonces, list)
+            .err()
     };
+    let mut random = crate::parties::rng(208);
+    let mut draw = |index: usize| Nonces::draw(&keys[index], &mut random);
     assert_eq!(refused(burnt(one), &[(party(1), other), (party(3), three)]), Some(Refused::NotOurCommitment));
     for list in [
         vec![(party(1), own)],
@@ -352,6 +355,108 @@ fn s09_a_signer_refuses_a_list_without_its_own_commitment() {
         vec![(party(1), own), (party(1), own), (party(3), three)],
     ] {
         assert_eq!(refused(burnt(draw(0)), &list), Some(Refused::Package));
+    }
+}
+
+#[test]
+fn s09_a_nonce_listed_twice_is_refused_and_blames_nobody() {
+    // Party 3 copies party 1's commitments: in a list of prepared ones, and as a rushing signer.
+    let (mut world, keys, order) = ready::<Ed25519>(215);
+    let one = Nonces::draw(&keys[0], &mut world.rng);
+    let list = [(party(1), one.commitments()), (party(3), one.commitments())];
+    let session = SessionId::new([1; 16]);
+    let identity = Arc::clone(&world.identities[&party(1)]);
+    let signer =
+        Signer::prepared(Arc::clone(&keys[0]), order.clone(), session, identity, one.burn().1, &list);
+    assert_eq!(signer.err(), Some(Refused::Repeated));
+    assert_eq!(Aggregator::prepared(order.clone(), session, &list).err(), Some(Refused::Repeated));
+    let mut signing = world.signing(&order, &keys);
+    let mut said = None;
+    signing.run(Order::First, |mail| {
+        if mail.header().round != 0 {
+            return vec![mail];
+        }
+        if mail.from == party(1) {
+            said = Some(mail.envelope().body().to_vec());
+            return vec![mail];
+        }
+        let copied = said.clone().expect("party 1 speaks first");
+        vec![mail.forged(world.identity(party(3)), |_, body| *body = copied)]
+    });
+    assert!(signing.blamed().is_empty());
+    let repeated = |abort: &Option<Abort>| matches!(abort, Some(Abort::Benign(Benign::Repeated)));
+    assert!(repeated(&signing.aggregator.abort) && repeated(&signing.signers[&party(1)].abort));
+}
+
+#[test]
+fn t03_any_order_of_delivery_gives_a_signature() {
+    for shuffle in 0..40 {
+        let (mut world, keys, _) = ready::<Secp256k1>(216);
+        let order = order_for(&keys, &[1, 2, 3], Secp256k1::MESSAGE);
+        let mut signing = world.signing(&order, &keys);
+        signing.run(Order::Random(&mut crate::parties::rng(shuffle)), |mail| vec![mail.clone(), mail]);
+        let signature = signing.aggregator.output.expect("order and repetition do not matter");
+        assert!(Secp256k1::verifies(order.key().output_key(), Secp256k1::MESSAGE, &signature));
+    }
+}
+
+#[test]
+fn t13_dropping_any_one_message_of_a_signing_blames_nobody() {
+    let (mut world, keys, order) = ready::<Ed25519>(217);
+    let mut mail_in_all = 0;
+    world.signing(&order, &keys).run(Order::First, |mail| {
+        mail_in_all += 1;
+        vec![mail]
+    });
+    assert_eq!(mail_in_all, 8, "two commitments and two shares, to the other signer and the aggregator");
+    for lost in 0..mail_in_all {
+        let mut signing = world.signing(&order, &keys);
+        let mut number = 0;
+        signing.run(Order::First, |mail| {
+            number += 1;
+            if number == lost + 1 { vec![] } else { vec![mail] }
+        });
+        assert!(signing.blamed().is_empty());
+        assert!(signing.aggregator.abort.is_none());
+    }
+}
+
+#[test]
+fn k03_no_collage_of_honest_signings_convicts_anybody() {
+    // Accusers combine the messages and commitments of three honest signings of one order.
+    let (mut world, keys, order) = ready::<Secp256k1>(218);
+    let mut runs = vec![];
+    for _ in 0..3 {
+        let mut said: Vec<Mail> = vec![];
+        let mut signing = world.signing(&order, &keys);
+        signing.run(Order::First, |mail| {
+            said.push(mail.clone());
+            vec![mail]
+        });
+        assert!(signing.aggregator.is_done());
+        runs.push((signing.session, said));
+    }
+    let mut random = crate::parties::rng(218);
+    let mut pick = |count: usize| random.next_u32() as usize % count;
+    for _ in 0..5_000 {
+        let (session, _) = runs[pick(3)];
+        let mut evidence = Evidence::default();
+        let spoken = |run: &Vec<Mail>, round, from| {
+            let found = run.iter().find(|mail| (mail.header().round, mail.from) == (round, from));
+            found.expect("everybody spoke").envelope()
+        };
+        let hellos =
+            [1, 3].map(|from| (party(from), spoken(&runs[pick(3)].1, 0, party(from)).body().to_vec()));
+        evidence.record.push(hellos.to_vec());
+        let accused = party([1, 3][pick(2)]);
+        evidence.envelopes.push(spoken(&runs[pick(3)].1, pick(2) as u8, accused));
+        for fault in Fault::ALL {
+            let blame =
+                Blame { party: accused, fault, cites: vec![], evidence: std::mem::take(&mut evidence) };
+            let verdict = keymoot_protocol::frost::aggregate::convict(&order, session, &blame);
+            assert!(verdict.is_err(), "{accused:?} was convicted of {fault:?}");
+            evidence = blame.evidence;
+        }
     }
 }
 
@@ -387,30 +492,29 @@ fn s10_signers_who_approved_different_things_make_no_signature() {
 
 #[test]
 fn p05_nonces_shares_and_orders_of_another_key_are_refused() {
-    let (mut world, keys, order) = ready::<Secp256k1>(210);
+    let (world, keys, order) = ready::<Secp256k1>(210);
     let (mut elsewhere, other_keys, other_order) = ready::<Secp256k1>(211);
     let start =
         |key: &Arc<SigningKey<Secp256k1>>, order: &SignOrder<Secp256k1>, nonces: Nonces<Secp256k1>| {
-            Signer::start(Arc::clone(key), order.clone(), nonces.burn().1).err()
+            let identity = Arc::clone(&world.identities[&key.party()]);
+            Signer::start(Arc::clone(key), order.clone(), SessionId::new([1; 16]), identity, nonces.burn().1)
+                .err()
         };
-    assert_eq!(start(&keys[0], &order, Nonces::draw(&keys[0], &mut world.rng)), None);
+    let mut random = crate::parties::rng(210);
+    assert_eq!(start(&keys[0], &order, Nonces::draw(&keys[0], &mut random)), None);
     let wrong = Some(Refused::WrongKey);
     assert_eq!(
-        start(&keys[0], &order, Nonces::draw(&other_keys[0], &mut world.rng)),
+        start(&keys[0], &order, Nonces::draw(&other_keys[0], &mut random)),
         wrong,
         "another key's nonce"
     );
+    assert_eq!(start(&keys[0], &order, Nonces::draw(&keys[2], &mut random)), wrong, "another member's nonce");
     assert_eq!(
-        start(&keys[0], &order, Nonces::draw(&keys[2], &mut world.rng)),
-        wrong,
-        "another member's nonce"
-    );
-    assert_eq!(
-        start(&keys[0], &other_order, Nonces::draw(&keys[0], &mut world.rng)),
+        start(&keys[0], &other_order, Nonces::draw(&keys[0], &mut random)),
         wrong,
         "another key's order"
     );
-    let refused = start(&keys[1], &order, Nonces::draw(&keys[1], &mut world.rng));
+    let refused = start(&keys[1], &order, Nonces::draw(&keys[1], &mut random));
     assert_eq!(refused, Some(Refused::NotASigner(party(2))));
     let share = elsewhere.generate::<Secp256k1>().remove(0);
     assert_eq!(SigningKey::new(&share, Arc::clone(keys[0].public())).err(), wrong, "another key's share");
@@ -422,13 +526,13 @@ fn p05_a_key_serves_one_scheme_and_only_with_its_certificate() {
     let shares = world.generate::<Secp256k1>();
     let mut pending = (**shares[0].group()).clone();
     pending.certificate.clear();
-    let refused = VerifyingKey::<Secp256k1>::new(Arc::new(pending), Path::root()).err();
+    let refused = VerifyingKey::<Secp256k1>::new(Arc::new(pending), &world.committee, Path::root()).err();
     assert!(matches!(refused, Some(Refused::Certificate(_))), "a key without its certificate signs nothing");
     let mut other = (**shares[0].group()).clone();
     other.scheme = <Ed25519 as Suite>::SCHEME;
     let digest = other.digest();
     other.certificate = world.identities.values().map(|identity| identity.sign(&digest)).collect();
-    let refused = VerifyingKey::<Secp256k1>::new(Arc::new(other), Path::root()).err();
+    let refused = VerifyingKey::<Secp256k1>::new(Arc::new(other), &world.committee, Path::root()).err();
     assert_eq!(refused, Some(Refused::WrongScheme));
 }
 
@@ -445,7 +549,7 @@ fn p05_taproot_signs_digests_only() {
 fn p07_ed25519_keys_have_no_children() {
     let mut world = World::new(2, 3, 214);
     let group = Arc::clone(world.generate::<Ed25519>()[0].group());
-    let refused = VerifyingKey::new(group, "m/0".parse().unwrap()).err().expect("no child");
+    let refused = VerifyingKey::new(group, &world.committee, "m/0".parse().unwrap()).err().expect("no child");
     assert!(matches!(refused, Refused::Path(_)));
     let cause = std::error::Error::source(&refused).expect("it says why").to_string();
     assert!(cause.contains("secp256k1"), "{cause}");

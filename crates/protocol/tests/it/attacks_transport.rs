@@ -21,7 +21,7 @@ use keymoot_types::{GroupId, Millis, Party, Secret, SessionId, Threshold};
 use rand_chacha::rand_core::RngCore;
 
 use crate::net::{Mail, Node, Order, Seated, blamed_by, faults, honest};
-use crate::parties::{World, party, rng, run_all};
+use crate::parties::{DEADLINE, World, party, rng, run_all};
 
 type Seats = BTreeMap<Party, Seated<Dkg<Ed25519>>>;
 
@@ -144,6 +144,13 @@ fn t04_mail_from_the_future_is_bounded() {
     });
     let template = Mail { from: party(3), to: Some(party(1)), ..first.unwrap() };
     let victim = seats.get_mut(&party(1)).unwrap();
+    // Genuine mail of other sessions takes no place of this one's.
+    for other in everything_said(&mut World { session: SessionId::new([4; 16]), ..World::new(2, 3, 306) }) {
+        if other.to == Some(party(1)) {
+            victim.deliver(&other.bytes);
+        }
+    }
+    assert!(victim.refusals.iter().all(|refusal| *refusal == Refusal::OtherSession));
     for number in 0..10_000u32 {
         let mail = template.forged(&identity, |header, body| {
             (header.from, header.round) = (party(3), 1);
@@ -349,7 +356,7 @@ fn t15_a_substituted_identity_never_reaches_round_1() {
     seats.insert(party(1), {
         let identity = Arc::clone(&world.identities[&party(1)]);
         let opening = Dkg::start(Arc::clone(&deceived), party(1), identity, &mut world.rng).unwrap();
-        Seated::new(Some(party(1)), Session::open(world.seat(&deceived, Some(party(1))), opening))
+        Seated::new(Some(party(1)), Session::open(opening, DEADLINE))
     });
     run_all(&mut seats, Order::First, honest);
     assert!(seats.values().all(|seat| seat.output.is_none() && seat.session().unwrap().round() == 0));
@@ -418,7 +425,7 @@ fn k01_a_false_echo_convicts_its_author_and_nobody_it_names() {
     // The liar reports that party 1 committed to something else, with the only signature it has: its own.
     let change = |header: &mut keymoot_protocol::envelope::Header, body: &mut Vec<u8>| {
         let echo = Echo::decode(body).unwrap();
-        let mut all: Vec<_> = echo.attestations(header.session, header.round).collect();
+        let mut all: Vec<_> = echo.attestations(header).collect();
         all[0].body = Hash::from_bytes([1; 32]);
         *body = Echo::new(&all).encode().to_vec();
     };
@@ -439,7 +446,7 @@ fn k01_an_echo_that_leaves_somebody_out_convicts_its_author() {
             |mail| (mail.header().round, mail.header().kind) == (1, Kind::Echo),
             |header, body| {
                 let echo = Echo::decode(body).unwrap();
-                let mut all: Vec<_> = echo.attestations(header.session, header.round).collect();
+                let mut all: Vec<_> = echo.attestations(header).collect();
                 match change {
                     0 => drop(all.pop().map(|_| ())),
                     1 => all.push(all[0]),

@@ -238,7 +238,8 @@ fn ed25519_keys_have_no_children_and_say_why() {
     for path in ["m/0", "m/44/0/7"] {
         let path: Path = path.parse().unwrap();
         assert_eq!(path_tweak(&*key, &path), Err(DeriveError::WrongCurve));
-        let refused = VerifyingKey::new(Arc::clone(&key), path).err().expect("no key at a path");
+        let refused =
+            VerifyingKey::new(Arc::clone(&key), &key.committee, path).err().expect("no key at a path");
         assert_eq!(refused, Refused::Path(DeriveError::WrongCurve));
         let why = std::error::Error::source(&refused).expect("the reason is kept").to_string();
         assert!(why.contains("Ed25519") && why.contains("separate key"), "{why}");

@@ -8,12 +8,13 @@ use keymoot_protocol::frost::Aggregator;
 use keymoot_protocol::key::GroupKey;
 use keymoot_protocol::session::{Advance, Refusal, Session};
 use keymoot_protocol::transcript::{Hash, Intent, Joint, Transcript};
+use keymoot_types::SessionId;
 use keymoot_types::{Epoch, Path};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::golden::{Specimen, specimens};
-use crate::parties::{World, party, signing_keys};
+use crate::parties::{DEADLINE, World, party, signing_keys};
 
 const BYTES: u8 = 1;
 const UINT: u8 = 2;
@@ -357,10 +358,8 @@ fn t08_a_session_refuses_64_mib_without_looking_and_lives_on() {
     let order =
         keymoot_protocol::frost::Order::new(keys[0].public().clone(), vec![party(1), party(2)], vec![1]);
     let order = order.unwrap();
-    let context = world.signing(&order, &keys).context;
-    let Advance::Waiting { mut session, .. } =
-        Session::observe(world.seat(&context, None), Aggregator::new(order))
-    else {
+    let opening = Aggregator::start(order, SessionId::new([1; 16]));
+    let Advance::Waiting { mut session, .. } = Session::open(opening, DEADLINE) else {
         panic!("an observer waits");
     };
     for size in [ENVELOPE_MAX + 1, 64 << 20] {

@@ -117,6 +117,7 @@ fn signature_share<S: Suite>() -> SignatureShare<S> {
 
 fn header() -> Header {
     Header {
+        context: hash(0x30),
         session: hash(0x31),
         round: 3,
         kind: Kind::Body,

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keymoot_protocol::curve::{Ed25519, Secp256k1};
-use keymoot_protocol::frost::{NoncePool, Order as SignOrder, Refused, Signer};
+use keymoot_protocol::frost::{Aggregator, NoncePool, Order as SignOrder, Refused, Signer};
 use keymoot_protocol::session::{Advance, Session};
 use keymoot_types::{Party, Path, QuorumError, SessionId};
 use rand_chacha::rand_core::RngCore;
 
 use crate::net::{Node, Order, Seated, honest};
-use crate::parties::{Checked, World, group, run_all, signing_keys};
+use crate::parties::{Checked, DEADLINE, World, group, run_all, signing_keys};
 
 /// All subsets of size `take`, or `most` random ones if there are more.
 fn subsets(world: &mut World, take: usize, most: usize) -> Vec<Vec<Party>> {
@@ -33,7 +33,7 @@ fn every_quorum_signs<S: Checked>(needed: u16, total: u16, seed: u64) {
     let mut world = World::new(needed, total, seed);
     let shares = world.generate::<S>();
     let key = group(&shares);
-    key.verify().expect("the certificate holds");
+    key.verify(&world.committee).expect("the certificate holds");
     let keys = signing_keys(&shares, &Path::root());
     let public = keys[0].public();
     for signers in subsets(&mut world, usize::from(needed), 200) {
@@ -129,16 +129,15 @@ fn prepared_commitments_sign_in_one_message() {
         let list: Vec<_> = keys.iter().zip(&published).map(|(key, all)| (key.party(), all[turn].1)).collect();
         let signers = list.iter().map(|(party, _)| *party).collect();
         let order = SignOrder::new(Arc::clone(keys[0].public()), signers, vec![turn as u8]).unwrap();
-        let context = Arc::new(order.context(SessionId::new([turn as u8; 16])));
-        let hellos = order.prepared(&list).unwrap();
-        let aggregator = keymoot_protocol::frost::Aggregator::new(order.clone());
-        let mut aggregator =
-            Seated::new(None, Session::prepared(world.seat(&context, None), aggregator, hellos.clone()));
+        let session = SessionId::new([turn as u8; 16]);
+        let aggregator = Aggregator::prepared(order.clone(), session, &list).unwrap();
+        let mut aggregator = Seated::new(None, Session::open(aggregator, DEADLINE));
         for (index, pool) in pools.iter_mut().enumerate() {
             let nonces = pool.burn(published[index][turn].0).expect("a fresh nonce");
-            let signer = Signer::prepared(Arc::clone(&keys[index]), order.clone(), nonces, &list).unwrap();
-            let seat = world.seat(&context, Some(keys[index].party()));
-            let Advance::Done { outbox, .. } = Session::prepared(seat, signer, hellos.clone()) else {
+            let identity = Arc::clone(&world.identities[&keys[index].party()]);
+            let signer =
+                Signer::prepared(Arc::clone(&keys[index]), order.clone(), session, identity, nonces, &list);
+            let Advance::Done { outbox, .. } = Session::open(signer.unwrap(), DEADLINE) else {
                 panic!("a prepared signer answers at once");
             };
             assert_eq!(outbox.len(), 1, "one message online");

@@ -7,11 +7,14 @@ mod tokens;
 
 mod attacks_dkg;
 mod attacks_frost;
+mod attacks_key;
 mod attacks_transport;
 mod derivation;
 mod encoding;
 mod golden;
+mod guide;
 mod honest;
 mod judge;
 mod mutations;
+mod proofs;
 mod vectors;

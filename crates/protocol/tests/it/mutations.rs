@@ -141,7 +141,7 @@ fn mutated_dkgs<C: Checked>(count: u64, salt: u64) {
         let done: Vec<_> = honest.iter().filter_map(|seat| seat.output.as_ref()).collect();
         for share in &done {
             assert_eq!(share.group(), done[0].group(), "seed {seed}: two honest parties hold different keys");
-            share.group().verify().expect("a finished key is certified");
+            share.group().verify(&world.committee).expect("a finished key is certified");
         }
         // From round 1 on every lie in a body is attributable: a broadcast by its echo, a share by its dealer's opening.
         let attributable = plan.applied && plan.round > 0 && matches!(plan.how, How::Body);

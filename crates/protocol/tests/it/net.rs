@@ -166,7 +166,7 @@ pub struct Rogue<M: Machine, F> {
 
 impl<M: Machine, F: FnMut(Hash, &mut Vec<Outgoing>)> Rogue<M, F> {
     pub fn opening(opening: Opening<M>, lie: F) -> Opening<Self> {
-        Opening { machine: Self { inner: opening.machine, lie }, hello: opening.hello }
+        opening.wrap(|inner| Self { inner, lie })
     }
 }
 

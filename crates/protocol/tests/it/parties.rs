@@ -12,7 +12,7 @@ use keymoot_protocol::frost::{
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::{GroupKey, KeyShare};
 use keymoot_protocol::machine::Outgoing;
-use keymoot_protocol::session::{Seat, Session};
+use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Path, SessionId, Threshold};
 use rand_chacha::ChaCha20Rng;
@@ -27,6 +27,9 @@ pub fn party(index: u16) -> Party {
 pub fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
+
+/// When sessions of tests give up.
+pub const DEADLINE: Millis = Millis(60_000);
 
 /// A committee and everybody's identity.
 pub struct World {
@@ -75,13 +78,9 @@ impl World {
     pub fn dkg<S: Suite>(&mut self, context: &Arc<Context>) -> BTreeMap<Party, Seated<Dkg<S>>> {
         let identities = self.identities.clone();
         let seat = |(member, identity): (Party, Arc<IdentityKey>)| {
-            let opening = Dkg::<S>::start(Arc::clone(context), member, Arc::clone(&identity), &mut self.rng);
-            let seat = Seat {
-                context: Arc::clone(context),
-                member: Some((member, identity)),
-                deadline: Millis(60_000),
-            };
-            (member, Seated::new(Some(member), Session::open(seat, opening.expect("a legal key generation"))))
+            let opening = Dkg::<S>::start(Arc::clone(context), member, identity, &mut self.rng);
+            let opening = opening.expect("a legal key generation");
+            (member, Seated::new(Some(member), Session::open(opening, DEADLINE)))
         };
         identities.into_iter().map(seat).collect()
     }
@@ -98,17 +97,18 @@ impl World {
     pub fn signing<S: Suite>(&mut self, order: &SignOrder<S>, keys: &[Arc<SigningKey<S>>]) -> Signing<S> {
         let mut name = [0; 16];
         self.rng.fill_bytes(&mut name);
-        let context = Arc::new(order.context(SessionId::new(name)));
+        let session = SessionId::new(name);
         let mut signers = BTreeMap::new();
         for member in order.quorum().signers() {
             let key = keys.iter().find(|key| key.party() == *member).expect("the signer has a key");
             let nonces = Nonces::draw(key, &mut self.rng).burn().1;
-            let opening = Signer::start(Arc::clone(key), order.clone(), nonces).expect("a legal signer");
-            let seat = self.seat(&context, Some(*member));
-            signers.insert(*member, Seated::new(Some(*member), Session::open(seat, opening)));
+            let identity = Arc::clone(&self.identities[member]);
+            let opening = Signer::start(Arc::clone(key), order.clone(), session, identity, nonces);
+            let session = Session::open(opening.expect("a legal signer"), DEADLINE);
+            signers.insert(*member, Seated::new(Some(*member), session));
         }
-        let aggregator = Session::observe(self.seat(&context, None), Aggregator::new(order.clone()));
-        Signing { context, order: order.clone(), signers, aggregator: Seated::new(None, aggregator) }
+        let aggregator = Session::open(Aggregator::start(order.clone(), session), DEADLINE);
+        Signing { session, order: order.clone(), signers, aggregator: Seated::new(None, aggregator) }
     }
 
     /// A seat at a key generation for a member that lies.
@@ -121,19 +121,13 @@ impl World {
         let identity = Arc::clone(&self.identities[&member]);
         let opening =
             Dkg::<S>::start(Arc::clone(context), member, identity, &mut self.rng).expect("a legal start");
-        let seat = self.seat(context, Some(member));
-        Seated::new(Some(member), Session::open(seat, Rogue::opening(opening, lie)))
-    }
-
-    pub fn seat(&self, context: &Arc<Context>, member: Option<Party>) -> Seat {
-        let member = member.map(|party| (party, Arc::clone(&self.identities[&party])));
-        Seat { context: Arc::clone(context), member, deadline: Millis(60_000) }
+        Seated::new(Some(member), Session::open(Rogue::opening(opening, lie), DEADLINE))
     }
 }
 
 /// A signing in progress.
 pub struct Signing<S: Suite> {
-    pub context: Arc<Context>,
+    pub session: SessionId,
     pub order: SignOrder<S>,
     pub signers: BTreeMap<Party, Seated<Signer<S>>>,
     pub aggregator: Seated<Aggregator<S>>,
@@ -150,7 +144,7 @@ impl<S: Suite> Signing<S> {
     /// Everybody who is blamed by anybody, with evidence that holds.
     pub fn blamed(&self) -> std::collections::BTreeSet<Party> {
         let convicts = |blame: &keymoot_protocol::abort::Blame| {
-            keymoot_protocol::frost::aggregate::convict(&self.order, self.context.session, blame).is_ok()
+            keymoot_protocol::frost::aggregate::convict(&self.order, self.session, blame).is_ok()
         };
         let mut all = crate::net::blamed(self.signers.values(), convicts);
         all.extend(crate::net::blamed([&self.aggregator], convicts));
@@ -181,7 +175,8 @@ pub fn run_all<S: Suite>(
 
 /// Everybody's signing key at a path.
 pub fn signing_keys<S: Suite>(shares: &[KeyShare<S>], path: &Path) -> Vec<Arc<SigningKey<S>>> {
-    let public = VerifyingKey::new(Arc::clone(shares[0].group()), path.clone()).expect("a certified key");
+    let public = VerifyingKey::new(Arc::clone(shares[0].group()), &shares[0].group().committee, path.clone())
+        .expect("a certified key");
     let public = Arc::new(public);
     let key = |share| Arc::new(SigningKey::new(share, Arc::clone(&public)).expect("a share of this key"));
     shares.iter().map(key).collect()

@@ -45,9 +45,10 @@ pub fn deal<S: Suite>(
     };
     let digest = group.digest();
     group.certificate = identities.values().map(|identity| identity.sign(&digest)).collect();
-    group.verify().expect("a dealt key is certified");
+    group.verify(committee).expect("a dealt key is certified");
     let group = Arc::new(group);
-    let share = |party| KeyShare::new(party, Secret::new(polynomial.share_of(party)), Arc::clone(&group));
+    let share =
+        |party| KeyShare::new(party, Secret::new(polynomial.share_of(party)), Arc::clone(&group), &digest);
     threshold.parties().map(|party| share(party).expect("a dealt share belongs to its key")).collect()
 }
 

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use super::dealer::{deal, must_sign};
 use super::{Hex, must_load};
 use crate::net::Seated;
-use crate::parties::{Checked, Signing, World, party, signing_keys};
+use crate::parties::{Checked, DEADLINE, Signing, World, party, signing_keys};
 
 const RFC9591: &str = include_str!("../../../vectors/rfc9591_ed25519.json");
 const ZF_ED25519: &str = include_str!("../../../vectors/zf_ed25519.json");
@@ -170,15 +170,16 @@ fn is_reproduced_by_us(json: &str) {
     let signers = vector.inputs.participant_list.iter().map(|index| party(*index)).collect();
     let order =
         SignOrder::new(Arc::clone(keys[0].public()), signers, vector.inputs.message.0.clone()).unwrap();
-    let context = Arc::new(order.context(SessionId::new([6; 16])));
+    let session = SessionId::new([6; 16]);
     let open = |(key, nonces): (Arc<SigningKey<Ed25519>>, Nonces<Ed25519>)| {
         let member = key.party();
-        let opening = Signer::start(key, order.clone(), nonces.burn().1).expect("a legal signer");
-        (member, Seated::new(Some(member), Session::open(world.seat(&context, Some(member)), opening)))
+        let identity = Arc::clone(&world.identities[&member]);
+        let opening = Signer::start(key, order.clone(), session, identity, nonces.burn().1);
+        (member, Seated::new(Some(member), Session::open(opening.expect("a legal signer"), DEADLINE)))
     };
     let signers = must_draw(&vector, &keys).into_iter().map(open).collect();
-    let aggregator = Session::observe(world.seat(&context, None), Aggregator::new(order.clone()));
-    let signed = must_sign(Signing { context, order, signers, aggregator: Seated::new(None, aggregator) });
+    let aggregator = Session::open(Aggregator::start(order.clone(), session), DEADLINE);
+    let signed = must_sign(Signing { session, order, signers, aggregator: Seated::new(None, aggregator) });
 
     for drawn in &vector.round_one_outputs.outputs {
         assert_commitments(&signed.commitments[&party(drawn.identifier)], drawn);
@@ -219,8 +220,8 @@ fn must_draw_with_the_library<S: Suite>(vector: &Vector, drawn: &Drawn) -> Drawi
     let (nonces, commitments) = commit::<S::Zf, _>(&share, &mut Replay::new(drawn));
     assert_eq!(nonces.hiding().serialize(), drawn.hiding_nonce.0);
     assert_eq!(nonces.binding().serialize(), drawn.binding_nonce.0);
-    assert_commitments(&Commitments::<S>(commitments), drawn);
-    (Identifier::try_from(drawn.identifier).unwrap(), nonces, Commitments(commitments))
+    assert_commitments(&Commitments::<S>::new(commitments), drawn);
+    (Identifier::try_from(drawn.identifier).unwrap(), nonces, Commitments::new(commitments))
 }
 
 /// Makes the calls that our signer and aggregator make, with the vector's untweaked key.

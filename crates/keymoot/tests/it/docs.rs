@@ -1,0 +1,130 @@
+//! What the docs show is what happens: their commands run, and the README's transcript and exit codes are the binary's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::{must_print, run};
+
+/// The pages at the root and all below these folders.
+const FOLDERS: [&str; 2] = ["docs", "crates/protocol/spec"];
+const SHELLS: [&str; 4] = ["sh", "bash", "shell", "console"];
+
+/// One command line, and where it is written.
+struct Shown {
+    place: String,
+    line: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).expect("there is a README")
+}
+
+/// Pages directly in a folder, and the folders in it.
+fn list(folder: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let entries = fs::read_dir(folder).expect("a folder of the docs can be read");
+    let paths: Vec<_> = entries.map(|entry| entry.expect("a folder can be listed").path()).collect();
+    let (folders, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    (files.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect(), folders)
+}
+
+fn pages() -> Vec<PathBuf> {
+    let mut pages = list(&root()).0;
+    let mut folders: Vec<_> = FOLDERS.iter().map(|folder| root().join(folder)).collect();
+    while let Some(folder) = folders.pop() {
+        let (files, deeper) = list(&folder);
+        pages.extend(files);
+        folders.extend(deeper);
+    }
+    pages
+}
+
+/// Every line of every shell block.
+fn commands() -> Vec<Shown> {
+    let mut found = Vec::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("a page is text");
+        let name = page.strip_prefix(root()).expect("below the root").display().to_string();
+        let mut is_shell = false;
+        for (i, line) in text.lines().enumerate() {
+            if let Some(kind) = line.trim_start().strip_prefix("```") {
+                is_shell = SHELLS.contains(&kind.trim());
+            } else if is_shell && !line.trim().is_empty() {
+                found.push(Shown { place: format!("{name}:{}", i + 1), line: line.trim().to_owned() });
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_that_the_docs_show_runs() {
+    let mut runs = 0;
+    for Shown { place, line } in commands() {
+        let is_plain = line.chars().all(|c| c.is_ascii_alphanumeric() || " -_./=:,".contains(c));
+        assert!(is_plain, "{place}: `{line}` needs a shell, and this test is none");
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["cargo", "run", "--release", "--", ref arguments @ ..] => {
+                let output = run(arguments);
+                let complaints = String::from_utf8_lossy(&output.stderr);
+                let is_good = output.status.success() && !output.stdout.is_empty();
+                assert!(is_good, "{place}: `{line}` ends with {}: {complaints}", output.status);
+                runs += 1;
+            }
+            // Parsed by a test of `xtask`, of which these are the chores.
+            ["cargo", "xtask", _, ..] | ["git" | "rustup", ..] => {}
+            _ => panic!("{place}: no test knows how to run `{line}`"),
+        }
+    }
+    assert!(runs > 0, "no command was found in the docs: is the scanner broken?");
+}
+
+/// A line without what differs from run to run: numbers, and whatever is as long as a key.
+fn without_chance(line: &str) -> String {
+    let word = |word: &str| {
+        let is_key = word.len() >= 32 && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let digits = |c: char| if c.is_ascii_digit() { '#' } else { c };
+        let mut word: Vec<char> = if is_key { vec!['#'] } else { word.chars().map(digits).collect() };
+        word.dedup_by(|next, before| *next == '#' && *before == '#');
+        word.into_iter().collect::<String>()
+    };
+    line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_transcript_in_the_readme_is_what_the_demo_prints() {
+    let readme = readme();
+    let (_, block) = readme.split_once("<!-- demo transcript -->\n```text\n").expect("a marked transcript");
+    let (block, _) = block.split_once("\n```").expect("its end");
+    let printed: Vec<String> = must_print(&["demo"]).lines().map(without_chance).collect();
+    let shown: Vec<&str> = block.lines().collect();
+    assert!((10..=30).contains(&shown.len()), "a transcript of {} lines", shown.len());
+    let mut rest = &printed[..];
+    for piece in shown.split(|line| line.trim() == "...").filter(|piece| !piece.is_empty()) {
+        let wanted: Vec<String> = piece.iter().map(|line| without_chance(line)).collect();
+        let Some(at) = rest.windows(wanted.len()).position(|lines| lines == wanted) else {
+            panic!("the demo does not print this, in one piece and here:\n{}", piece.join("\n"))
+        };
+        rest = &rest[at + wanted.len()..];
+    }
+}
+
+/// The number before each reason.
+fn codes<'a>(reasons: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    reasons.map_while(|reason| reason.split_whitespace().next()?.parse().ok()).collect()
+}
+
+#[test]
+fn the_exit_codes_in_the_readme_are_those_of_the_help() {
+    let (readme, help) = (readme(), must_print(&["demo", "--help"]));
+    let (_, told) = readme.split_once("Exit codes: ").expect("exit codes in the README");
+    let (told, _) = told.split_once("\n\n").expect("their paragraph ends");
+    let (_, known) = help.split_once("Exit codes:\n").expect("exit codes in the help");
+    let known = codes(known.lines());
+    assert_eq!(codes(told.split(';')), known);
+    assert_eq!(known.first(), Some(&0));
+}

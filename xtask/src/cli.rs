@@ -1,0 +1,111 @@
+//! What can be typed after `cargo xtask`. Here and not in `main.rs`, so that a test can hold the docs against it.
+
+use clap::{Args, Parser, Subcommand};
+
+/// The chores of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Arguments {
+    /// Which of them.
+    #[command(subcommand)]
+    pub chore: Chore,
+}
+
+/// One chore.
+#[derive(Subcommand)]
+pub enum Chore {
+    /// Check the tree without changing it: format, tidy, layers, clippy, docs, licences
+    Verify,
+    /// Format, and let clippy repair what it can
+    Fix,
+    /// Verify, run all tests and check attack coverage; what CI runs
+    Test(TestArguments),
+    /// Measure; the flags go to the bench program
+    Bench {
+        /// What to measure (`protocol`) and its flags: `--peers`, `--only NAME`, `--json`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
+    /// Check that every covered row of the attack table has a passing test
+    Attacks,
+    /// Run the fuzz targets
+    Fuzz(FuzzArguments),
+    /// Measure which lines the tests reach
+    Coverage,
+    /// Check sizes, names and other matters of taste
+    Tidy,
+    /// Check who depends on whom, and that pure crates are pure
+    Layers,
+}
+
+/// How to test.
+#[derive(Args)]
+pub struct TestArguments {
+    /// Only tests whose name contains this; no verify, no attack coverage
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<String>,
+    /// Also run each fuzz target for a few seconds
+    #[arg(long)]
+    pub fuzz: bool,
+}
+
+/// What to fuzz, and for how long.
+#[derive(Args)]
+pub struct FuzzArguments {
+    /// One target instead of all
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+    /// Executions per target; a million unless `--seconds` is given
+    #[arg(long)]
+    pub runs: Option<u64>,
+    /// Time per target
+    #[arg(long)]
+    pub seconds: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::tree;
+
+    /// The lines of all shell blocks in the docs that call this program, with their page and number.
+    fn chores_in_the_docs() -> Vec<(String, String)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
+        let mut found = Vec::new();
+        let pages = tree::files(root).expect("the repository can be listed").into_iter();
+        for page in pages.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+            let text = fs::read_to_string(root.join(&page)).expect("a page is text");
+            let mut is_shell = false;
+            for (i, line) in text.lines().enumerate() {
+                if let Some(kind) = line.trim_start().strip_prefix("```") {
+                    is_shell = ["sh", "bash", "shell", "console"].contains(&kind.trim());
+                } else if is_shell && line.starts_with("cargo xtask") {
+                    found.push((format!("{}:{}", page.display(), i + 1), line.to_owned()));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_chore_that_the_docs_show_exists() {
+        let chores = chores_in_the_docs();
+        assert!(!chores.is_empty(), "no `cargo xtask` was found in the docs: is the scanner broken?");
+        for (place, line) in chores {
+            let words = line.split_whitespace().skip(1); // clap takes `xtask` for the program's name
+            if let Err(error) = Arguments::try_parse_from(words) {
+                panic!("{place}: `{line}`\n{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn chores_that_do_not_exist_are_refused() {
+        for words in [&["xtask"][..], &["xtask", "tets"], &["xtask", "fuzz", "--second", "2"]] {
+            assert!(Arguments::try_parse_from(words).is_err(), "{words:?}");
+        }
+    }
+}
