@@ -55,7 +55,7 @@ pub struct FuzzArguments {
     /// One target instead of all
     #[arg(long, value_name = "NAME")]
     pub target: Option<String>,
-    /// Executions per target; a million unless `--seconds` is given
+    /// Executions per target; a million or three minutes if neither is given
     #[arg(long)]
     pub runs: Option<u64>,
     /// Time per target

@@ -14,6 +14,7 @@ use crate::workspace::{self, Workspace, stream};
 const FOLDER: &str = "crates/protocol/fuzz";
 const GOLDEN: &str = "crates/protocol/vectors/golden/wire.json";
 const RUNS: u64 = 1_000_000;
+const TIME: Duration = Duration::from_secs(180);
 
 /// Runs one target or all, each for `runs` executions or for that time, whichever ends first.
 pub fn fuzz(
@@ -22,7 +23,8 @@ pub fn fuzz(
     runs: Option<u64>,
     time: Option<Duration>,
 ) -> Result<()> {
-    let runs = runs.or_else(|| time.is_none().then_some(RUNS));
+    // Whole sessions are a hundred times slower than decoders, so that time bounds them where nobody says otherwise.
+    let (runs, time) = if runs.is_none() && time.is_none() { (Some(RUNS), Some(TIME)) } else { (runs, time) };
     let mut failed = Vec::new();
     for target in build(workspace, only)? {
         if let Err(error) = run(workspace, &target, runs, time) {

@@ -37,19 +37,22 @@ use rounds::{
 };
 
 /// One member's run of key generation; each state is named for what it awaits.
+///
+/// States are boxed: moving a large value copies whatever the stack held where it has nothing to say, and secrets pass
+/// over the stack.
 pub enum Dkg<C: Curve> {
     /// Round 0.
-    Hellos(AwaitingHellos<C>),
+    Hellos(Box<AwaitingHellos<C>>),
     /// Round 1.
-    Commits(AwaitingCommits<C>),
+    Commits(Box<AwaitingCommits<C>>),
     /// Round 2.
-    Openings(AwaitingOpenings<C>),
+    Openings(Box<AwaitingOpenings<C>>),
     /// Round 3.
-    Shares(AwaitingShares<C>),
+    Shares(Box<AwaitingShares<C>>),
     /// Round 4.
-    Proofs(AwaitingProofs<C>),
+    Proofs(Box<AwaitingProofs<C>>),
     /// Round 5.
-    Certificate(AwaitingCertificate<C>),
+    Certificate(Box<AwaitingCertificate<C>>),
 }
 
 /// Who generates what with whom.
@@ -108,7 +111,7 @@ impl<C: Curve> Dkg<C> {
         let member = Some((me, Arc::clone(&identity)));
         let setup = Setup { context: Arc::clone(&context), me, identity };
         let hello = Hello { nonce }.encode();
-        let machine = Self::Hellos(AwaitingHellos { setup, dealer });
+        let machine = Self::Hellos(Box::new(AwaitingHellos { setup, dealer }));
         Ok(Start { machine, context, member, first: First::Say(hello) })
     }
 }
@@ -153,17 +156,19 @@ impl<C: Curve> Machine for Dkg<C> {
     fn receive(self, round: Round<'_>) -> Result<Step<Self>, Abort> {
         match self {
             Self::Hellos(state) => {
-                state.receive(&round).map(|(next, outbox)| wait(Self::Commits(next), outbox))
+                state.receive(&round).map(|(next, outbox)| wait(Self::Commits(Box::new(next)), outbox))
             }
             Self::Commits(state) => {
-                state.receive(&round).map(|(next, outbox)| wait(Self::Openings(next), outbox))
+                state.receive(&round).map(|(next, outbox)| wait(Self::Openings(Box::new(next)), outbox))
             }
-            Self::Openings(state) => state.receive(&round).map(|next| wait(Self::Shares(next), Vec::new())),
+            Self::Openings(state) => {
+                state.receive(&round).map(|next| wait(Self::Shares(Box::new(next)), Vec::new()))
+            }
             Self::Shares(state) => {
-                state.receive(&round).map(|(next, outbox)| wait(Self::Proofs(next), outbox))
+                state.receive(&round).map(|(next, outbox)| wait(Self::Proofs(Box::new(next)), outbox))
             }
             Self::Proofs(state) => {
-                state.receive(&round).map(|(next, outbox)| wait(Self::Certificate(next), outbox))
+                state.receive(&round).map(|(next, outbox)| wait(Self::Certificate(Box::new(next)), outbox))
             }
             Self::Certificate(state) => {
                 state.receive(&round).map(|share| Step { outbox: Vec::new(), next: Next::Done(share) })

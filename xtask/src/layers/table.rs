@@ -27,9 +27,9 @@ const fn top(name: &'static str) -> Layer {
 }
 
 /// Nobody leans on these.
-const TOOLS: [&str; 2] = ["keymoot-bench", "keymoot-xtask"];
+const TOOLS: [&str; 3] = ["keymoot-bench", "keymoot-canary", "keymoot-xtask"];
 
-const TABLE: [Layer; 17] = [
+const TABLE: [Layer; 18] = [
     pure("keymoot-types", &[]),
     may_wait("keymoot-wire", &["keymoot-types"]),
     pure("keymoot-protocol", &["keymoot-types"]),
@@ -59,6 +59,7 @@ const TABLE: [Layer; 17] = [
     ),
     top("keymoot"),
     top("keymoot-bench"),
+    top("keymoot-canary"),
     top("keymoot-xtask"),
 ];
 

@@ -115,14 +115,14 @@ impl<S: Suite> SigningKey<S> {
         let own = S::Point::generator() * secret.expose();
         let whole = public.group.public + S::Point::generator() * tweak;
         let encoded = Zeroizing::new(S::encode_scalar(secret.expose()));
-        let package = Box::new(KeyPackage::new(
+        let package = KeyPackage::new(
             identifier::<S>(share.party()).ok_or(Refused::Library)?,
             SigningShare::deserialize(encoded.as_ref()).map_err(|_| Refused::Library)?,
             VerifyingShare::deserialize(S::encode_point(&own).as_ref()).map_err(|_| Refused::Library)?,
             ZfVerifyingKey::deserialize(S::encode_point(&whole).as_ref()).map_err(|_| Refused::Library)?,
             public.group.committee.threshold().needed(),
-        ));
-        let package = Box::new(S::to_output_share(*package, public.group.merkle_root.as_ref()));
+        );
+        let package = Box::new(S::to_output_share(package, public.group.merkle_root.as_ref()));
         Ok(Self { party: share.party(), public, package })
     }
 
