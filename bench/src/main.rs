@@ -52,5 +52,5 @@ fn main() -> Result<()> {
         frost::run::<Secp256k1>(&bench, needed, total)?;
         frost::run::<Ed25519>(&bench, needed, total)?;
     }
-    Ok(())
+    bench.finish()
 }

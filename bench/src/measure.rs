@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use k256::ecdsa::signature::{Signer, Verifier};
 use k256::ecdsa::{Signature, SigningKey};
 use rustix::time::{ClockId, clock_gettime};
@@ -18,6 +18,7 @@ pub struct Bench {
     pub peers: bool,
     only: Option<String>,
     json: bool,
+    measured: std::cell::Cell<usize>,
 }
 
 #[derive(Serialize)]
@@ -40,7 +41,14 @@ pub type Peer<'a> = (&'a str, &'a mut dyn FnMut() -> Result<()>);
 
 impl Bench {
     pub const fn new(peers: bool, only: Option<String>, json: bool) -> Self {
-        Self { peers, only, json }
+        Self { peers, only, json, measured: std::cell::Cell::new(0) }
+    }
+
+    /// Says so if no case was measured.
+    pub fn finish(&self) -> Result<()> {
+        let asked = self.only.as_deref().unwrap_or_default();
+        ensure!(self.measured.get() > 0, "no case has `{asked}` in its name");
+        Ok(())
     }
 
     pub fn wants(&self, case: &str) -> bool {
@@ -73,7 +81,9 @@ impl Bench {
         let (cpu_us, unit_us) = (median(own)?, median(units)?);
         let peer_cpu_us = if others.is_empty() { None } else { Some(median(others)?) };
         let ratio = peer_cpu_us.map(|other| cpu_us / other);
-        self.print(&Row { case, cpu_us, bytes, unit_us, samples, peer: name, peer_cpu_us, ratio })
+        self.print(&Row { case, cpu_us, bytes, unit_us, samples, peer: name, peer_cpu_us, ratio })?;
+        self.measured.set(self.measured.get() + 1);
+        Ok(())
     }
 
     fn print(&self, row: &Row<'_>) -> Result<()> {
@@ -116,5 +126,6 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
 
 fn median(mut samples: Vec<f64>) -> Result<f64> {
     samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() / 2).copied().context("at least one sample")
+    let median = samples.get(samples.len() / 2).copied().context("at least one sample")?;
+    Ok((median * 1e3).round() / 1e3)
 }

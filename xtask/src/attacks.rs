@@ -41,6 +41,7 @@ pub fn check(workspace: &Workspace, suite: &Suite) -> Result<()> {
     for line in &coverage.lines {
         println!("{line}");
     }
+    println!("{} rows wait for what they attack", table.later.len());
     match coverage.is_complete {
         true => Ok(()),
         false => bail!("the attack table and the tests do not agree"),

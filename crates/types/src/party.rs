@@ -67,6 +67,9 @@ pub enum ThresholdError {
         /// Parties there would be.
         total: u16,
     },
+    /// There is nobody to share with.
+    #[error("a key is shared by at least 2 parties; {0} was asked for")]
+    Alone(u16),
     /// More parties than the protocols are bounded for.
     #[error("at most 32 parties can share a key; {0} were asked for")]
     TooMany(u16),
@@ -80,6 +83,7 @@ impl Threshold {
     pub const fn new(needed: u16, total: u16) -> Result<Self, ThresholdError> {
         match (needed, total) {
             (_, total) if total > PARTIES_MAX => Err(ThresholdError::TooMany(total)),
+            (_, total @ (0 | 1)) => Err(ThresholdError::Alone(total)),
             (0 | 1, _) => Err(ThresholdError::TooFew(needed)),
             (needed, total) if needed > total => Err(ThresholdError::MoreThanAll { needed, total }),
             (needed, total) => Ok(Self { needed, total }),
@@ -184,7 +188,8 @@ mod tests {
     #[test]
     fn a_threshold_is_two_to_all_of_at_most_32() {
         assert_eq!(Threshold::new(1, 3), Err(ThresholdError::TooFew(1)));
-        assert_eq!(Threshold::new(0, 0), Err(ThresholdError::TooFew(0)));
+        assert_eq!(Threshold::new(0, 0), Err(ThresholdError::Alone(0)));
+        assert_eq!(Threshold::new(2, 1), Err(ThresholdError::Alone(1)));
         assert_eq!(Threshold::new(4, 3), Err(ThresholdError::MoreThanAll { needed: 4, total: 3 }));
         assert_eq!(Threshold::new(2, 33), Err(ThresholdError::TooMany(33)));
         let threshold = Threshold::new(2, 3).unwrap();

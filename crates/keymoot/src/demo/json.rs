@@ -13,12 +13,14 @@ use super::scene::{Audience, KeyFacts, Refusal, Scene, Signed};
 use crate::failure::{Failure, NOT_ENOUGH_SIGNERS};
 
 const SCHEMA: &str = "keymoot/demo/v1";
+const WARNING: &str = "DEMO: do not put money here. All shares were in one process and ended with it.";
 
 /// Gathers the demo, to be written when it is over: half a document is none.
 #[derive(Default, Serialize)]
 pub struct Document {
     schema: &'static str,
     version: &'static str,
+    warning: &'static str,
     threshold: u16,
     parties: u16,
     keys: Vec<KeyEntry>,
@@ -88,6 +90,7 @@ impl Document {
     fn opening(&mut self, plan: &Plan) {
         self.schema = SCHEMA;
         self.version = env!("CARGO_PKG_VERSION");
+        self.warning = WARNING;
         self.threshold = plan.threshold.needed();
         self.parties = plan.threshold.total();
     }
@@ -137,7 +140,7 @@ impl RoundEntry {
     fn of(stage: &Stage) -> Self {
         let (round, _) = stage.slot;
         Self {
-            round: u16::from(round) + 1,
+            round: u16::from(round),
             name: stage_name(stage.slot),
             messages: stage.messages,
             bytes: stage.bytes,

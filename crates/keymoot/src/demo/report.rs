@@ -6,7 +6,7 @@ use std::time::Duration;
 use keymoot_protocol::envelope::Kind;
 use keymoot_types::{Party, Scheme, Threshold};
 
-use super::keygen::{ROUNDS, stage_name};
+use super::keygen::stage_name;
 use super::link::Stage;
 use super::names::names;
 use super::plan::Plan;
@@ -101,7 +101,7 @@ impl<'a> Text<'a> {
     fn stage(&mut self, stage: &Stage) -> Result<(), Failure> {
         let (round, kind) = stage.slot;
         let number = match kind {
-            Kind::Body => format!("{}/{ROUNDS}", u16::from(round) + 1),
+            Kind::Body => round.to_string(),
             Kind::Echo => String::new(),
         };
         let Stage { messages, bytes, .. } = stage;
@@ -157,7 +157,7 @@ impl<'a> Text<'a> {
         self.line(&format!("  {} · signers {} · {ms} ms", signed.scheme, names(&signed.signers)))?;
         if let Some(digest) = signed.digest {
             self.field("digest", &hex::encode(digest))?;
-            self.field("", "= text_message(message), which is never a transaction's digest")?;
+            self.field("", "= BIP-340 tagged hash of the text, tag keymoot/text-message/v1")?;
         }
         let (first, second) = signed.signature.split_at(32);
         self.field("signature", &hex::encode(first))?;

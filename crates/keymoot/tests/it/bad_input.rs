@@ -18,13 +18,13 @@ fn must_be_refused(arguments: &[&str], reason: &str) {
 #[test]
 fn more_signers_than_parties() {
     must_be_refused(&["--threshold", "4"], "the threshold 4 is more than all 3 parties");
-    must_be_refused(&["--parties", "1"], "the threshold 2 is more than all 1 parties");
+    must_be_refused(&["--parties", "1"], "at least 2 parties");
 }
 
 #[test]
 fn one_signer_or_none() {
     must_be_refused(&["--threshold", "1"], "the threshold must be at least 2");
-    must_be_refused(&["--threshold", "0", "--parties", "0"], "the threshold must be at least 2");
+    must_be_refused(&["--threshold", "0", "--parties", "0"], "at least 2 parties");
 }
 
 #[test]

@@ -23,9 +23,9 @@ use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Path, Scheme, Secret, 
 pub fn committee(
     group: GroupId,
     t: Threshold,
-    pinned: &[IdentityPublic],
+    pinned: &[(Party, IdentityPublic)],
 ) -> Result<Arc<Committee>, CommitteeError> {
-    Committee::new(group, t, t.parties().zip(pinned.iter().copied()).collect()).map(Arc::new)
+    Committee::new(group, t, pinned.to_vec()).map(Arc::new)
 }
 pub fn start_dkg(
     committee: Arc<Committee>,

@@ -35,7 +35,8 @@ pub fn ceremony(
     disk: fn() -> io::Result<()>,
     mut adversary: impl FnMut(Mail) -> Vec<Mail>,
 ) -> Ceremony {
-    let pinned: Vec<_> = world.identities.values().map(|identity| identity.public()).collect();
+    let pinned: Vec<_> =
+        world.identities.iter().map(|(party, identity)| (*party, identity.public())).collect();
     let committee = page::committee(GroupId::new([1; 16]), world.committee.threshold(), &pinned).unwrap();
     let mut start = |member| {
         let member = (member, Arc::clone(&world.identities[&member]));
