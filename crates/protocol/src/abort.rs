@@ -34,7 +34,7 @@ pub enum Benign {
         /// Whose view differs.
         from: Party,
     },
-    /// Two participants contributed the same nonce. Who copied whom cannot be told.
+    /// One nonce was contributed twice. Who copied whom cannot be told.
     Repeated,
     /// The joint result is the identity; honest randomness makes that as likely as guessing a key.
     Degenerate,
@@ -198,7 +198,7 @@ impl std::fmt::Display for Abort {
             Self::Benign(Benign::SplitView { from }) => {
                 write!(f, "{from} was shown other broadcasts than we were")
             }
-            Self::Benign(Benign::Repeated) => f.write_str("two participants contributed the same nonce"),
+            Self::Benign(Benign::Repeated) => f.write_str("one nonce was contributed twice"),
             Self::Benign(Benign::Degenerate) => f.write_str("the joint result is the identity"),
             Self::Blame(blames) | Self::BanAndBurn(blames) => {
                 let mut separator = "";
@@ -267,7 +267,7 @@ mod tests {
         let said = [
             (Abort::Benign(Benign::TimedOut { missing: vec![party] }), "without a message from party 1"),
             (Abort::Benign(Benign::SplitView { from: party }), "party 1 was shown other broadcasts"),
-            (Abort::Benign(Benign::Repeated), "the same nonce"),
+            (Abort::Benign(Benign::Repeated), "one nonce was contributed twice"),
             (Abort::Benign(Benign::Degenerate), "identity"),
             (
                 Abort::Blame(blames(&[1, 2])),

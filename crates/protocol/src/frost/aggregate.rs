@@ -15,7 +15,7 @@ use super::keys::{VerifyingKey, identifier};
 use super::messages::{Commitments, SignatureShare};
 use super::order::{self, Order, Refused};
 use super::suite::Suite;
-use crate::abort::{Abort, Benign, Blame, Charges, Fault};
+use crate::abort::{Abort, Blame, Charges, Fault};
 use crate::context::Context;
 use crate::evidence::{Case, Unproven, judge};
 use crate::machine::{First, Machine, Next, Opening, Round, RoundSpec, Step};
@@ -67,10 +67,7 @@ impl<S: Suite> Machine for Aggregator<S> {
         match self {
             Self::Commitments(order) => {
                 let commitments = round.decode::<Commitments<S>>()?;
-                let package = order.package(&commitments).map_err(|refused| match refused {
-                    Refused::Repeated => Abort::Benign(Benign::Repeated),
-                    _ => INCOMPLETE,
-                })?;
+                let package = order.package(&commitments).map_err(Refused::in_session)?;
                 Ok(Step { outbox: Vec::new(), next: Next::Wait(Self::Shares(order, package)) })
             }
             Self::Shares(order, package) => {

@@ -9,6 +9,7 @@ use keymoot_types::{Party, Quorum, QuorumError, SessionId};
 use super::keys::{VerifyingKey, identifier};
 use super::messages::Commitments;
 use super::suite::Suite;
+use crate::abort::{Abort, Benign};
 use crate::codec::Wire;
 use crate::context::{Context, Protocol};
 use crate::derive::DeriveError;
@@ -47,7 +48,7 @@ pub enum Refused {
     #[error("the commitment listed for us is not ours")]
     NotOurCommitment,
     /// One nonce is listed twice. Who copied whom cannot be told.
-    #[error("two signers list the same commitment")]
+    #[error("one commitment is listed twice")]
     Repeated,
     /// The identity is not the one that the committee lists for the signer.
     #[error("the identity is not the one that the committee lists for {0}")]
@@ -55,6 +56,26 @@ pub enum Refused {
     /// The library refused its input; a defect.
     #[error("the signing library refused a checked input")]
     Library,
+}
+
+impl Refused {
+    /// How a refusal ends a running session. All but one were ruled out before it began.
+    pub(super) const fn in_session(self) -> Abort {
+        match self {
+            Self::Repeated => Abort::Benign(Benign::Repeated),
+            Self::Certificate(_)
+            | Self::WrongScheme
+            | Self::WrongKey
+            | Self::Path(_)
+            | Self::Quorum(_)
+            | Self::NotASigner(_)
+            | Self::Message
+            | Self::Package
+            | Self::NotOurCommitment
+            | Self::WrongIdentity(_)
+            | Self::Library => Abort::Bug("a checked signing request was refused"),
+        }
+    }
 }
 
 /// What one node has approved: these bytes, under this key, by these signers. Nothing in it comes from a relay.

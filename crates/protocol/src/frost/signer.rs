@@ -13,7 +13,7 @@ use super::nonces::{BurntNonces, Owner};
 use super::order::{self, Order, Refused};
 use super::suite::Suite;
 use super::{ROUNDS, aggregate};
-use crate::abort::{Abort, Benign, Fault};
+use crate::abort::{Abort, Fault};
 use crate::codec::Wire;
 use crate::context::Context;
 use crate::evidence::Case;
@@ -105,10 +105,7 @@ impl<S: Suite> Machine for Signer<S> {
         }
         let mut commitments = round.decode_others::<Commitments<S>>(Some(me))?;
         commitments.insert(me, ours);
-        let share = self.answer(&commitments).map_err(|refused| match refused {
-            Refused::Repeated => Abort::Benign(Benign::Repeated),
-            _ => Abort::Bug("a checked signing request was refused"),
-        })?;
+        let share = self.answer(&commitments).map_err(Refused::in_session)?;
         Ok(Step { outbox: vec![Outgoing::broadcast(1, &share)], next: Next::Done(Released(PhantomData)) })
     }
 
