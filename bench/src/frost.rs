@@ -39,13 +39,13 @@ pub fn run<S: Suite>(bench: &Bench, needed: u16, total: u16) -> Result<()> {
     bench.case(
         &full,
         &mut || machines(&mut world, &keys, &order),
-        Some((&name, &mut || zf.sign_as_bytes())),
+        Some((&name, &mut || zf.sign_as_bytes().map(|()| 0))),
     )?;
     let in_memory = format!("{name} without any encoding");
     bench.case(
         &memory,
         &mut || machines(&mut world, &keys, &order),
-        Some((&in_memory, &mut || zf.sign_in_memory())),
+        Some((&in_memory, &mut || zf.sign_in_memory().map(|()| 0))),
     )?;
     bench.case(&session, &mut || sessions(&mut world, &keys, &order), None)
 }

@@ -4,9 +4,11 @@
 //! Medians are printed; a peer's measurement alternates with ours, so that a machine whose speed drifts slows both.
 
 mod dkg;
+mod dkls;
 mod frost;
 mod measure;
 mod peer;
+mod peer_dkls23;
 mod world;
 
 use anyhow::Result;
@@ -52,5 +54,6 @@ fn main() -> Result<()> {
         frost::run::<Secp256k1>(&bench, needed, total)?;
         frost::run::<Ed25519>(&bench, needed, total)?;
     }
+    dkls::run(&bench)?;
     bench.finish()
 }

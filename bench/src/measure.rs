@@ -34,10 +34,14 @@ struct Row<'a> {
     peer_cpu_us: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ratio: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_ratio: Option<f64>,
 }
 
-/// A peer's work: its name and one run of it.
-pub type Peer<'a> = (&'a str, &'a mut dyn FnMut() -> Result<()>);
+/// A peer's work: its name and one run of it, which returns the bytes it put on the wire, or 0 if it did not count.
+pub type Peer<'a> = (&'a str, &'a mut dyn FnMut() -> Result<usize>);
 
 impl Bench {
     pub const fn new(peers: bool, only: Option<String>, json: bool) -> Self {
@@ -62,28 +66,98 @@ impl Bench {
         ours: &mut dyn FnMut() -> Result<usize>,
         peer: Option<Peer<'_>>,
     ) -> Result<()> {
+        self.batch(case, 1, ours, peer)
+    }
+
+    /// As [`Bench::case`], where one run of `ours` is the work of `size` runs of the peer.
+    pub fn batch(
+        &self,
+        case: &str,
+        size: usize,
+        ours: &mut dyn FnMut() -> Result<usize>,
+        peer: Option<Peer<'_>>,
+    ) -> Result<()> {
         if !self.wants(case) {
             return Ok(());
         }
         let (name, mut peer) = peer.filter(|_| self.peers).unzip();
         let (mut own, mut others, mut units) = (Vec::new(), Vec::new(), Vec::new());
-        let mut bytes = 0;
+        let (mut bytes, mut peer_bytes) = (0, 0);
         let begin = thread_time();
         while own.len() < SAMPLES || (own.len() < SAMPLES_MAX && thread_time() - begin < BUDGET) {
             units.push(timed(unit)?.0);
             let (time, sent) = timed(&mut *ours)?;
-            (bytes, _) = (sent, own.push(time));
+            bytes = sent / size;
+            own.push(time / size as f64);
             if let Some(peer) = &mut peer {
-                others.push(timed(&mut **peer)?.0);
+                let (time, sent) = timed(&mut **peer)?;
+                peer_bytes = sent;
+                others.push(time);
             }
         }
         let samples = own.len();
         let (cpu_us, unit_us) = (median(own)?, median(units)?);
         let peer_cpu_us = if others.is_empty() { None } else { Some(median(others)?) };
         let ratio = peer_cpu_us.map(|other| cpu_us / other);
-        self.print(&Row { case, cpu_us, bytes, unit_us, samples, peer: name, peer_cpu_us, ratio })?;
+        let peer_bytes = Some(peer_bytes).filter(|bytes| *bytes > 0);
+        let bytes_ratio = peer_bytes.map(|other| bytes as f64 / other as f64);
+        self.print(&Row {
+            case,
+            cpu_us,
+            bytes,
+            unit_us,
+            samples,
+            peer: name,
+            peer_cpu_us,
+            ratio,
+            peer_bytes,
+            bytes_ratio,
+        })?;
         self.measured.set(self.measured.get() + 1);
         Ok(())
+    }
+
+    /// As [`Bench::case`], where the case itself says how long the part took that counts.
+    pub fn timed_case(&self, case: &str, ours: &mut dyn FnMut() -> Result<(f64, usize)>) -> Result<()> {
+        if !self.wants(case) {
+            return Ok(());
+        }
+        let (mut own, mut units, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let begin = thread_time();
+        while own.len() < SAMPLES || (own.len() < SAMPLES_MAX && thread_time() - begin < BUDGET) {
+            units.push(timed(unit)?.0);
+            let (time, sent) = ours()?;
+            bytes = sent;
+            own.push(time);
+        }
+        let samples = own.len();
+        let (cpu_us, unit_us) = (median(own)?, median(units)?);
+        self.measured.set(self.measured.get() + 1);
+        self.print(&Row {
+            case,
+            cpu_us,
+            bytes,
+            unit_us,
+            samples,
+            peer: None,
+            peer_cpu_us: None,
+            ratio: None,
+            peer_bytes: None,
+            bytes_ratio: None,
+        })
+    }
+
+    /// Prints a line `base + slope·(t − 1)` for one signer, and how far the worst point lies from it.
+    pub fn growth(&self, what: &str, (base, slope, worst): (f64, f64, f64)) {
+        if self.json {
+            let row = serde_json::json!({ "growth": what, "base": base, "slope": slope, "worst": worst });
+            println!("{row}");
+        } else {
+            println!(
+                "one signer's {what}: {base:.0} + {slope:.0}·(t-1), worst point off by {:.1} %",
+                worst * 100.0
+            );
+        }
     }
 
     fn print(&self, row: &Row<'_>) -> Result<()> {
@@ -99,7 +173,10 @@ impl Bench {
             row.cpu_us / row.unit_us
         );
         if let (Some(peer), Some(time), Some(ratio)) = (row.peer, row.peer_cpu_us, row.ratio) {
-            print!("   {ratio:.2} x {peer} ({time:.0} us)");
+            print!("   {ratio:.3} x {peer} ({time:.0} us)");
+        }
+        if let (Some(bytes), Some(ratio)) = (row.peer_bytes, row.bytes_ratio) {
+            print!(", {ratio:.2} x its {bytes} bytes");
         }
         println!();
         Ok(())
@@ -107,7 +184,7 @@ impl Bench {
 }
 
 /// One k256 signature and its verification: what a machine of this speed does in one unit.
-fn unit() -> Result<()> {
+pub fn unit() -> Result<()> {
     let key = SigningKey::from_slice(&[7; 32])?;
     let signature: Signature = key.sign(b"unit");
     key.verifying_key().verify(b"unit", &signature).context("a fresh signature verifies")
@@ -118,7 +195,8 @@ fn thread_time() -> Duration {
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
+/// CPU time of some work in microseconds, and its result.
+pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
     let begin = thread_time();
     let result = work()?;
     Ok(((thread_time() - begin).as_secs_f64() * 1e6, result))

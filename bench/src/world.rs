@@ -6,14 +6,16 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::curve::Curve;
 use keymoot_protocol::dkg::Dkg;
 use keymoot_protocol::envelope::Envelope;
 use keymoot_protocol::frost::Suite;
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::KeyShare;
-use keymoot_protocol::machine::Machine;
+use keymoot_protocol::machine::{Machine, Next, Opening, Outgoing, Round};
 use keymoot_protocol::session::{Advance, Session};
-use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, SessionId, Threshold};
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Scheme, SessionId, Threshold};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -42,39 +44,93 @@ impl World {
         })
     }
 
-    pub fn context<S: Suite>(&mut self) -> Arc<Context> {
-        let mut name = [0; 16];
-        self.rng.fill_bytes(&mut name);
+    pub fn context(&mut self, scheme: Scheme) -> Arc<Context> {
         Arc::new(Context {
-            session: SessionId::new(name),
-            scheme: S::SCHEME,
+            session: self.new_session(),
+            scheme,
             protocol: Protocol::Dkg,
             committee: Arc::clone(&self.committee),
-            key: KeyId::new([2; 16]),
+            key: Some(KeyId::new([2; 16])),
             epoch: Epoch::FIRST,
             signers: None,
             group_key: None,
             merkle_root: None,
             intent: None,
+            batch: None,
         })
     }
 
     /// One key generation through sessions and bytes; returns the shares and the bytes delivered.
     pub fn generate<S: Suite>(&mut self) -> Result<(Vec<KeyShare<S>>, usize)> {
-        let context = self.context::<S>();
+        self.generate_for(S::SCHEME)
+    }
+
+    /// As [`World::generate`], for any scheme on the curve.
+    pub fn generate_for<C: Curve>(&mut self, scheme: Scheme) -> Result<(Vec<KeyShare<C>>, usize)> {
+        let context = self.context(scheme);
         let mut runs = BTreeMap::new();
         for (party, identity) in &self.identities {
-            let opening = Dkg::<S>::start(Arc::clone(&context), *party, Arc::clone(identity), &mut self.rng)?;
-            runs.insert(*party, Run::Going(Session::open(opening, Millis(u64::MAX))));
+            let opening = Dkg::<C>::start(Arc::clone(&context), *party, Arc::clone(identity), &mut self.rng)?;
+            runs.insert(*party, Run::new(opening));
         }
         let bytes = drive(&mut runs)?;
-        let shares: Result<_> =
-            runs.into_values().map(|run| run.output().context("a party has no share")).collect();
-        Ok((shares?, bytes))
+        Ok((outputs(runs)?, bytes))
+    }
+
+    /// A name for a session.
+    pub fn new_session(&mut self) -> SessionId {
+        let mut name = [0; 16];
+        self.rng.fill_bytes(&mut name);
+        SessionId::new(name)
     }
 }
 
-enum Run<M: Machine> {
+/// Runs machines without sessions: bodies as bytes, but no signatures, echoes or views. Returns everybody's result in
+/// order, and the bytes of all bodies for all recipients.
+pub fn machines<M: Machine>(
+    world: &mut World,
+    openings: Vec<(Party, Opening<M>)>,
+) -> Result<(Vec<M::Output>, usize)> {
+    let mut ssid = [0; 32];
+    world.rng.fill_bytes(&mut ssid);
+    let (ssid, mut total, mut outputs) = (Hash::from_bytes(ssid), 0, Vec::new());
+    let mut waiting = BTreeMap::new();
+    let mut sent: Vec<(Party, Outgoing)> = Vec::new();
+    for (party, opening) in openings {
+        let (machine, hello) = opening.into_parts();
+        let body = hello.context("everybody says a first word")?;
+        sent.push((party, Outgoing { round: 0, to: None, body }));
+        waiting.insert(party, machine);
+    }
+    let others = waiting.len() - 1;
+    for number in 0.. {
+        let (now, later): (Vec<_>, Vec<_>) = sent.into_iter().partition(|(_, one)| one.round == number);
+        sent = later;
+        if waiting.is_empty() {
+            break;
+        }
+        total += now.iter().map(|(_, one)| one.body.len() * one.to.map_or(others, |_| 1)).sum::<usize>();
+        for (party, machine) in std::mem::take(&mut waiting) {
+            let for_us = now.iter().filter(|(_, one)| one.to.is_none_or(|to| to == party));
+            let bodies = for_us.map(|(from, one)| (*from, one.body.as_slice())).collect();
+            let step = machine.receive(Round { ssid, number, view: ssid, bodies })?;
+            sent.extend(step.outbox.into_iter().map(|one| (party, one)));
+            match step.next {
+                Next::Wait(machine) => drop(waiting.insert(party, machine)),
+                Next::Done(output) => outputs.push(output),
+            }
+        }
+    }
+    Ok((outputs, total))
+}
+
+/// What everybody has after the run, in order.
+pub fn outputs<M: Machine>(runs: BTreeMap<Party, Run<M>>) -> Result<Vec<M::Output>> {
+    runs.into_values().map(|run| run.output().context("a party has no result")).collect()
+}
+
+/// One party's session, wherever it is.
+pub enum Run<M: Machine> {
     Going(Advance<M>),
     Idle(Session<M>),
     Done(M::Output),
@@ -82,6 +138,10 @@ enum Run<M: Machine> {
 }
 
 impl<M: Machine> Run<M> {
+    pub fn new(opening: Opening<M>) -> Self {
+        Self::Going(Session::open(opening, Millis(u64::MAX)))
+    }
+
     fn output(self) -> Option<M::Output> {
         match self {
             Self::Done(output) => Some(output),
@@ -116,7 +176,16 @@ impl<M: Machine> Run<M> {
     }
 }
 
-fn drive<M: Machine>(runs: &mut BTreeMap<Party, Run<M>>) -> Result<usize> {
+/// Delivers everything to everybody; returns the bytes delivered.
+pub fn drive<M: Machine>(runs: &mut BTreeMap<Party, Run<M>>) -> Result<usize> {
+    drive_and(runs, |_| {})
+}
+
+/// As [`drive`], with somebody who listens to all broadcasts.
+pub fn drive_and<M: Machine>(
+    runs: &mut BTreeMap<Party, Run<M>>,
+    mut listen: impl FnMut(&[u8]),
+) -> Result<usize> {
     let mut total = 0;
     let mut queue = std::collections::VecDeque::new();
     loop {
@@ -124,6 +193,9 @@ fn drive<M: Machine>(runs: &mut BTreeMap<Party, Run<M>>) -> Result<usize> {
             queue.extend(run.outbox()?.into_iter().map(|envelope| (envelope.header, envelope.encode())));
         }
         let Some((header, bytes)) = queue.pop_front() else { return Ok(total) };
+        if header.to.is_none() {
+            listen(&bytes);
+        }
         let reached = |to: &Party| *to != header.from && header.to.is_none_or(|only| only == *to);
         let reached: Vec<_> = runs.keys().copied().filter(reached).collect();
         for to in reached {

@@ -1,4 +1,4 @@
-//! An allocator that looks for known secrets in every block it is handed back.
+//! An allocator that looks for known secrets in every block it is handed back, and counts what is handed out.
 //!
 //! What is wiped before it is freed is not found. It sees the heap only: registers and stack are out of its reach.
 //! This crate is the only one with `unsafe` code, and no other crate may depend on it (ADR 0012).
@@ -15,6 +15,8 @@ static SOUGHT: [[AtomicU64; WORDS]; CANARIES] = [const { [const { AtomicU64::new
 static FOUND: [AtomicUsize; CANARIES] = [const { AtomicUsize::new(0) }; CANARIES];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 static LOOKING: AtomicBool = AtomicBool::new(false);
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 /// The system's allocator, with a look at what comes back.
 pub struct Scanner;
@@ -27,6 +29,8 @@ pub struct Scanner;
 // handed out, so that reading all of a block that comes back reads initialised memory.
 unsafe impl GlobalAlloc for Scanner {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.fetch_add(layout.size(), Ordering::SeqCst).saturating_add(layout.size());
+        PEAK.fetch_max(live, Ordering::SeqCst);
         unsafe { System.alloc_zeroed(layout) }
     }
 
@@ -34,6 +38,7 @@ unsafe impl GlobalAlloc for Scanner {
         if LOOKING.load(Ordering::SeqCst) {
             look(unsafe { std::slice::from_raw_parts(block, layout.size()) });
         }
+        LIVE.fetch_sub(layout.size(), Ordering::SeqCst);
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -64,4 +69,12 @@ pub fn freed_with(secrets: &[[u8; 32]], work: impl FnOnce()) -> Vec<usize> {
     work();
     LOOKING.store(false, Ordering::SeqCst);
     FOUND.iter().take(secrets.len()).map(|found| found.load(Ordering::SeqCst)).collect()
+}
+
+/// Runs `work` and returns the most bytes that were handed out at one time, beyond those from before.
+pub fn peak_of(work: impl FnOnce()) -> usize {
+    let before = LIVE.load(Ordering::SeqCst);
+    PEAK.store(before, Ordering::SeqCst);
+    work();
+    PEAK.load(Ordering::SeqCst).saturating_sub(before)
 }

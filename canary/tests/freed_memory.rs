@@ -34,12 +34,13 @@ fn generate() -> Vec<KeyShare<Ed25519>> {
         scheme: Scheme::FrostEd25519,
         protocol: Protocol::Dkg,
         committee: Arc::new(Committee::new(GroupId::new([2; 16]), threshold, members).unwrap()),
-        key: KeyId::new([3; 16]),
+        key: Some(KeyId::new([3; 16])),
         epoch: Epoch::FIRST,
         signers: None,
         group_key: None,
         merkle_root: None,
         intent: None,
+        batch: None,
     });
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let mut mail = VecDeque::new();

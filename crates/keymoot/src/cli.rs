@@ -40,7 +40,8 @@ pub struct DemoArgs {
     #[arg(long, value_name = "T", default_value = "2", allow_negative_numbers = true)]
     pub threshold: String,
 
-    /// Which scheme to show: frost-taproot, frost-ed25519 or all.
+    /// Which scheme to show: frost-taproot, frost-ed25519, dkls23 (ECDSA) or all; all leaves dkls23 out of demos with
+    /// more than 8 signers, where it takes many seconds.
     #[arg(long, value_name = "SCHEME", default_value = "all")]
     pub scheme: String,
 

@@ -38,6 +38,28 @@ pub enum Benign {
     Repeated,
     /// The joint result is the identity; honest randomness makes that as likely as guessing a key.
     Degenerate,
+    /// The pair setup with these parties failed a check that only we can see. All that was drawn for it is gone, so a
+    /// new setup starts from nothing.
+    PairRejected {
+        /// With whom.
+        with: Vec<Party>,
+    },
+    /// This party counts fewer uses of the pair setup than we have seen: a stale copy of its state, which must not
+    /// be used. Set the pairs up anew.
+    StalePair {
+        /// Whose count is behind.
+        from: Party,
+    },
+    /// A check against the secrets of these pairs failed in another session, so no further one is made.
+    BurntPair {
+        /// With whom.
+        with: Vec<Party>,
+    },
+    /// The key shares that were used do not add up to the key. Whose is wrong cannot be told.
+    ForeignSum,
+    /// The signature shares do not add up to a signature. Which one is wrong cannot be told; the presignature is
+    /// spent all the same.
+    WrongSum,
 }
 
 /// What a culprit did.
@@ -67,11 +89,21 @@ pub enum Fault {
     WrongCertificate,
     /// A signature share does not verify.
     WrongSignatureShare,
+    /// A base-OT reply repeats a point, or the point it replies to.
+    RepeatedPoint,
+    /// An OT extension fails its consistency check. Only the recipient can see it, so no judge convicts.
+    WrongExtension,
+    /// A multiplication reply fails its check. Only the recipient can see it.
+    WrongProduct,
+    /// The nonce point is not the one that entered the multiplication. Only the recipient can see it.
+    WrongNonce,
+    /// The key share's point is not the one that entered the multiplication. Only the recipient can see it.
+    WrongKeyShare,
 }
 
 impl Fault {
     /// Every fault, in the order of its number on the wire.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::TooLong,
         Self::Misrouted,
@@ -84,6 +116,11 @@ impl Fault {
         Self::WrongProof,
         Self::WrongCertificate,
         Self::WrongSignatureShare,
+        Self::RepeatedPoint,
+        Self::WrongExtension,
+        Self::WrongProduct,
+        Self::WrongNonce,
+        Self::WrongKeyShare,
     ];
 }
 
@@ -102,6 +139,11 @@ impl std::fmt::Display for Fault {
             Self::WrongProof => "sent a proof of knowledge that does not verify",
             Self::WrongCertificate => "signed another certificate than ours",
             Self::WrongSignatureShare => "sent a signature share that does not verify",
+            Self::RepeatedPoint => "replied to an oblivious transfer with a repeated point",
+            Self::WrongExtension => "sent an inconsistent OT extension",
+            Self::WrongProduct => "sent an inconsistent multiplication reply",
+            Self::WrongNonce => "multiplied another nonce than the one it opened",
+            Self::WrongKeyShare => "multiplied another key share than the one it opened",
         })
     }
 }
@@ -159,6 +201,14 @@ impl Charges {
         }
     }
 
+    /// Nothing, or the end of all sessions with these parties.
+    ///
+    /// # Errors
+    /// [`Abort::BanAndBurn`] with everybody who was charged.
+    pub fn ban(self) -> Result<(), Abort> {
+        if self.0.is_empty() { Ok(()) } else { Err(Abort::BanAndBurn(Blames(self.0))) }
+    }
+
     /// Nothing, or the end of the session.
     ///
     /// # Errors
@@ -177,7 +227,15 @@ impl Abort {
                 blames.iter().map(|blame| blame.party).collect()
             }
             Self::Benign(
-                Benign::TimedOut { .. } | Benign::SplitView { .. } | Benign::Repeated | Benign::Degenerate,
+                Benign::TimedOut { .. }
+                | Benign::SplitView { .. }
+                | Benign::Repeated
+                | Benign::Degenerate
+                | Benign::PairRejected { .. }
+                | Benign::StalePair { .. }
+                | Benign::BurntPair { .. }
+                | Benign::ForeignSum
+                | Benign::WrongSum,
             )
             | Self::Bug(_) => Vec::new(),
         }
@@ -200,6 +258,21 @@ impl std::fmt::Display for Abort {
             }
             Self::Benign(Benign::Repeated) => f.write_str("one nonce was contributed twice"),
             Self::Benign(Benign::Degenerate) => f.write_str("the joint result is the identity"),
+            Self::Benign(Benign::PairRejected { with }) => {
+                f.write_str("a check that only we can see failed in the pair setup with")?;
+                with.iter().try_for_each(|party| write!(f, " {party}"))
+            }
+            Self::Benign(Benign::StalePair { from }) => {
+                write!(f, "{from} uses an old copy of its pair setup")
+            }
+            Self::Benign(Benign::BurntPair { with }) => {
+                f.write_str("the pair is burnt with")?;
+                with.iter().try_for_each(|party| write!(f, " {party}"))
+            }
+            Self::Benign(Benign::ForeignSum) => f.write_str("the key shares do not add up to the key"),
+            Self::Benign(Benign::WrongSum) => {
+                f.write_str("the signature shares do not add up to a signature")
+            }
             Self::Blame(blames) | Self::BanAndBurn(blames) => {
                 let mut separator = "";
                 blames.iter().try_for_each(|blame| {
@@ -240,6 +313,11 @@ mod tests {
             Benign::SplitView { from: one },
             Benign::Repeated,
             Benign::Degenerate,
+            Benign::PairRejected { with: vec![one] },
+            Benign::StalePair { from: one },
+            Benign::BurntPair { with: vec![one] },
+            Benign::ForeignSum,
+            Benign::WrongSum,
         ] {
             assert!(Abort::Benign(benign).culprits().is_empty());
         }
@@ -269,6 +347,11 @@ mod tests {
             (Abort::Benign(Benign::SplitView { from: party }), "party 1 was shown other broadcasts"),
             (Abort::Benign(Benign::Repeated), "one nonce was contributed twice"),
             (Abort::Benign(Benign::Degenerate), "identity"),
+            (Abort::Benign(Benign::PairRejected { with: vec![party] }), "pair setup with party 1"),
+            (Abort::Benign(Benign::StalePair { from: party }), "party 1 uses an old copy"),
+            (Abort::Benign(Benign::BurntPair { with: vec![party] }), "burnt with party 1"),
+            (Abort::Benign(Benign::ForeignSum), "do not add up to the key"),
+            (Abort::Benign(Benign::WrongSum), "do not add up to a signature"),
             (
                 Abort::Blame(blames(&[1, 2])),
                 "party 1 dealt a share that does not match its commitments; party 2 dealt",

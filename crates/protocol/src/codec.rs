@@ -6,7 +6,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::curve::Curve;
+use crate::curve::{Curve, Secp256k1};
 use keymoot_types::Party;
 
 const BYTES: u8 = 1;
@@ -61,8 +61,14 @@ impl Writer {
     /// An empty encoding.
     #[must_use]
     pub fn new() -> Self {
-        // Room for the messages of a usual committee, so that secrets are not left behind by growth.
-        Self(Zeroizing::new(Vec::with_capacity(4096)))
+        // Room for the messages of a usual committee.
+        Self::with_capacity(4096)
+    }
+
+    /// An empty encoding with room for `bytes`, so that secrets are not left behind by growth.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(bytes)))
     }
 
     fn field(&mut self, kind: u8, content: &[u8]) {
@@ -96,6 +102,11 @@ impl Writer {
     /// A group element.
     pub fn point<C: Curve>(&mut self, point: &C::Point) {
         self.field(POINT, C::encode_point(point).as_ref());
+    }
+
+    /// An element of secp256k1 in affine form, which takes no inversion.
+    pub fn affine(&mut self, point: &k256::AffinePoint) {
+        self.field(POINT, Secp256k1::encode_affine(point).as_ref());
     }
 
     /// A scalar.
@@ -230,6 +241,14 @@ impl<'a> Reader<'a> {
     /// Anything but the canonical encoding of an element of the prime-order group other than the identity.
     pub fn point<C: Curve>(&mut self) -> Result<C::Point, Malformed> {
         C::decode_point(self.field(POINT)?).ok_or(Malformed::Point)
+    }
+
+    /// An element of secp256k1, in affine form.
+    ///
+    /// # Errors
+    /// As [`Reader::point`].
+    pub fn affine(&mut self) -> Result<k256::AffinePoint, Malformed> {
+        Secp256k1::decode_affine(self.field(POINT)?).ok_or(Malformed::Point)
     }
 
     /// A scalar.

@@ -95,6 +95,12 @@ pub enum Protocol {
     Dkg,
     /// FROST signing.
     FrostSign,
+    /// Pair setup of DKLs23.
+    DklsSetup,
+    /// A batch of DKLs23 presignatures.
+    DklsPresign,
+    /// DKLs23 signing with a presignature.
+    DklsSign,
 }
 
 impl Protocol {
@@ -104,6 +110,9 @@ impl Protocol {
         match self {
             Self::Dkg => "dkg",
             Self::FrostSign => "frost/sign",
+            Self::DklsSetup => "dkls23/setup",
+            Self::DklsPresign => "dkls23/presign",
+            Self::DklsSign => "dkls23/sign",
         }
     }
 
@@ -126,8 +135,8 @@ pub struct Context {
     pub protocol: Protocol,
     /// All members, whether they take part or not.
     pub committee: Arc<Committee>,
-    /// The key.
-    pub key: KeyId,
+    /// The key; `None` for a pair setup, which serves all keys of its committee.
+    pub key: Option<KeyId>,
     /// Its epoch.
     pub epoch: Epoch,
     /// Who takes part; everybody if `None`.
@@ -136,8 +145,19 @@ pub struct Context {
     pub group_key: Option<Hash>,
     /// The Taproot script tree that the key commits to; part of the key, never of a request.
     pub merkle_root: Option<[u8; 32]>,
-    /// What is to be done; `None` for key generation.
+    /// What is to be done; `None` where the protocol says it all.
     pub intent: Option<Hash>,
+    /// What is made of which pair setup; `None` unless presignatures are made.
+    pub batch: Option<Batch>,
+}
+
+/// A batch of presignatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// How many.
+    pub size: u16,
+    /// The digest of the pair setup they are made with.
+    pub setup: Hash,
 }
 
 impl Context {

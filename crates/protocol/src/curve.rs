@@ -71,9 +71,7 @@ impl Curve for Secp256k1 {
     type PointBytes = [u8; 33];
 
     fn encode_point(point: &Self::Point) -> [u8; 33] {
-        let encoded = point.to_affine().to_encoded_point(true);
-        // The identity is one zero byte in SEC 1; 33 zero bytes are no point.
-        encoded.as_bytes().try_into().unwrap_or([0; 33])
+        Self::encode_affine(&point.to_affine())
     }
 
     /// SEC 1 has further forms (uncompressed, hybrid, compact), which decoders of others accept.
@@ -82,11 +80,7 @@ impl Curve for Secp256k1 {
     }
 
     fn decode_point(bytes: &[u8]) -> Option<Self::Point> {
-        if !Self::has_form(bytes) {
-            return None;
-        }
-        let encoded = k256::EncodedPoint::from_bytes(bytes).ok()?;
-        Option::from(Self::Point::from_encoded_point(&encoded))
+        Self::decode_affine(bytes).map(Self::Point::from)
     }
 
     fn encode_scalar(scalar: &Self::Scalar) -> [u8; 32] {
@@ -100,6 +94,25 @@ impl Curve for Secp256k1 {
 
     fn reduce_wide(bytes: &[u8; 64]) -> Self::Scalar {
         <k256::Scalar as Reduce<U512>>::reduce(U512::from_be_slice(bytes))
+    }
+}
+
+impl Secp256k1 {
+    /// As [`Curve::encode_point`], for a point that is in affine form.
+    #[must_use]
+    pub fn encode_affine(point: &k256::AffinePoint) -> [u8; 33] {
+        // The identity is one zero byte in SEC 1; 33 zero bytes are no point.
+        point.to_encoded_point(true).as_bytes().try_into().unwrap_or([0; 33])
+    }
+
+    /// As [`Curve::decode_point`], into affine form.
+    #[must_use]
+    pub fn decode_affine(bytes: &[u8]) -> Option<k256::AffinePoint> {
+        if !Self::has_form(bytes) {
+            return None;
+        }
+        let encoded = k256::EncodedPoint::from_bytes(bytes).ok()?;
+        Option::from(k256::AffinePoint::from_encoded_point(&encoded))
     }
 }
 

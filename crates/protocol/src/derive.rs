@@ -161,7 +161,8 @@ pub fn path_tweak<C: Curve>(key: &GroupKey<C>, path: &Path) -> Result<C::Scalar,
 /// The key under which signatures verify, 32 bytes.
 ///
 /// For Taproot it is BIP-341's output key: x-only, and without a script tree it commits to the unspendable empty
-/// one, so that no member can have hidden a script. `None` for the identity, and where BIP-341 has no such key.
+/// one, so that no member can have hidden a script. ECDSA verifies under the public key itself, of which this is the x
+/// coordinate. `None` for the identity, and where BIP-341 has no such key.
 #[must_use]
 pub fn output_key<C: Curve>(
     scheme: Scheme,
@@ -172,6 +173,8 @@ pub fn output_key<C: Curve>(
     match scheme {
         Scheme::FrostEd25519 => encoded.as_ref().try_into().ok(),
         Scheme::FrostTaproot => taproot_output(encoded.as_ref(), merkle_root),
+        // ECDSA verifies under the whole point; this is its x coordinate.
+        Scheme::Dkls23 => encoded.as_ref().split_first()?.1.try_into().ok(),
     }
 }
 

@@ -27,7 +27,7 @@ use crate::curve::Curve;
 use crate::evidence::Case;
 use crate::identity::IdentityKey;
 use crate::key::{GroupKey, KeyShare};
-use crate::machine::{First, Machine, Next, Opening as Start, Round, RoundSpec, Step, Travel};
+use crate::machine::{First, Machine, Next, Opening as Start, Round, RoundSpec, Rounds, Step, Travel};
 use crate::proof::Prover;
 use crate::vss::Polynomial;
 
@@ -35,6 +35,16 @@ pub use messages::{Certify, Commit, Hello, Opening, Proofs, Share};
 use rounds::{
     AwaitingCertificate, AwaitingCommits, AwaitingHellos, AwaitingOpenings, AwaitingProofs, AwaitingShares,
 };
+
+/// The rounds of every key generation.
+pub const ROUNDS: [RoundSpec; 6] = [
+    RoundSpec { travel: Travel::Broadcast, after: None, body_max: 64 },
+    RoundSpec { travel: Travel::Echoed, after: Some(0), body_max: 64 },
+    RoundSpec { travel: Travel::Echoed, after: Some(1), body_max: 2048 },
+    RoundSpec { travel: Travel::Direct, after: Some(1), body_max: 64 },
+    RoundSpec { travel: Travel::Echoed, after: Some(3), body_max: 128 },
+    RoundSpec { travel: Travel::Broadcast, after: Some(4), body_max: 128 },
+];
 
 /// One member's run of key generation; each state is named for what it awaits.
 ///
@@ -137,20 +147,16 @@ impl<C: Curve> Dkg<C> {
 impl<C: Curve> Machine for Dkg<C> {
     type Output = KeyShare<C>;
 
-    const ROUNDS: &'static [RoundSpec] = &[
-        RoundSpec { travel: Travel::Broadcast, after: None, body_max: 64 },
-        RoundSpec { travel: Travel::Echoed, after: Some(0), body_max: 64 },
-        RoundSpec { travel: Travel::Echoed, after: Some(1), body_max: 2048 },
-        RoundSpec { travel: Travel::Direct, after: Some(1), body_max: 64 },
-        RoundSpec { travel: Travel::Echoed, after: Some(3), body_max: 128 },
-        RoundSpec { travel: Travel::Broadcast, after: Some(4), body_max: 128 },
-    ];
+    fn rounds(_: &Context) -> Rounds {
+        Rounds::Borrowed(&ROUNDS)
+    }
 
     fn concerns(context: &Context) -> bool {
         let whole = context.signers.is_none() && context.group_key.is_none() && context.intent.is_none();
         let scriptless = context.scheme == Scheme::FrostTaproot || context.merkle_root.is_none();
         let fits = context.scheme.curve() == C::NAME && context.epoch == Epoch::FIRST && scriptless;
-        context.protocol == Protocol::Dkg && fits && whole
+        let names = context.key.is_some() && context.batch.is_none();
+        context.protocol == Protocol::Dkg && fits && whole && names
     }
 
     fn receive(self, round: Round<'_>) -> Result<Step<Self>, Abort> {

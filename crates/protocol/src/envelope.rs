@@ -12,11 +12,17 @@ use crate::codec::{Malformed, Reader, Wire, Writer};
 use crate::identity::{IdentityKey, IdentityPublic, IdentitySignature};
 use crate::transcript::{Body, Hash, Signed, Transcript};
 
-/// The longest body of any round, in bytes.
-pub const BODY_MAX: usize = 64 * 1024;
+/// The longest body of any round of any protocol, in bytes.
+pub const BODY_MAX: usize = 2304 * 1024;
+
+/// The longest body that every session reads, in bytes: a longer one than its round allows convicts its author.
+pub const BODY_SHORT: usize = 64 * 1024;
+
+/// What an encoded envelope has beside its body, at most, in bytes.
+pub const ENVELOPE_OVERHEAD: usize = 1024;
 
 /// The longest encoded envelope, in bytes.
-pub const ENVELOPE_MAX: usize = BODY_MAX + 1024;
+pub const ENVELOPE_MAX: usize = BODY_MAX + ENVELOPE_OVERHEAD;
 
 /// What an envelope carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

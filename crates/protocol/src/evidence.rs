@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::echo::Echo;
 use crate::envelope::{Attestation, BODY_MAX, Envelope, Kind};
 use crate::inbox::ROUNDS_MAX;
-use crate::machine::{Machine, RoundSpec, Travel};
+use crate::machine::{Machine, RoundSpec, Rounds, Travel};
 use crate::record::{Broadcasts, Record};
 use crate::transcript::{Body, Hash, Transcript};
 
@@ -75,7 +75,7 @@ impl Case<'_> {
 /// The evidence does not prove the fault.
 pub fn judge<M: Machine>(context: &Context, blame: &Blame) -> Result<(), Unproven> {
     let record = record_of::<M>(context, blame)?;
-    let trial = Trial { context, rounds: M::ROUNDS, record: &record, blame };
+    let trial = Trial { context, rounds: M::rounds(context), record: &record, blame };
     let proven = match blame.fault {
         Fault::Equivocation => trial.equivocated(),
         Fault::Misrouted | Fault::TooLong => trial.broke_the_envelope_rules(),
@@ -87,7 +87,9 @@ pub fn judge<M: Machine>(context: &Context, blame: &Blame) -> Result<(), Unprove
         | Fault::WrongShare
         | Fault::WrongProof
         | Fault::WrongCertificate
-        | Fault::WrongSignatureShare => trial.case(true).is_some_and(|case| M::convicts(&case, blame.fault)),
+        | Fault::WrongSignatureShare
+        | Fault::RepeatedPoint => trial.case(true).is_some_and(|case| M::convicts(&case, blame.fault)),
+        Fault::WrongExtension | Fault::WrongProduct | Fault::WrongNonce | Fault::WrongKeyShare => false,
     };
     if proven { Ok(()) } else { Err(Unproven) }
 }
@@ -103,7 +105,7 @@ pub fn try_case<M: Machine>(
     check: impl FnOnce(&Case<'_>) -> Option<bool>,
 ) -> Result<(), Unproven> {
     let record = record_of::<M>(context, blame)?;
-    let trial = Trial { context, rounds: M::ROUNDS, record: &record, blame };
+    let trial = Trial { context, rounds: M::rounds(context), record: &record, blame };
     let case = trial.case(true).ok_or(Unproven)?;
     if check(&case) == Some(true) { Ok(()) } else { Err(Unproven) }
 }
@@ -115,7 +117,7 @@ fn record_of<M: Machine>(context: &Context, blame: &Blame) -> Result<Record, Unp
         return Err(Unproven);
     }
     let mut record = Record::new(context.id());
-    for (bodies, spec) in blame.evidence.record.iter().zip(M::ROUNDS) {
+    for (bodies, spec) in blame.evidence.record.iter().zip(M::rounds(context).iter()) {
         // Exactly what an honest session records: nothing of a direct round, everybody's word of any other. Whatever
         // else an accuser presents would make a view that the accused never had.
         let sound = match spec.travel {
@@ -132,14 +134,14 @@ fn record_of<M: Machine>(context: &Context, blame: &Blame) -> Result<Record, Unp
 
 struct Trial<'a> {
     context: &'a Context,
-    rounds: &'static [RoundSpec],
+    rounds: Rounds,
     record: &'a Record,
     blame: &'a Blame,
 }
 
 impl<'a> Trial<'a> {
-    fn spec(&self, round: u8) -> Option<&'static RoundSpec> {
-        self.rounds.get(usize::from(round))
+    fn spec(&self, round: u8) -> Option<RoundSpec> {
+        self.rounds.get(usize::from(round)).copied()
     }
 
     fn is_accuseds(&self, attestation: &Attestation) -> bool {

@@ -31,7 +31,8 @@ pub struct GroupKey<C: Curve> {
     pub chain_code: [u8; 32],
     /// The Taproot script tree the output key commits to; `None` is provably no script at all.
     pub merkle_root: Option<[u8; 32]>,
-    /// The key under which signatures verify: 32 bytes, x-only for Taproot, RFC 8032 for Ed25519.
+    /// The key under which signatures verify: 32 bytes, x-only for Taproot, RFC 8032 for Ed25519, and
+    /// for ECDSA the x coordinate of the public key itself.
     pub output_key: [u8; 32],
     /// The session that generated the key.
     pub session: Hash,

@@ -25,6 +25,8 @@ pub mod context;
 pub mod curve;
 pub mod derive;
 pub mod dkg;
+pub mod dkls23;
+pub mod ecdsa;
 pub mod echo;
 pub mod envelope;
 pub mod evidence;

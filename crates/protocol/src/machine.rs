@@ -4,6 +4,7 @@
 //! sender, no duplicates, no strangers, no early mail, because [`crate::session::Session`] has seen to that. It
 //! answers with what to send and with the machine that awaits the next round. An error ends the run.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,8 +26,9 @@ pub trait Machine: Sized {
     /// What a complete run yields.
     type Output;
 
-    /// The rounds, in order; round 0 is everybody's first word, from which the session takes its name.
-    const ROUNDS: &'static [RoundSpec];
+    /// The rounds of a session about this, in order; round 0 is everybody's first word, from which the session takes
+    /// its name.
+    fn rounds(context: &Context) -> Rounds;
 
     /// Whether the machine runs sessions about this: the protocol, and the scheme on its curve.
     fn concerns(context: &Context) -> bool;
@@ -40,6 +42,9 @@ pub trait Machine: Sized {
     /// Whether what the accused signed, and nothing else, proves the fault. For third parties.
     fn convicts(case: &Case<'_>, fault: Fault) -> bool;
 }
+
+/// The rounds of a session: always the same, or computed from what the session is about.
+pub type Rounds = Cow<'static, [RoundSpec]>;
 
 /// How one round's messages travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

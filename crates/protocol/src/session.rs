@@ -19,7 +19,7 @@ use desk::Desk;
 /// Why bytes were dropped. Nothing changed; nobody is at fault, because the relay could have made them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Longer than any envelope.
+    /// Longer than any envelope of this session.
     #[error("the envelope is too long")]
     TooLong,
     /// Not an envelope.
@@ -52,6 +52,9 @@ pub enum Refusal {
     /// Too much mail of this sender waits for the session to begin.
     #[error("too much mail from this sender before the session began")]
     TooEarly,
+    /// For a round that its sender cannot have reached, because we have not said what it depends on.
+    #[error("the sender cannot have reached that round yet")]
+    Premature,
 }
 
 /// A running session.
@@ -93,7 +96,10 @@ impl<M: Machine> Session<M> {
     /// Begins a session: says our first word, listens for the others', or goes on from those that are known.
     pub fn open(opening: Opening<M>, deadline: Millis) -> Advance<M> {
         let Opening { machine, context, member, first } = opening;
-        let mut desk = Box::new(Desk::new(context, member, deadline, M::ROUNDS));
+        let mut desk = Box::new({
+            let rounds = M::rounds(&context);
+            Desk::new(context, member, deadline, rounds)
+        });
         let begun = match first {
             First::Listen => Ok(()),
             First::Say(hello) => desk.say(Outgoing { round: 0, to: None, body: hello }),

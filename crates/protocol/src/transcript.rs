@@ -5,6 +5,9 @@
 //! Formats that others define (BIP-32, BIP-341, hash160) live in [`bitcoin`].
 
 pub mod bitcoin;
+pub mod oblivious;
+pub mod payload;
+pub mod presignature;
 
 use keymoot_types::{Epoch, Party, Path};
 use sha2::{Digest as _, Sha256, Sha512};
@@ -84,9 +87,14 @@ pub trait Transcript {
         Hash(Sha256::digest(self.preimage().as_bytes()).into())
     }
 
+    /// 64 uniform bytes.
+    fn uniform(&self) -> [u8; 64] {
+        Sha512::digest(self.preimage().as_bytes()).into()
+    }
+
     /// A uniform scalar.
     fn challenge<C: Curve>(&self) -> C::Scalar {
-        C::reduce_wide(&Sha512::digest(self.preimage().as_bytes()).into())
+        C::reduce_wide(&self.uniform())
     }
 }
 
@@ -103,13 +111,17 @@ impl Transcript for ContextId<'_> {
         writer.text(context.protocol.label());
         writer.uint(context.protocol.version());
         context.committee.write(writer);
-        writer.bytes(context.key.as_bytes());
+        writer.option(context.key.as_ref(), |writer, key| writer.bytes(key.as_bytes()));
         writer.uint(context.epoch.0);
         let signers = context.signers.as_ref().map(|quorum| quorum.signers()).unwrap_or_default();
         writer.list(signers.iter(), |writer, signer| writer.party(*signer));
         writer.option(context.group_key.as_ref(), |writer, key| key.write(writer));
         writer.option(context.merkle_root.as_ref(), |writer, root| writer.bytes(root));
         writer.option(context.intent.as_ref(), |writer, intent| intent.write(writer));
+        writer.option(context.batch.as_ref(), |writer, batch| {
+            writer.uint(u64::from(batch.size));
+            batch.setup.write(writer);
+        });
     }
 }
 

@@ -10,6 +10,8 @@ pub enum Scheme {
     FrostEd25519,
     /// FROST over secp256k1 for BIP-340 signatures under a BIP-341 output key.
     FrostTaproot,
+    /// Threshold ECDSA over secp256k1 by oblivious transfer (Doerner, Kondi, Lee, shelat 2023).
+    Dkls23,
 }
 
 /// The group a scheme computes in.
@@ -23,7 +25,7 @@ pub enum CurveName {
 
 impl Scheme {
     /// All schemes, in the order in which they are listed to people.
-    pub const ALL: [Self; 2] = [Self::FrostTaproot, Self::FrostEd25519];
+    pub const ALL: [Self; 3] = [Self::FrostTaproot, Self::FrostEd25519, Self::Dkls23];
 
     /// The name people type.
     #[must_use]
@@ -31,6 +33,7 @@ impl Scheme {
         match self {
             Self::FrostEd25519 => "frost-ed25519",
             Self::FrostTaproot => "frost-taproot",
+            Self::Dkls23 => "dkls23",
         }
     }
 
@@ -39,7 +42,7 @@ impl Scheme {
     pub const fn curve(self) -> CurveName {
         match self {
             Self::FrostEd25519 => CurveName::Ed25519,
-            Self::FrostTaproot => CurveName::Secp256k1,
+            Self::FrostTaproot | Self::Dkls23 => CurveName::Secp256k1,
         }
     }
 }
@@ -52,7 +55,7 @@ impl fmt::Display for Scheme {
 
 /// The name is not one of [`Scheme::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown scheme `{0}`; known schemes: frost-taproot, frost-ed25519")]
+#[error("unknown scheme `{0}`; known schemes: frost-taproot, frost-ed25519, dkls23")]
 pub struct UnknownScheme(pub String);
 
 impl FromStr for Scheme {

@@ -51,12 +51,13 @@ impl Assembly {
             scheme,
             protocol: Protocol::Dkg,
             committee: Arc::new(committee),
-            key,
+            key: Some(key),
             epoch: Epoch::FIRST,
             signers: None,
             group_key: None,
             merkle_root: None,
             intent: None,
+            batch: None,
         }))
     }
 }

@@ -5,10 +5,15 @@ use keymoot_types::{Scheme, Threshold, UnknownScheme};
 use crate::cli::DemoArgs;
 use crate::failure::Failure;
 
+/// So many signers make `all` leave DKLs23 out: every two of them need a pair setup, and so the time grows with the square.
+const DKLS_SIGNERS_MAX: u16 = 8;
+
 /// How many parties, which keys, which text.
 pub struct Plan {
     pub threshold: Threshold,
     pub schemes: Vec<Scheme>,
+    /// What `all` does not show at this size.
+    pub left_out: Vec<Scheme>,
     pub message: String,
 }
 
@@ -17,13 +22,18 @@ impl Plan {
     pub fn read(args: &DemoArgs) -> Result<Self, Failure> {
         let needed = number("--threshold", &args.threshold)?;
         let total = number("--parties", &args.parties)?;
-        let schemes = match args.scheme.as_str() {
-            "all" => Scheme::ALL.to_vec(),
-            name => vec![name.parse().map_err(|UnknownScheme(name)| {
-                Failure::Scheme(UnknownScheme(name.escape_debug().to_string()))
-            })?],
+        let is_quick = |scheme: &Scheme| *scheme != Scheme::Dkls23 || needed <= DKLS_SIGNERS_MAX;
+        let (schemes, left_out) = match args.scheme.as_str() {
+            "all" => Scheme::ALL.into_iter().partition(is_quick),
+            name => {
+                let scheme = name.parse().map_err(|UnknownScheme(name)| {
+                    Failure::Scheme(UnknownScheme(name.escape_debug().to_string()))
+                })?;
+                (vec![scheme], Vec::new())
+            }
         };
-        Ok(Self { threshold: Threshold::new(needed, total)?, schemes, message: args.message.clone() })
+        let threshold = Threshold::new(needed, total)?;
+        Ok(Self { threshold, schemes, left_out, message: args.message.clone() })
     }
 }
 
@@ -49,5 +59,24 @@ mod tests {
             assert!(!failure.chars().any(char::is_control), "{failure:?}");
         }
         assert_eq!(Plan::read(&args("3", "all")).unwrap().schemes, Scheme::ALL);
+    }
+
+    #[test]
+    fn what_would_be_slow_is_left_out_of_all_and_shown_by_name() {
+        let read = |threshold: &str, scheme: &str| {
+            let args = DemoArgs {
+                parties: "32".into(),
+                threshold: threshold.into(),
+                scheme: scheme.into(),
+                message: String::new(),
+                json: false,
+            };
+            Plan::read(&args).unwrap()
+        };
+        assert!(read("8", "all").left_out.is_empty());
+        let plan = read("9", "all");
+        assert_eq!((plan.schemes.len(), plan.left_out), (Scheme::ALL.len() - 1, vec![Scheme::Dkls23]));
+        let plan = read("32", "dkls23");
+        assert_eq!((plan.schemes, plan.left_out), (vec![Scheme::Dkls23], Vec::new()));
     }
 }

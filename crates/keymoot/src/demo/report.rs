@@ -6,11 +6,11 @@ use std::time::Duration;
 use keymoot_protocol::envelope::Kind;
 use keymoot_types::{Party, Scheme, Threshold};
 
-use super::keygen::stage_name;
 use super::link::Stage;
 use super::names::names;
 use super::plan::Plan;
-use super::scene::{Audience, KeyFacts, Refusal, Scene, Signed};
+use super::rounds::Work;
+use super::scene::{Audience, BatchFacts, Extras, KeyFacts, PairFacts, Refusal, Scene, Signed};
 use crate::failure::{Failure, NOT_ENOUGH_SIGNERS};
 
 /// More parties than this are counted, not listed, beside each round.
@@ -52,6 +52,8 @@ impl Ink {
 pub struct Text<'a> {
     out: &'a mut dyn Write,
     ink: Ink,
+    /// Once signing has begun, a line for each pair setup and batch is enough.
+    is_brief: bool,
     keys: usize,
     signatures: usize,
     refusals: usize,
@@ -59,7 +61,7 @@ pub struct Text<'a> {
 
 impl<'a> Text<'a> {
     pub fn new(out: &'a mut dyn Write, ink: Ink) -> Self {
-        Self { out, ink, keys: 0, signatures: 0, refusals: 0 }
+        Self { out, ink, is_brief: false, keys: 0, signatures: 0, refusals: 0 }
     }
 
     fn line(&mut self, line: &str) -> Result<(), Failure> {
@@ -86,11 +88,17 @@ impl<'a> Text<'a> {
                 plan.threshold.needed(),
                 plan.threshold.total()
             ),
-        ])
+        ])?;
+        plan.left_out.iter().try_for_each(|scheme| {
+            self.line(&format!(
+                " {scheme} is left out, being slow with {} signers; see it with --scheme {scheme}",
+                plan.threshold.needed()
+            ))
+        })
     }
 
-    fn key_begins(&mut self, scheme: Scheme, threshold: Threshold) -> Result<(), Failure> {
-        let title = self.ink.strong(&format!("Generate a key · {scheme} · {threshold}"));
+    fn table(&mut self, title: &str) -> Result<(), Failure> {
+        let title = self.ink.strong(title);
         self.lines(&[
             String::new(),
             format!(" {title}"),
@@ -98,7 +106,10 @@ impl<'a> Text<'a> {
         ])
     }
 
-    fn stage(&mut self, stage: &Stage) -> Result<(), Failure> {
+    fn stage(&mut self, work: Work, stage: &Stage) -> Result<(), Failure> {
+        if self.is_brief {
+            return Ok(());
+        }
         let (round, kind) = stage.slot;
         let number = match kind {
             Kind::Body => round.to_string(),
@@ -109,7 +120,7 @@ impl<'a> Text<'a> {
         let marks = self.marks(&stage.past);
         self.line(&format!(
             "    {number:<4}{:<8}{messages:>8}{bytes:>11}{ms:>10}   {marks}",
-            stage_name(stage.slot)
+            work.stage_name(stage.slot)
         ))
     }
 
@@ -135,18 +146,67 @@ impl<'a> Text<'a> {
         ])?;
         self.field("key", &key.key.to_string())?;
         self.field("transcript", &key.transcript.to_string())?;
-        match &key.taproot {
-            Some(taproot) => {
+        match &key.extras {
+            Extras::Taproot(taproot) => {
                 self.field("internal", &hex::encode(taproot.internal_key))?;
                 self.field("output", &hex::encode(key.output_key))?;
                 self.field("address", &self.ink.strong(&taproot.address))?;
                 self.field("xpub", &taproot.xpub)
             }
-            None => self.field("public key", &self.ink.strong(&hex::encode(key.output_key))),
+            Extras::Ecdsa(ecdsa) => {
+                self.field("public key", &self.ink.strong(&hex::encode(ecdsa.public_key)))?;
+                self.field("xpub", &ecdsa.xpub)
+            }
+            Extras::Nothing => self.field("public key", &self.ink.strong(&hex::encode(key.output_key))),
         }
     }
 
+    fn pairs_begin(&mut self, scheme: Scheme, parties: &[Party]) -> Result<(), Failure> {
+        if self.is_brief {
+            return Ok(());
+        }
+        self.table(&format!("Set up pairs · {scheme} · {}", names(parties)))
+    }
+
+    fn pairs_ready(&mut self, facts: &PairFacts) -> Result<(), Failure> {
+        let (pairs, ms) = (count(facts.pairs(), "pair"), millis(facts.elapsed));
+        if self.is_brief {
+            let (scheme, parties) = (facts.scheme, names(&facts.parties));
+            return self.line(&format!("  {scheme} · {pairs} of {parties} set up · {ms} ms"));
+        }
+        let tick = self.ink.good("✓");
+        let serves = if facts.is_for_all {
+            "good for every batch of every ECDSA key"
+        } else {
+            "good for one batch of these signers"
+        };
+        self.line(&format!("  {tick} {pairs} ready in {ms} ms, {serves}"))
+    }
+
+    fn batch_begins(&mut self, scheme: Scheme, signers: &[Party], size: u16) -> Result<(), Failure> {
+        if self.is_brief {
+            return Ok(());
+        }
+        self.table(&format!("Presign {size} times · {scheme} · {}", names(signers)))
+    }
+
+    fn batch_ready(&mut self, facts: &BatchFacts) -> Result<(), Failure> {
+        let (made, ms) = (count(facts.size, "presignature"), millis(facts.elapsed));
+        if self.is_brief {
+            let (scheme, signers) = (facts.scheme, names(&facts.signers));
+            return self.line(&format!("  {scheme} · {made} made by {signers} · {ms} ms"));
+        }
+        let tick = self.ink.good("✓");
+        self.line(&format!("  {tick} {made} ready in {ms} ms, before anybody knows what to sign"))
+    }
+
+    fn discarded(&mut self, scheme: Scheme, party: Party, number: usize) -> Result<(), Failure> {
+        let gone = count(number, "presignature");
+        self.line(&format!("  {scheme} · {gone} thrown away: useless without {party}"))
+    }
+
     fn asking(&mut self, threshold: Threshold, message: &str) -> Result<(), Failure> {
+        self.is_brief = true;
         let title = self.ink.strong(&format!("Sign {message:?} with {} parties", threshold.needed()));
         self.lines(&[String::new(), format!(" {title}")])
     }
@@ -155,13 +215,17 @@ impl<'a> Text<'a> {
         self.signatures += 1;
         let ms = millis(signed.elapsed);
         self.line(&format!("  {} · signers {} · {ms} ms", signed.scheme, names(&signed.signers)))?;
-        if let Some(digest) = signed.digest {
-            self.field("digest", &hex::encode(digest))?;
-            self.field("", "= BIP-340 tagged hash of the text, tag keymoot/text-message/v1")?;
+        if let Some(digested) = &signed.digest {
+            self.field("digest", &hex::encode(digested.digest))?;
+            self.field("", &format!("= {}", digested.rule))?;
         }
         let (first, second) = signed.signature.split_at(32);
         self.field("signature", &hex::encode(first))?;
         self.field("", &hex::encode(second))?;
+        if let Some(ecdsa) = &signed.ecdsa {
+            let (id, left) = (ecdsa.recovery_id, count(ecdsa.left, "presignature"));
+            self.field("", &format!("= r and s, recovery id {id}; {left} left"))?;
+        }
         let tick = self.ink.good("✓");
         self.line(&format!("    verified with {} {tick}", signed.verifier))
     }
@@ -195,8 +259,12 @@ impl<'a> Text<'a> {
             1 => format!("one of {}", names(absent)),
             missing => format!("{missing} of {}", names(absent)),
         };
+        let spent = match scheme {
+            Scheme::FrostTaproot | Scheme::FrostEd25519 => "nonce",
+            Scheme::Dkls23 => "presignature",
+        };
         self.lines(&[
-            "    = the message was NOT signed and no nonce was used".to_owned(),
+            format!("    = the message was NOT signed and no {spent} was used"),
             format!("    = help: bring {back} back, then ask again"),
         ])
     }
@@ -222,12 +290,19 @@ impl Audience for Text<'_> {
     fn see(&mut self, scene: Scene<'_>) -> Result<(), Failure> {
         match scene {
             Scene::Opening(plan) => self.opening(plan),
-            Scene::KeyBegins(scheme, threshold) => self.key_begins(scheme, threshold),
-            Scene::Stage(stage) => self.stage(stage),
+            Scene::KeyBegins(scheme, threshold) => {
+                self.table(&format!("Generate a key · {scheme} · {threshold}"))
+            }
+            Scene::Stage(work, stage) => self.stage(work, stage),
             Scene::KeyReady(key) => self.key_ready(key),
+            Scene::PairsBegin { scheme, parties } => self.pairs_begin(scheme, parties),
+            Scene::PairsReady(facts) => self.pairs_ready(facts),
+            Scene::BatchBegins { scheme, signers, size } => self.batch_begins(scheme, signers, size),
+            Scene::BatchReady(facts) => self.batch_ready(facts),
             Scene::Asking { threshold, message } => self.asking(threshold, message),
             Scene::Signed(signed) => self.signed(signed),
             Scene::Away { away, left, threshold } => self.away(away, left, threshold),
+            Scene::Discarded { scheme, party, count } => self.discarded(scheme, party, count),
             Scene::Refused(refusal) => self.refused(refusal),
             Scene::Closing => self.closing(),
         }

@@ -1,4 +1,5 @@
-//! Asking a key for a signature: granted by enough parties, refused before anything happens by fewer.
+//! Asking a key for a signature: granted by enough parties, refused before anything happens by fewer. And how FROST
+//! does it; ECDSA is in [`super::ecdsa`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use rand::rngs::OsRng;
 use super::link::{DEADLINE, End, Running, finish_all, run};
 use super::names::names;
 use super::party::{Member, new_session_id};
-use super::scene::{Answer, Refusal, Signed};
+use super::scene::{Answer, Audience, Refusal, Signed};
 use super::schemes::Shown;
 use crate::failure::Failure;
 
@@ -21,11 +22,14 @@ const WHAT: &str = "signing";
 
 /// A key that can be asked, whatever its scheme.
 pub trait Key {
+    /// Has these parties do ahead of any request what the scheme lets them do without knowing it.
+    fn prepare(&mut self, signers: &[Party], audience: &mut dyn Audience) -> Result<(), Failure>;
+
     /// Asks these parties to sign a text together.
     fn ask(&mut self, signers: &[Party], text: &str) -> Result<Answer, Failure>;
 
     /// Makes a party unreachable, with its share.
-    fn take_away(&mut self, party: Party);
+    fn take_away(&mut self, party: Party, audience: &mut dyn Audience) -> Result<(), Failure>;
 }
 
 /// A key: its public side with whoever asks, its shares with the parties that can be reached.
@@ -50,7 +54,7 @@ struct Request<'a> {
 
 /// The bytes that a text stands for.
 fn bytes_of<S: Shown>(text: &str) -> Vec<u8> {
-    S::digest(text).map_or_else(|| text.as_bytes().to_vec(), |digest| digest.to_vec())
+    S::digest(text).map_or_else(|| text.as_bytes().to_vec(), |digested| digested.digest.to_vec())
 }
 
 impl<S: Shown> Holder<S> {
@@ -118,6 +122,10 @@ fn judge<S: Shown>(
 }
 
 impl<S: Shown> Key for Held<S> {
+    fn prepare(&mut self, _: &[Party], _: &mut dyn Audience) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn ask(&mut self, signers: &[Party], text: &str) -> Result<Answer, Failure> {
         let started = Instant::now();
         let nonces_before = self.nonces_used();
@@ -133,33 +141,35 @@ impl<S: Shown> Key for Held<S> {
         let signature = self.sign(order, text, started)?;
         let elapsed = started.elapsed();
         judge::<S>(self.public.output_key(), &bytes, &signature, signers)?;
-        Ok(Answer::Signed(Signed {
+        Ok(Answer::Signed(Box::new(Signed {
             scheme: S::SCHEME,
             signers: signers.to_vec(),
             message: text.to_owned(),
             digest: S::digest(text),
             signature,
+            ecdsa: None,
             verifier: S::VERIFIER,
             elapsed,
-        }))
+        })))
     }
 
-    fn take_away(&mut self, party: Party) {
+    fn take_away(&mut self, party: Party, _: &mut dyn Audience) -> Result<(), Failure> {
         self.holders.remove(&party);
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use keymoot_protocol::curve::{Ed25519, Secp256k1};
     use keymoot_types::Threshold;
 
     use super::super::keygen::generate;
     use super::super::party::Assembly;
-    use super::super::scene::{Audience, Scene};
+    use super::super::scene::Scene;
     use super::*;
 
-    struct Nobody;
+    pub struct Nobody;
 
     impl Audience for Nobody {
         fn see(&mut self, _: Scene<'_>) -> Result<(), Failure> {
@@ -202,7 +212,7 @@ mod tests {
         let all: Vec<Party> = assembly.threshold.parties().collect();
         key.ask(&all[..2], "text").unwrap();
         assert_eq!(key.nonces_used(), 2);
-        key.take_away(all[2]);
+        key.take_away(all[2], &mut Nobody).unwrap();
         let Answer::Refused(refusal) = key.ask(&all[..1], "text").unwrap() else { panic!("one is too few") };
         assert_eq!((key.nonces_used(), refusal.nonces_used), (2, 0));
         assert_eq!(

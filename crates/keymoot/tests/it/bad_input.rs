@@ -44,7 +44,7 @@ fn numbers_that_are_none() {
 #[test]
 fn schemes_that_do_not_exist() {
     for scheme in ["rsa", "", "Frost-Taproot", "frost-ed25519\n"] {
-        must_be_refused(&["--scheme", scheme], "known schemes: frost-taproot, frost-ed25519");
+        must_be_refused(&["--scheme", scheme], "known schemes: frost-taproot, frost-ed25519, dkls23");
     }
 }
 

@@ -104,6 +104,8 @@ fn documents_that_do_not_fit_are_found() {
     spoil(|document| document["keys"][0]["output_key"] = "00".into());
     spoil(|document| document["keys"][1]["signatures"][0]["verified"] = false.into());
     spoil(|document| document["keys"][1]["dkg"]["extra"] = 1.into());
+    spoil(|document| document["keys"][2]["signatures"][0]["recovery_id"] = 4.into());
+    spoil(|document| document["keys"][2]["pair_setups"][0]["rounds"][0]["name"] = "open".into());
     spoil(|document| document["keys"][0]["refusal"] = Value::Null);
     spoil(|document| drop(document["keys"][0].as_object_mut().map(|key| key.remove("xpub"))));
 }

@@ -52,19 +52,33 @@ fn the_demo_tells_its_whole_story_in_order() {
             ],
             &keygen("Generate a key · frost-ed25519"),
             &["certificate checked, 3 of 3 signatures", "key_", "transcript", "public key"],
+            &keygen("Generate a key · dkls23"),
+            &["certificate checked, 3 of 3 signatures", "key_", "transcript", "public key 0", "xpub6"],
+            &["Set up pairs · dkls23 · party 1, party 2, party 3"],
+            &["0   hello", "1   offers", "    echo", "2   replies", "3   trees", "4   confirm", "5   done"],
+            &["3 pairs ready in", "good for every batch of every ECDSA key"],
+            &["Presign 4 times · dkls23 · party 1, party 2\n", "0   hello", "1   commit", "    echo"],
+            &["2   extend", "3   open", "    echo", "4   replies", "5   confirm"],
+            &["4 presignatures ready in", "before anybody knows what to sign"],
             &["Sign \"hello from keymoot\" with 2 parties"],
             &["frost-taproot · signers party 1, party 2 ·", "digest", "keymoot/text-message/v1", "signature"],
             &["verified with libsecp256k1 ✓"],
             &["frost-ed25519 · signers party 1, party 2 ·", "signature", "verified with ed25519-dalek ✓"],
+            &["dkls23 · signers party 1, party 2 ·", "digest", "= Keccak-256 of the text", "signature"],
+            &["= r and s, recovery id ", "; 3 presignatures left", "verified with libsecp256k1 ✓"],
             &["Take party 2 away; left: party 1, party 3"],
+            &["dkls23 · 3 presignatures thrown away: useless without party 2"],
             &["frost-taproot · signers party 1, party 3 ·", "verified with libsecp256k1 ✓"],
             &["frost-ed25519 · signers party 1, party 3 ·", "verified with ed25519-dalek ✓"],
-            &["Take party 3 away; left: party 1\n"],
+            &["dkls23 · 4 presignatures made by party 1, party 3 ·", "dkls23 · signers party 1, party 3 ·"],
+            &["verified with libsecp256k1 ✓", "Take party 3 away; left: party 1\n"],
+            &["dkls23 · 3 presignatures thrown away: useless without party 3"],
             &["error[E2104]: not enough signers: need 2, reachable 1 (party 1)\n"],
             &["├ party 2 ", "├ party 3 ", "= the message was NOT signed and no nonce was used\n"],
             &["= help: bring one of party 2, party 3 back, then ask again\n"],
-            &["error[E2104]", "= the message was NOT signed"],
-            &["2 keys · 4 signatures, all verified · 2 refusals, as planned"],
+            &["error[E2104]", "= the message was NOT signed and no nonce was used"],
+            &["error[E2104]", "= the message was NOT signed and no presignature was used"],
+            &["3 keys · 6 signatures, all verified · 3 refusals, as planned"],
         ]
         .concat();
     must_tell(&text, &words);
@@ -98,6 +112,32 @@ fn many_parties_are_counted() {
 }
 
 #[test]
+fn pairs_of_many_parties_are_those_of_the_signers() {
+    let text = must_print(&["demo", "--parties", "9", "--threshold", "2", "--scheme", "dkls23"]);
+    must_tell(
+        &text,
+        &[
+            "Set up pairs · dkls23 · party 1, party 2\n",
+            "1 pair ready in",
+            "good for one batch of these signers",
+            "Take party 2 away; left: parties 1, 3-9",
+            "dkls23 · 1 pair of party 1, party 3 set up ·",
+            "dkls23 · 4 presignatures made by party 1, party 3 ·",
+            "verified with libsecp256k1 ✓",
+            "= the message was NOT signed and no presignature was used",
+        ],
+    );
+}
+
+#[test]
+fn a_scheme_that_is_left_out_is_named_in_a_line_that_fits() {
+    let text = must_print(&["demo", "--parties", "10", "--threshold", "10"]);
+    let line = text.lines().nth(3).unwrap();
+    assert_eq!(line, " dkls23 is left out, being slow with 10 signers; see it with --scheme dkls23");
+    assert!(line.chars().count() <= 80 && text.contains("2 keys · 2 signatures"), "{text}");
+}
+
+#[test]
 fn where_everybody_is_needed_losing_one_is_enough_to_be_refused() {
     let text = must_print(&["demo", "--parties", "3", "--threshold", "3", "--scheme", "frost-taproot"]);
     must_tell(
@@ -119,7 +159,10 @@ fn where_everybody_is_needed_losing_one_is_enough_to_be_refused() {
 fn a_pipe_gets_no_escapes_and_lines_that_fit() {
     for text in [must_print(&["demo"]), must_print(&["demo", "--message", "\u{1b}[31mred\u{7}\n"])] {
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
-        let wide = |line: &&str| line.chars().count() > 80 && !line.trim_start().starts_with("xpub ");
+        // What must stay in one piece: xpubs, and whole points, which are 66 digits.
+        let is_whole =
+            |line: &str| ["xpub ", "public key 0"].iter().any(|name| line.trim_start().starts_with(name));
+        let wide = |line: &&str| line.chars().count() > 80 && !is_whole(line);
         assert_eq!(text.lines().find(wide), None);
     }
     let output = keymoot(&["demo"]).env("NO_COLOR", "1").output().unwrap();

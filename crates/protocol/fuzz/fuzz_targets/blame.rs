@@ -23,12 +23,13 @@ static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
         scheme: Scheme::FrostEd25519,
         protocol: Protocol::Dkg,
         committee: Arc::new(Committee::new(GroupId::new([1; 16]), threshold, members).expect("a committee")),
-        key: KeyId::new([2; 16]),
+        key: Some(KeyId::new([2; 16])),
         epoch: Epoch::FIRST,
         signers: None,
         group_key: None,
         merkle_root: None,
         intent: None,
+            batch: None,
     }
 });
 

@@ -31,12 +31,13 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         scheme: Scheme::FrostTaproot,
         protocol: Protocol::Dkg,
         committee: Arc::new(Committee::new(GroupId::new([1; 16]), threshold, members).expect("a committee")),
-        key: KeyId::new([2; 16]),
+        key: Some(KeyId::new([2; 16])),
         epoch: Epoch::FIRST,
         signers: None,
         group_key: None,
         merkle_root: None,
         intent: None,
+            batch: None,
     };
     World { context: Arc::new(context), keys }
 });

@@ -68,7 +68,7 @@ impl<C: Curve> Outcome<C> {
         let key = GroupKey {
             scheme: context.scheme,
             committee: Arc::clone(&context.committee),
-            key: context.key,
+            key: context.key?,
             epoch: context.epoch,
             public,
             shares,
@@ -145,7 +145,12 @@ pub(super) fn convicts<C: Curve>(case: &Case<'_>, fault: Fault) -> bool {
         | Fault::Equivocation
         | Fault::FalseEcho
         | Fault::FalseView
-        | Fault::WrongSignatureShare => false,
+        | Fault::WrongSignatureShare
+        | Fault::RepeatedPoint
+        | Fault::WrongExtension
+        | Fault::WrongProduct
+        | Fault::WrongNonce
+        | Fault::WrongKeyShare => false,
     }
 }
 

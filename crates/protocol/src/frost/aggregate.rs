@@ -18,7 +18,7 @@ use super::suite::Suite;
 use crate::abort::{Abort, Blame, Charges, Fault};
 use crate::context::Context;
 use crate::evidence::{Case, Unproven, judge};
-use crate::machine::{First, Machine, Next, Opening, Round, RoundSpec, Step};
+use crate::machine::{First, Machine, Next, Opening, Round, Rounds, Step};
 
 /// Collects commitments, then shares.
 pub enum Aggregator<S: Suite> {
@@ -57,7 +57,9 @@ impl<S: Suite> Machine for Aggregator<S> {
     /// The signature, 64 bytes: RFC 8032 for Ed25519, BIP-340 for Taproot. It verifies under the output key.
     type Output = [u8; 64];
 
-    const ROUNDS: &'static [RoundSpec] = ROUNDS;
+    fn rounds(_: &Context) -> Rounds {
+        Rounds::Borrowed(ROUNDS)
+    }
 
     fn concerns(context: &Context) -> bool {
         order::concerns::<S>(context)

@@ -18,7 +18,7 @@ use crate::codec::Wire;
 use crate::context::Context;
 use crate::evidence::Case;
 use crate::identity::IdentityKey;
-use crate::machine::{First, Machine, Next, Opening, Outgoing, Round, RoundSpec, Step};
+use crate::machine::{First, Machine, Next, Opening, Outgoing, Round, Rounds, Step};
 
 /// Awaits everybody's commitments, holding nonces that only this session can use.
 ///
@@ -91,7 +91,9 @@ impl<S: Suite> Signer<S> {
 impl<S: Suite> Machine for Signer<S> {
     type Output = Released<S>;
 
-    const ROUNDS: &'static [RoundSpec] = ROUNDS;
+    fn rounds(_: &Context) -> Rounds {
+        Rounds::Borrowed(ROUNDS)
+    }
 
     fn concerns(context: &Context) -> bool {
         order::concerns::<S>(context)

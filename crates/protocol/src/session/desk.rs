@@ -11,11 +11,11 @@ use crate::abort::{Abort, Benign, Charges, Fault};
 use crate::codec::Wire;
 use crate::context::Context;
 use crate::echo::{Echo, FalseEcho};
-use crate::envelope::{Attestation, ENVELOPE_MAX, Envelope, Header, Kind};
+use crate::envelope::{Attestation, BODY_SHORT, ENVELOPE_OVERHEAD, Envelope, Header, Kind};
 use crate::evidence::Evidence;
 use crate::identity::IdentityKey;
-use crate::inbox::Inbox;
-use crate::machine::{Machine, Outgoing, Round, RoundSpec, Travel};
+use crate::inbox::{EARLY_BYTES, Inbox};
+use crate::machine::{Machine, Outgoing, Round, RoundSpec, Rounds, Travel};
 use crate::record::{Broadcasts, Record};
 use crate::transcript::Hash;
 
@@ -35,7 +35,8 @@ pub(super) struct Desk {
     participants: Vec<Party>,
     member: Option<(Party, Arc<IdentityKey>)>,
     deadline: Millis,
-    rounds: &'static [RoundSpec],
+    rounds: Rounds,
+    body_max: usize,
     record: Record,
     inbox: Inbox,
     current: u8,
@@ -47,10 +48,11 @@ impl Desk {
         context: Arc<Context>,
         member: Option<(Party, Arc<IdentityKey>)>,
         deadline: Millis,
-        rounds: &'static [RoundSpec],
+        rounds: Rounds,
     ) -> Self {
         Self {
             participants: context.participants(),
+            body_max: rounds.iter().map(|spec| spec.body_max).fold(BODY_SHORT, usize::max),
             record: Record::new(context.id()),
             context,
             member,
@@ -88,8 +90,15 @@ impl Desk {
         self.member.as_ref().map(|(party, _)| *party)
     }
 
-    fn spec(&self, round: u8) -> Option<&'static RoundSpec> {
-        self.rounds.get(usize::from(round))
+    fn spec(&self, round: u8) -> Option<RoundSpec> {
+        self.rounds.get(usize::from(round)).copied()
+    }
+
+    /// Whether a sender that keeps to the protocol may be that far: what it has settled includes our word of the round
+    /// after which it spoke, and that word includes what we had settled.
+    fn is_reachable(&self, spec: RoundSpec) -> bool {
+        let ours = spec.after.and_then(|after| self.spec(after)).and_then(|spec| spec.after);
+        self.record.view_after(ours).is_some()
     }
 
     // ── mail out ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -116,7 +125,7 @@ impl Desk {
         let header = Header { context, session, round, kind, from: *from, to, view };
         let envelope = Envelope::sign(identity, header, body);
         if to.is_none() {
-            self.inbox.put(envelope.copy_of_broadcast());
+            self.inbox.put(envelope.copy_of_broadcast(), envelope.attestation());
         }
         self.outbox.push(envelope);
         Ok(())
@@ -125,7 +134,7 @@ impl Desk {
     // ── mail in ───────────────────────────────────────────────────────────────────────────────────────────────
 
     pub(super) fn accept(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
-        if bytes.len() > ENVELOPE_MAX {
+        if bytes.len() > self.body_max.saturating_add(ENVELOPE_OVERHEAD) {
             return Err(Refusal::TooLong.into());
         }
         let envelope = Envelope::decode(bytes).map_err(Refusal::Malformed)?;
@@ -146,34 +155,38 @@ impl Desk {
         match self.record.session_of(header.round) {
             None => self.accept_early(envelope),
             Some(session) if session != header.session => Err(Refusal::OtherSession.into()),
+            Some(_) if !self.is_reachable(spec) => Err(Refusal::Premature.into()),
             Some(_) => self.accept_into(envelope, spec),
         }
     }
 
-    fn is_genuine(&self, envelope: &Envelope) -> bool {
+    fn is_genuine(&self, attestation: &Attestation) -> bool {
         self.context
             .committee
-            .identity(envelope.header.from)
-            .is_some_and(|identity| envelope.is_signed_by(identity))
+            .identity(attestation.header.from)
+            .is_some_and(|identity| attestation.is_signed_by(identity))
     }
 
     fn accept_early(&mut self, envelope: Envelope) -> Result<(), Trouble> {
-        if self.inbox.refuses_early(&envelope) {
+        // Whatever a sender may say before it has heard from us follows round 0.
+        let first = self.rounds.iter().filter(|spec| spec.after == Some(0)).map(|spec| spec.body_max);
+        if self.inbox.refuses_early(&envelope, first.fold(EARLY_BYTES, usize::saturating_add)) {
             return Err(Refusal::TooEarly.into());
         }
-        if !self.is_genuine(&envelope) {
+        if !self.is_genuine(&envelope.attestation()) {
             return Err(Refusal::Forged.into());
         }
         self.inbox.put_early(envelope);
         Ok(())
     }
 
-    fn accept_into(&mut self, envelope: Envelope, spec: &RoundSpec) -> Result<(), Trouble> {
-        let before = self.inbox.get(Inbox::slot(&envelope)).map(Envelope::attestation);
-        if before.is_some_and(|before| before.says_what(&envelope.attestation())) {
+    fn accept_into(&mut self, envelope: Envelope, spec: RoundSpec) -> Result<(), Trouble> {
+        let before = self.inbox.said(Inbox::slot(&envelope));
+        let attestation = envelope.attestation();
+        if before.is_some_and(|before| before.says_what(&attestation)) {
             return Err(Refusal::Duplicate.into());
         }
-        if !self.is_genuine(&envelope) {
+        if !self.is_genuine(&attestation) {
             return Err(Refusal::Forged.into());
         }
         let broken = if spec.misroutes(&envelope.header) {
@@ -184,7 +197,7 @@ impl Desk {
             before.map(|_| Fault::Equivocation)
         };
         let Some(fault) = broken else {
-            self.inbox.put(envelope);
+            self.inbox.put(envelope, attestation);
             return Ok(());
         };
         if envelope.header.round == 0 && fault == Fault::Equivocation {
@@ -195,7 +208,7 @@ impl Desk {
         let party = envelope.header.from;
         let mut evidence = self.broadcasts();
         match before.filter(|_| fault == Fault::Equivocation) {
-            Some(before) => evidence.attestations = vec![before, envelope.attestation()],
+            Some(before) => evidence.attestations = vec![before, attestation],
             None => evidence.envelopes.push(envelope),
         }
         Err(Trouble::Over(Abort::blame(party, fault, evidence)))
@@ -206,7 +219,7 @@ impl Desk {
     /// Whose mail of the current round is missing.
     pub(super) fn missing(&self) -> Vec<Party> {
         let without = |kind| {
-            let stored = |party: &&Party| self.inbox.get((self.current, kind, **party)).is_none();
+            let stored = |party: &&Party| self.inbox.said((self.current, kind, **party)).is_none();
             self.expected().filter(stored).copied().collect::<Vec<_>>()
         };
         let bodies = without(Kind::Body);
@@ -248,11 +261,11 @@ impl Desk {
     }
 
     fn attestations(&self, kind: Kind) -> Vec<Attestation> {
-        self.envelopes(kind).map(Envelope::attestation).collect()
+        self.expected().filter_map(|party| self.inbox.said((self.current, kind, *party))).collect()
     }
 
     /// Every sender vouches for the broadcasts it had seen; they must be ours.
-    fn check_views(&mut self, spec: &RoundSpec, kind: Kind) -> Result<(), Abort> {
+    fn check_views(&mut self, spec: RoundSpec, kind: Kind) -> Result<(), Abort> {
         let expected = self.record.view_after(spec.after);
         let other = |envelope: &&Envelope| Some(envelope.header.view) != expected;
         let liars: Vec<_> = self.envelopes(kind).filter(other).map(|envelope| envelope.header.from).collect();
@@ -352,7 +365,13 @@ impl Desk {
         }
     }
 
-    pub(super) const fn next_round(&mut self) {
+    /// Goes on. The machine has taken what it needs of a direct round, whose bodies may be long and hold secrets; no
+    /// later charge cites them.
+    pub(super) fn next_round(&mut self) {
+        if self.travel() == Some(Travel::Direct) {
+            let slots: Vec<_> = self.expected().map(|party| (self.current, Kind::Body, *party)).collect();
+            slots.into_iter().for_each(|slot| self.inbox.forget_body(slot));
+        }
         self.current = self.current.saturating_add(1);
     }
 

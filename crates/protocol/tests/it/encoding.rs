@@ -1,5 +1,8 @@
 //! The codec's promises: different values have different bytes, every value has one encoding, nothing else decodes.
 
+mod dkls;
+mod lists;
+
 use keymoot_protocol::codec::{FIELD_HEADER, Malformed, Reader, Wire, Writer};
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::curve::{Curve, Ed25519, Secp256k1};
@@ -275,6 +278,16 @@ fn fields(bytes: &[u8]) -> Vec<(usize, u8)> {
     found
 }
 
+/// Where the fields of a message start, with their types; of a long list of points only the ends, which take a while
+/// to decode.
+fn some_fields(bytes: &[u8]) -> Vec<(usize, u8)> {
+    let mut found = fields(bytes);
+    if found.len() > 64 {
+        found.drain(8..found.len() - 4);
+    }
+    found
+}
+
 fn length_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at + 1..at + FIELD_HEADER].try_into().unwrap())
 }
@@ -307,23 +320,14 @@ fn t08_huge_lengths_and_counts_are_refused_wherever_they_stand() {
 }
 
 #[test]
-fn t08_lists_longer_than_32_parties_are_refused_before_their_items_are_read() {
-    for specimen in messages() {
-        for (at, _) in fields(&specimen.bytes).into_iter().filter(|(_, kind)| *kind == LIST) {
-            let head = with_length(&specimen.bytes, at, 33)[..at + FIELD_HEADER].to_vec();
-            assert_eq!((specimen.reencode)(&head), Err(Malformed::WrongLength), "{} at {at}", specimen.name);
-        }
-    }
-}
-
-#[test]
-fn t08_a_megabyte_in_any_field_is_refused() {
-    let megabyte = vec![1; 1 << 20];
+fn t08_megabytes_in_any_field_are_refused() {
+    // A multiple of any item's length, so that it is the length that is refused and not an odd end.
+    let megabytes = vec![1; BODY_MAX + 32];
     for specimen in messages() {
         for (at, kind) in
             fields(&specimen.bytes).into_iter().filter(|(_, kind)| ![NONE, SOME, LIST].contains(kind))
         {
-            let found = (specimen.reencode)(&with_content(&specimen.bytes, at, &megabyte));
+            let found = (specimen.reencode)(&with_content(&specimen.bytes, at, &megabytes));
             let why = match kind {
                 UINT => Malformed::Integer,
                 POINT => Malformed::Point,
@@ -394,7 +398,10 @@ fn t08_deep_nesting_is_refused_where_it_begins() {
 #[test]
 fn t10_no_beginning_of_a_message_is_a_message() {
     for specimen in messages() {
-        for end in 0..specimen.bytes.len() {
+        // Of a long message every eleventh beginning: that cuts the items of a list everywhere, as no item's length is a
+        // multiple of eleven.
+        let step = if specimen.bytes.len() > 4096 { 11 } else { 1 };
+        for end in (0..specimen.bytes.len()).step_by(step) {
             let found = (specimen.reencode)(&specimen.bytes[..end]);
             assert_eq!(found, Err(Malformed::Truncated), "{} cut at {end}", specimen.name);
         }
@@ -416,7 +423,7 @@ fn t10_trailing_bytes_are_refused() {
 #[test]
 fn t10_fields_of_another_or_unknown_type_are_refused() {
     for specimen in messages() {
-        for (at, kind) in fields(&specimen.bytes) {
+        for (at, kind) in some_fields(&specimen.bytes) {
             for other in (0..=u8::MAX).filter(|other| *other != kind) {
                 let mut bytes = specimen.bytes.clone();
                 bytes[at] = other;
@@ -509,7 +516,7 @@ fn t10_values_outside_their_enumeration_are_refused() {
     };
     assert_eq!(put(named("Header"), 0, &[1, 0]), Err(Malformed::Integer), "round 256");
     assert_eq!(put(named("Header"), 1, &[2]), Err(Malformed::Choice), "a third kind");
-    assert_eq!(put(named("Blame"), 1, &[12]), Err(Malformed::Choice), "a thirteenth fault");
+    assert_eq!(put(named("Blame"), 1, &[17]), Err(Malformed::Choice), "an eighteenth fault");
     assert_eq!(put(named("Blame"), 1, &[255; 8]), Err(Malformed::Choice), "a fault beyond all");
     assert_eq!(put(named("Blame"), 2, &[1, 0]), Err(Malformed::Integer), "a citation of round 256");
     assert_eq!(put(named("Committee"), 0, &[1]), Err(Malformed::Choice), "one of three");

@@ -13,7 +13,7 @@ use crate::net::{Node, Order, Seated, honest};
 use crate::parties::{Checked, DEADLINE, World, group, run_all, signing_keys};
 
 /// All subsets of size `take`, or `most` random ones if there are more.
-fn subsets(world: &mut World, take: usize, most: usize) -> Vec<Vec<Party>> {
+pub fn subsets(world: &mut World, take: usize, most: usize) -> Vec<Vec<Party>> {
     let all: Vec<Party> = world.committee.threshold().parties().collect();
     let mut found = BTreeSet::new();
     let total = (0..take).fold(1u128, |product, k| product * (all.len() - k) as u128 / (k as u128 + 1));

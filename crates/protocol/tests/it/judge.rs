@@ -135,7 +135,7 @@ fn k03_an_accusation_holds_only_for_its_own_session() {
     };
     assert!(other(&|_| {}).is_ok());
     assert!(other(&|context| context.session = keymoot_types::SessionId::new([7; 16])).is_err());
-    assert!(other(&|context| context.key = keymoot_types::KeyId::new([7; 16])).is_err());
+    assert!(other(&|context| context.key = Some(keymoot_types::KeyId::new([7; 16]))).is_err());
     assert!(other(&|context| context.epoch = keymoot_types::Epoch(1)).is_err());
     assert!(other(&|context| context.committee = Arc::clone(&World::new(2, 3, 402).committee)).is_err());
 }

@@ -1,20 +1,29 @@
 //! The protocols from outside: honest runs, public vectors, golden bytes, and every listed attack.
 #![allow(clippy::arithmetic_side_effects, reason = "test arithmetic is on small known numbers")]
 
+mod dkls;
+mod dkls_honest;
 mod net;
 mod parties;
 mod tokens;
 
 mod attacks_dkg;
+mod attacks_dkls_presign;
+mod attacks_dkls_setup;
+mod attacks_dkls_smart;
 mod attacks_frost;
 mod attacks_key;
+mod attacks_presignatures;
 mod attacks_transport;
 mod derivation;
+mod ecdsa;
 mod encoding;
 mod golden;
 mod guide;
 mod honest;
 mod judge;
+mod model;
 mod mutations;
+mod mutations_dkls;
 mod proofs;
 mod vectors;

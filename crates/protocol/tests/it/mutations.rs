@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keymoot_protocol::abort::{Abort, Benign};
-use keymoot_protocol::curve::{Ed25519, Secp256k1};
+use keymoot_protocol::curve::{Curve, Ed25519, Secp256k1};
 use keymoot_protocol::envelope::{Header, Kind};
 use keymoot_protocol::frost::Order as SignOrder;
 use keymoot_protocol::transcript::Hash;
@@ -22,25 +22,25 @@ use crate::parties::{Checked, World, party, rng, run_all, signing_keys};
 use crate::tokens::mutate;
 
 /// What the adversary of one run does to the one slot it picked.
-struct Plan {
-    corrupt: Party,
-    round: u8,
-    kind: Kind,
-    how: How,
+pub struct Plan {
+    pub corrupt: Party,
+    pub round: u8,
+    pub kind: Kind,
+    pub how: How,
     /// The only victim, if not everybody.
-    victim: Option<Option<Party>>,
+    pub victim: Option<Option<Party>>,
     template: Option<(Vec<u8>, Vec<u8>)>,
-    applied: bool,
+    pub applied: bool,
 }
 
-enum How {
+pub enum How {
     Body,
     Header,
     Relay,
 }
 
 impl Plan {
-    fn draw(world: &mut World, parties: &[Party], rounds: u8) -> Self {
+    pub fn draw(world: &mut World, parties: &[Party], rounds: u8) -> Self {
         let mut pick = |count: u32| world.rng.next_u32() % count;
         let corrupt = parties[pick(parties.len() as u32) as usize];
         let how = match pick(10) {
@@ -63,7 +63,7 @@ impl Plan {
     }
 
     /// What arrives instead of this piece of mail.
-    fn apply<C: Checked>(
+    pub fn apply<C: Curve>(
         &mut self,
         mail: Mail,
         other: &[u8],
@@ -162,9 +162,9 @@ fn mutated_dkgs<C: Checked>(count: u64, salt: u64) {
     assert!(convicted > count / 4, "the mutations reach the checks");
 }
 
-const UINT_ZERO: u8 = 2;
+pub const UINT_ZERO: u8 = 2;
 
-fn assert_times_out<M: keymoot_protocol::machine::Machine>(mut seat: crate::net::Seated<M>) {
+pub fn assert_times_out<M: keymoot_protocol::machine::Machine>(mut seat: crate::net::Seated<M>) {
     let session = seat.take_session().expect("a seat that is neither done nor dead has a session");
     let Err(abort) = session.check_deadline(Millis(60_000)) else { panic!("the deadline has passed") };
     assert!(matches!(&abort, Abort::Benign(Benign::TimedOut { missing }) if !missing.is_empty()));

@@ -8,7 +8,7 @@ use keymoot_protocol::context::Context;
 use keymoot_protocol::envelope::{Envelope, Header};
 use keymoot_protocol::evidence::{Case, judge};
 use keymoot_protocol::identity::IdentityKey;
-use keymoot_protocol::machine::{Machine, Next, Opening, Outgoing, Round, RoundSpec, Step};
+use keymoot_protocol::machine::{Machine, Next, Opening, Outgoing, Round, Rounds, Step};
 use keymoot_protocol::session::{Advance, Refusal, Session};
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::Party;
@@ -172,7 +172,9 @@ impl<M: Machine, F: FnMut(Hash, &mut Vec<Outgoing>)> Rogue<M, F> {
 
 impl<M: Machine, F: FnMut(Hash, &mut Vec<Outgoing>)> Machine for Rogue<M, F> {
     type Output = M::Output;
-    const ROUNDS: &'static [RoundSpec] = M::ROUNDS;
+    fn rounds(context: &Context) -> Rounds {
+        M::rounds(context)
+    }
 
     fn concerns(context: &Context) -> bool {
         M::concerns(context)

@@ -11,7 +11,7 @@ use keymoot_protocol::frost::{
 };
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::{GroupKey, KeyShare};
-use keymoot_protocol::machine::Outgoing;
+use keymoot_protocol::machine::{Machine, Outgoing};
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Path, SessionId, Threshold};
@@ -65,12 +65,13 @@ impl World {
             scheme: S::SCHEME,
             protocol: Protocol::Dkg,
             committee: Arc::clone(&self.committee),
-            key: KeyId::new([2; 16]),
+            key: Some(KeyId::new([2; 16])),
             epoch: Epoch::FIRST,
             signers: None,
             group_key: None,
             merkle_root: None,
             intent: None,
+            batch: None,
         })
     }
 
@@ -164,8 +165,8 @@ pub fn run_with<S: Suite>(
     run(&mut nodes, order, adversary);
 }
 
-pub fn run_all<S: Suite>(
-    seats: &mut BTreeMap<Party, Seated<Dkg<S>>>,
+pub fn run_all<M: Machine>(
+    seats: &mut BTreeMap<Party, Seated<M>>,
     order: Order<'_>,
     adversary: impl FnMut(Mail) -> Vec<Mail>,
 ) {

@@ -35,18 +35,19 @@ pub fn start_dkg(
     rng: &mut impl CryptoRngCore,
 ) -> Result<Advance<Dkg<Secp256k1>>, DkgError> {
     let (scheme, protocol, epoch) = (Scheme::FrostTaproot, Protocol::Dkg, Epoch::FIRST);
-    let (signers, group_key, merkle_root, intent) = (None, None, None, None);
+    let (signers, group_key, merkle_root, intent, batch) = (None, None, None, None, None);
     let context = Arc::new(Context {
         session,
         scheme,
         protocol,
         committee,
-        key,
+        key: Some(key),
         epoch,
         signers,
         group_key,
         merkle_root,
         intent,
+        batch,
     });
     let opening = Dkg::start(context, member.0, member.1, rng)?;
     Ok(Session::open(opening, deadline))

@@ -1,0 +1,398 @@
+//! What a finished pair setup leaves with one node, and the durable count of its uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use keymoot_types::{PARTIES_MAX, Party, Secret};
+use zeroize::Zeroizing;
+
+use super::bans::Bans;
+use super::tree::Forest;
+use super::{LEAVES, TREES};
+use crate::codec::{Malformed, Reader, Wire, Writer};
+use crate::context::Committee;
+use crate::transcript::Hash;
+
+/// What two nodes share. Secret: no `Clone`, no `Debug`, wiped on drop.
+pub(super) struct Pair {
+    /// The agreed seed of zero-shares.
+    pub(super) zero: Secret<[u8; 32]>,
+    /// As the extension's sender: Δ.
+    pub(super) delta: Secret<u128>,
+    /// As the extension's sender: all leaves but one of the peer's trees, in punctured order.
+    pub(super) punctured: Secret<Forest>,
+    /// As the extension's receiver: all leaves of our own trees.
+    pub(super) leaves: Secret<Forest>,
+    /// Whether a check against these secrets has failed, in whatever session. One failure is all that the peer may learn
+    /// from, so checks take turns, and after a failure there is no further one.
+    pub(super) failed: Mutex<bool>,
+}
+
+impl Pair {
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn burn(&self) {
+        *self.lock() = true;
+    }
+
+    fn is_burnt(&self) -> bool {
+        *self.lock()
+    }
+
+    /// Runs a check whose outcome depends on our secrets, unless one has failed before. `None` if the pair is not to be
+    /// used any more; a failure ends its use before anybody else can look.
+    pub(super) fn check<T>(&self, check: impl FnOnce() -> Option<T>) -> Option<Result<T, Failed>> {
+        let mut failed = self.lock();
+        if *failed {
+            return None;
+        }
+        let outcome = check();
+        *failed = outcome.is_none();
+        Some(outcome.ok_or(Failed))
+    }
+}
+
+/// A check failed that depends on our secrets.
+pub(super) struct Failed;
+
+/// One node's side of a finished pair setup. Secret: no `Clone`, no `Debug`, wiped on drop.
+///
+/// ```compile_fail
+/// type Secret = keymoot_protocol::dkls23::PairSetup;
+/// fn copy(setup: &Secret) -> Secret {
+///     setup.clone()
+/// }
+/// ```
+pub struct PairSetup {
+    pub(super) committee: Arc<Committee>,
+    pub(super) me: Party,
+    pub(super) name: Hash,
+    pub(super) pairs: BTreeMap<Party, Arc<Pair>>,
+}
+
+impl PairSetup {
+    /// Whose side it is.
+    #[must_use]
+    pub const fn party(&self) -> Party {
+        self.me
+    }
+
+    /// The committee whose nodes made it.
+    #[must_use]
+    pub const fn committee(&self) -> &Arc<Committee> {
+        &self.committee
+    }
+
+    /// The name all participants know it by.
+    #[must_use]
+    pub const fn name(&self) -> Hash {
+        self.name
+    }
+
+    /// With whom there is a pair that is not burnt.
+    pub fn peers(&self) -> impl Iterator<Item = Party> {
+        self.sound().map(|(peer, _)| peer)
+    }
+
+    /// Ends the use of both directions of the pair with `peer`, in running sessions too. Its secrets are wiped with this
+    /// value; what [`PairSetup::seal`] writes from now on is without them.
+    pub fn burn(&self, peer: Party) {
+        if let Some(pair) = self.pairs.get(&peer) {
+            pair.burn();
+        }
+    }
+
+    /// The pairs that are not burnt.
+    fn sound(&self) -> impl Iterator<Item = (Party, &Pair)> {
+        self.pairs.iter().filter(|(_, pair)| !pair.is_burnt()).map(|(peer, pair)| (*peer, &**pair))
+    }
+
+    /// The encoding for a sealed store.
+    #[must_use]
+    pub fn seal(&self) -> Zeroizing<Vec<u8>> {
+        let mut writer = Writer::with_capacity(self.pairs.len().saturating_mul(40_000).saturating_add(4096));
+        self.committee.write(&mut writer);
+        writer.party(self.me);
+        self.name.write(&mut writer);
+        let pairs: Vec<_> = self.sound().collect();
+        writer.list(pairs.into_iter(), |writer, (peer, pair)| {
+            writer.party(peer);
+            writer.bytes(pair.zero.expose());
+            writer.bytes(Zeroizing::new(pair.delta.expose().to_le_bytes()).as_ref());
+            writer.bytes(pair.punctured.expose().as_flattened().as_flattened());
+            writer.bytes(pair.leaves.expose().as_flattened().as_flattened());
+        });
+        writer.finish()
+    }
+
+    /// Reads what [`PairSetup::seal`] wrote.
+    ///
+    /// # Errors
+    /// Anything else, or the setup of another committee.
+    pub fn unseal(bytes: &[u8], committee: Arc<Committee>) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        if Committee::read(&mut reader)? != *committee {
+            return Err(Malformed::Party);
+        }
+        let (me, name) = (reader.party()?, Hash::read(&mut reader)?);
+        let pairs = reader.list(usize::from(PARTIES_MAX), |reader| {
+            let peer = reader.party()?;
+            let zero = Secret::new(reader.fixed()?);
+            let delta = Secret::new(u128::from_le_bytes(reader.fixed()?));
+            let (punctured, leaves) = (read_forest(reader)?, read_forest(reader)?);
+            Ok((peer, Arc::new(Pair { zero, delta, punctured, leaves, failed: Mutex::new(false) })))
+        })?;
+        reader.end()?;
+        let members = pairs.iter().map(|(peer, _)| *peer).chain([me]);
+        let known = members.clone().all(|party| committee.identity(party).is_some());
+        let distinct: BTreeSet<_> = members.collect();
+        if known && distinct.len() == pairs.len().saturating_add(1) {
+            Ok(Self { committee, me, name, pairs: pairs.into_iter().collect() })
+        } else {
+            Err(Malformed::Party)
+        }
+    }
+}
+
+fn read_forest(reader: &mut Reader<'_>) -> Result<Secret<Forest>, Malformed> {
+    let (seeds, rest) = reader.bytes(TREES * LEAVES * 32)?.as_chunks::<32>();
+    let (trees, odd) = seeds.as_chunks::<LEAVES>();
+    let mut forest = Secret::new([[[0; 32]; LEAVES]; TREES]);
+    if trees.len() != TREES || !odd.is_empty() || !rest.is_empty() {
+        return Err(Malformed::WrongLength);
+    }
+    forest.expose_mut().iter_mut().zip(trees).for_each(|(place, tree)| *place = *tree);
+    Ok(forest)
+}
+
+/// The durable state of a pair setup: how often we used it, how often we know others did, and which pairs are burnt.
+///
+/// Every change is on disk before anything that depends on it leaves the node. With the same seeds, a session name that
+/// comes again would give the same transfers again; our contribution to the name holds our count, so it cannot come again
+/// as long as the count is not lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    setup: Hash,
+    uses: u64,
+    /// Used for one batch of a key that wanted it for itself.
+    dedicated: bool,
+    seen: BTreeMap<Party, Seen>,
+    burnt: BTreeSet<Party>,
+}
+
+/// Which counts of a peer we have seen: the highest, and which of the 64 below it. Batches may overtake each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    highest: u64,
+    /// Bit i is for `highest − 1 − i`.
+    below: u64,
+}
+
+impl Seen {
+    /// Whether a count is one that a peer with its current state can still come with.
+    pub(super) fn admits(self, count: u64) -> bool {
+        match self.highest.checked_sub(count) {
+            None => true,
+            Some(0) => false,
+            Some(behind) => behind <= 64 && (self.below >> (behind - 1)) & 1 == 0,
+        }
+    }
+
+    /// Whether only counts from 1 on are among what was seen.
+    fn is_possible(self) -> bool {
+        let lowest = u32::try_from(self.highest.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.highest > 0 && self.below.checked_shr(lowest).unwrap_or(0) == 0
+    }
+
+    fn note(&mut self, count: u64) {
+        let rise = count.saturating_sub(self.highest);
+        if rise > 0 {
+            let shifted = u32::try_from(rise).ok().and_then(|rise| self.below.checked_shl(rise)).unwrap_or(0);
+            let previous = if self.highest > 0 && rise <= 64 { 1 << (rise - 1) } else { 0 };
+            *self = Self { highest: count, below: shifted | previous };
+        } else if let Some(behind) =
+            self.highest.checked_sub(count).filter(|behind| (1..=64).contains(behind))
+        {
+            self.below |= 1 << (behind - 1);
+        }
+    }
+}
+
+/// One use of a pair setup, counted: good for one session. No `Clone`.
+///
+/// ```compile_fail
+/// # use keymoot_protocol::dkls23::Ticket;
+/// fn twice(ticket: Ticket, open: impl Fn(Ticket)) {
+///     open(ticket);
+///     open(ticket);
+/// }
+/// ```
+pub struct Ticket {
+    pub(super) setup: Hash,
+    pub(super) number: u64,
+    pub(super) seen: BTreeMap<Party, Seen>,
+    pub(super) signers: Vec<Party>,
+}
+
+/// Why a pair setup cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// The pair with this party is burnt; set it up anew.
+    #[error("the pair with {0} is burnt")]
+    Burnt(Party),
+    /// There is no pair with this party.
+    #[error("there is no pair with {0}")]
+    NoPair(Party),
+    /// The party is banned.
+    #[error("{0} is banned")]
+    Banned(Party),
+    /// Fresh base OTs are due for each batch, and this setup has been used; or it was made for one batch only.
+    #[error("a fresh pair setup is due for each batch, and this one has been used")]
+    NotFresh,
+    /// The ledger is that of another setup.
+    #[error("the ledger belongs to another pair setup")]
+    WrongLedger,
+    /// The count of uses is at its end.
+    #[error("the pair setup has been used too often")]
+    WornOut,
+}
+
+/// Uses of one pair setup, at most: so that no two of its streams come near to meeting.
+pub const USES_MAX: u64 = 1 << 32;
+
+/// How a key wants its base OTs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// One pair setup for all keys and batches; a failed check bans the peer.
+    #[default]
+    Shared,
+    /// A pair setup of its own for each batch, used for nothing else and dropped with the session.
+    EachBatch,
+}
+
+impl Ledger {
+    /// The ledger of a setup that has not been used.
+    #[must_use]
+    pub fn new(setup: &PairSetup) -> Self {
+        let (seen, burnt) = (BTreeMap::new(), BTreeSet::new());
+        Self { setup: setup.name, uses: 0, dedicated: false, seen, burnt }
+    }
+
+    /// Counts one use by these signers, of whom we are one.
+    ///
+    /// # Errors
+    /// A burnt or missing pair, a banned signer, a used setup where a fresh one is due, too many uses.
+    pub fn reserve(
+        &mut self,
+        setup: &PairSetup,
+        signers: &[Party],
+        freshness: Freshness,
+        bans: &Bans,
+    ) -> Result<Ticket, Unusable> {
+        if self.setup != setup.name {
+            return Err(Unusable::WrongLedger);
+        }
+        for peer in signers.iter().filter(|party| **party != setup.me) {
+            if self.burnt.contains(peer) {
+                return Err(Unusable::Burnt(*peer));
+            }
+            if !setup.peers().any(|sound| sound == *peer) {
+                return Err(Unusable::NoPair(*peer));
+            }
+        }
+        if let Some(banned) = bans.find(&setup.committee, signers) {
+            return Err(Unusable::Banned(banned));
+        }
+        if self.dedicated || (freshness == Freshness::EachBatch && self.uses > 0) {
+            return Err(Unusable::NotFresh);
+        }
+        if self.uses >= USES_MAX {
+            return Err(Unusable::WornOut);
+        }
+        self.uses = self.uses.saturating_add(1);
+        self.dedicated = freshness == Freshness::EachBatch;
+        let (number, seen) = (self.uses, self.seen.clone());
+        Ok(Ticket { setup: setup.name, number, seen, signers: signers.to_vec() })
+    }
+
+    /// Notes with which counts others have come. To be called as soon as a session knows them
+    /// ([`super::Presigner::counts`]), so that a session that dies later is not forgotten.
+    pub fn observe(&mut self, counts: &BTreeMap<Party, u64>) {
+        for (party, count) in counts {
+            self.seen.entry(*party).or_default().note(*count);
+        }
+    }
+
+    /// Burns both directions of the pair with `peer`, for all keys.
+    pub fn burn(&mut self, peer: Party) {
+        self.burnt.insert(peer);
+    }
+
+    /// Whether the pair with `peer` is burnt.
+    #[must_use]
+    pub fn is_burnt(&self, peer: Party) -> bool {
+        self.burnt.contains(&peer)
+    }
+}
+
+impl Wire for Ledger {
+    fn write(&self, writer: &mut Writer) {
+        self.setup.write(writer);
+        writer.uint(self.uses);
+        writer.uint(u64::from(self.dedicated));
+        writer.list(self.seen.iter(), |writer, (party, seen)| {
+            writer.party(*party);
+            writer.uint(seen.highest);
+            writer.uint(seen.below);
+        });
+        writer.list(self.burnt.iter(), |writer, party| writer.party(*party));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let max = usize::from(PARTIES_MAX);
+        let (setup, uses) = (Hash::read(reader)?, reader.uint()?);
+        let dedicated = match reader.uint()? {
+            0 => false,
+            1 => true,
+            _ => return Err(Malformed::Choice),
+        };
+        let seen = reader.list(max, |reader| {
+            let party = reader.party()?;
+            let seen = Seen { highest: reader.uint()?, below: reader.uint()? };
+            if seen.is_possible() { Ok((party, seen)) } else { Err(Malformed::Integer) }
+        })?;
+        let burnt = reader.list(max, Reader::party)?;
+        let rising = |parties: &[Party]| parties.iter().zip(parties.iter().skip(1)).all(|(a, b)| a < b);
+        let counted: Vec<_> = seen.iter().map(|(party, _)| *party).collect();
+        if rising(&counted) && rising(&burnt) {
+            let (seen, burnt) = (seen.into_iter().collect(), burnt.into_iter().collect());
+            Ok(Self { setup, uses, dedicated, seen, burnt })
+        } else {
+            Err(Malformed::Party)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seen;
+
+    #[test]
+    fn d07_counts_may_overtake_each_other_but_never_come_again() {
+        let mut seen = Seen::default();
+        for count in [5, 6, 3, 66, 7, 4] {
+            assert!(seen.admits(count), "{count}");
+            seen.note(count);
+            assert!(!seen.admits(count), "{count} came again");
+        }
+        assert!(!seen.admits(3) && !seen.admits(6) && !seen.admits(5));
+        assert!(seen.admits(8) && seen.admits(65) && seen.admits(67));
+        seen.note(1000);
+        assert!(!seen.admits(66) && !seen.admits(900), "too long ago to tell apart");
+        assert!(seen.admits(936) && !seen.admits(935));
+        seen.note(1064);
+        assert!(!seen.admits(1000) && seen.admits(1001));
+    }
+}

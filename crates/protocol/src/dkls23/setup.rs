@@ -1,0 +1,183 @@
+//! Pair setup: everything that two nodes share for DKLs23, for all pairs of a committee at once.
+//!
+//! Steps are numbered as in `spec/dkls23.md`:
+//! 0 everybody contributes a nonce;
+//! 1 commitments to halves of zero-share seeds, and base-OT offers (echoed);
+//! 2 base-OT replies, one for each peer;
+//! 3 trees, one message for each peer, with our half of the seed;
+//! 4 confirmations between each two;
+//! 5 everybody says that all of its pairs are sound.
+//!
+//! The setup belongs to the nodes, not to a key. If anything fails, all that was drawn is dropped with the session.
+
+mod checks;
+mod messages;
+mod rounds;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keymoot_types::{Epoch, Party, Scheme};
+use rand_core::CryptoRngCore;
+
+pub use self::messages::{Confirmation, Done, Half, Hello, Offers, Trees};
+pub use super::base_ot::{Element, Reply};
+pub use super::tree::Correction;
+
+use self::rounds::{
+    AwaitingConfirmations, AwaitingDone, AwaitingHellos, AwaitingOffers, AwaitingReplies, AwaitingTrees,
+};
+use super::bans::Bans;
+use super::base_ot::Offer;
+use super::pair::PairSetup;
+use crate::abort::{Abort, Fault};
+use crate::codec::Wire;
+use crate::context::{Context, Protocol};
+use crate::evidence::Case;
+use crate::identity::IdentityKey;
+use crate::machine::{First, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel};
+
+/// One member's run of a pair setup; each state is named for what it awaits.
+pub enum Setup {
+    /// Round 0.
+    Hellos(Box<AwaitingHellos>),
+    /// Round 1.
+    Offers(Box<AwaitingOffers>),
+    /// Round 2.
+    Replies(Box<AwaitingReplies>),
+    /// Round 3.
+    Trees(Box<AwaitingTrees>),
+    /// Round 4.
+    Confirmations(Box<AwaitingConfirmations>),
+    /// Round 5.
+    Done(Box<AwaitingDone>),
+}
+
+/// Who sets up with whom.
+pub(super) struct Task {
+    pub(super) context: Arc<Context>,
+    pub(super) me: Party,
+}
+
+/// What one member draws for one peer before anything is said.
+pub(super) struct Drawn {
+    pub(super) half: Half,
+    pub(super) offer: Offer,
+    /// Randomness for the replies and trees, which need messages of others first.
+    pub(super) seed: keymoot_types::Secret<[u8; 32]>,
+}
+
+/// A member that cannot take part in a pair setup it was invited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The context is about something else.
+    #[error("the context does not describe a pair setup")]
+    WrongContext,
+    /// The identity is not that of the member.
+    #[error("the identity is not the one that the committee lists for {0}")]
+    WrongIdentity(Party),
+    /// We do not take part.
+    #[error("{0} does not take part in this pair setup")]
+    NotAParticipant(Party),
+    /// A participant is banned; its identity is what counts, whatever its index.
+    #[error("{0} is banned")]
+    Banned(Party),
+}
+
+/// The rounds of every pair setup.
+pub const ROUNDS: [RoundSpec; 6] = [
+    RoundSpec { travel: Travel::Broadcast, after: None, body_max: 64 },
+    RoundSpec { travel: Travel::Echoed, after: Some(0), body_max: 4096 },
+    RoundSpec { travel: Travel::Direct, after: Some(1), body_max: 12 * 1024 },
+    RoundSpec { travel: Travel::Direct, after: Some(2), body_max: 12 * 1024 },
+    RoundSpec { travel: Travel::Direct, after: Some(3), body_max: 64 },
+    RoundSpec { travel: Travel::Broadcast, after: Some(4), body_max: 64 },
+];
+
+impl Setup {
+    /// Draws everything random that this member will need, and prepares its first word.
+    ///
+    /// Without signers in the context the setup is the whole committee's; with signers it is theirs alone.
+    ///
+    /// # Errors
+    /// A context for something else, a foreign identity, or a banned participant.
+    pub fn start(
+        context: Arc<Context>,
+        me: Party,
+        identity: Arc<IdentityKey>,
+        bans: &Bans,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<Opening<Self>, SetupError> {
+        if !Self::concerns(&context) {
+            return Err(SetupError::WrongContext);
+        }
+        let participants = context.participants();
+        if !participants.contains(&me) {
+            return Err(SetupError::NotAParticipant(me));
+        }
+        if context.committee.identity(me) != Some(&identity.public()) {
+            return Err(SetupError::WrongIdentity(me));
+        }
+        if let Some(banned) = bans.find(&context.committee, &participants) {
+            return Err(SetupError::Banned(banned));
+        }
+        let peers = participants.into_iter().filter(|party| *party != me);
+        let drawn = peers.map(|peer| (peer, Drawn::new(rng))).collect();
+        let mut nonce = [0u8; 32];
+        rng.fill_bytes(&mut nonce);
+        let task = Task { context: Arc::clone(&context), me };
+        let machine = Self::Hellos(Box::new(AwaitingHellos { task, drawn }));
+        let first = First::Say(Hello { nonce }.encode());
+        Ok(Opening { machine, context, member: Some((me, identity)), first })
+    }
+}
+
+pub(super) type Draws = BTreeMap<Party, Drawn>;
+
+impl Drawn {
+    fn new(rng: &mut impl CryptoRngCore) -> Self {
+        let mut half = keymoot_types::Secret::new([[0u8; 32]; 2]);
+        half.expose_mut().iter_mut().for_each(|part| rng.fill_bytes(part));
+        let mut seed = keymoot_types::Secret::new([0u8; 32]);
+        rng.fill_bytes(seed.expose_mut());
+        Self { half: Half(half), offer: Offer::draw(rng), seed }
+    }
+}
+
+impl Machine for Setup {
+    type Output = PairSetup;
+
+    fn rounds(_: &Context) -> Rounds {
+        Rounds::Borrowed(&ROUNDS)
+    }
+
+    fn concerns(context: &Context) -> bool {
+        let bare = context.key.is_none() && context.group_key.is_none() && context.intent.is_none();
+        let plain = context.merkle_root.is_none() && context.batch.is_none() && context.epoch == Epoch::FIRST;
+        context.protocol == Protocol::DklsSetup && context.scheme == Scheme::Dkls23 && bare && plain
+    }
+
+    fn receive(self, round: Round<'_>) -> Result<Step<Self>, Abort> {
+        match self {
+            Self::Hellos(state) => wait(Self::Offers, state.receive(&round)),
+            Self::Offers(state) => wait(Self::Replies, state.receive(&round)),
+            Self::Replies(state) => wait(Self::Trees, state.receive(&round)),
+            Self::Trees(state) => wait(Self::Confirmations, state.receive(&round)),
+            Self::Confirmations(state) => wait(Self::Done, state.receive(&round)),
+            Self::Done(state) => {
+                state.receive(&round).map(|setup| Step { outbox: Vec::new(), next: Next::Done(setup) })
+            }
+        }
+    }
+
+    fn convicts(case: &Case<'_>, fault: Fault) -> bool {
+        checks::convicts(case, fault)
+    }
+}
+
+fn wait<S>(
+    state: impl FnOnce(Box<S>) -> Setup,
+    received: Result<(S, Vec<Outgoing>), Abort>,
+) -> Result<Step<Setup>, Abort> {
+    received.map(|(next, outbox)| Step { outbox, next: Next::Wait(state(Box::new(next))) })
+}
