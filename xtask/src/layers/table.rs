@@ -27,9 +27,9 @@ const fn top(name: &'static str) -> Layer {
 }
 
 /// Nobody leans on these.
-const TOOLS: [&str; 3] = ["keymoot-bench", "keymoot-canary", "keymoot-xtask"];
+const TOOLS: [&str; 4] = ["keymoot-bench", "keymoot-canary", "keymoot-timing", "keymoot-xtask"];
 
-const TABLE: [Layer; 18] = [
+const TABLE: [Layer; 19] = [
     pure("keymoot-types", &[]),
     may_wait("keymoot-wire", &["keymoot-types"]),
     pure("keymoot-protocol", &["keymoot-types"]),
@@ -60,6 +60,7 @@ const TABLE: [Layer; 18] = [
     top("keymoot"),
     top("keymoot-bench"),
     top("keymoot-canary"),
+    top("keymoot-timing"),
     top("keymoot-xtask"),
 ];
 

@@ -204,9 +204,10 @@ pub(super) fn expand(
     is_consistent(link, delta, message, &matrix).then_some(matrix)
 }
 
-/// All bits set if bit `number` is.
+/// All bits set if bit `number` is. Selected by `subtle`: of arithmetic on the bit, the compiler has made a branch.
 fn all_ones_if(bits: u128, number: usize) -> u128 {
-    ((bits >> (number % KAPPA)) & 1).wrapping_neg()
+    let bit = Choice::from(((bits >> (number % KAPPA)) & 1) as u8);
+    u128::conditional_select(&0, &u128::MAX, bit)
 }
 
 /// Compares every column, whatever the others say.

@@ -294,16 +294,15 @@ impl Ledger {
         if self.setup != setup.name {
             return Err(Unusable::WrongLedger);
         }
-        for peer in signers.iter().filter(|party| **party != setup.me) {
-            if self.burnt.contains(peer) {
-                return Err(Unusable::Burnt(*peer));
-            }
-            if !setup.peers().any(|sound| sound == *peer) {
-                return Err(Unusable::NoPair(*peer));
-            }
+        let peers = || signers.iter().filter(|party| **party != setup.me);
+        if let Some(burnt) = peers().find(|peer| self.burnt.contains(peer)) {
+            return Err(Unusable::Burnt(*burnt));
         }
         if let Some(banned) = bans.find(&setup.committee, signers) {
             return Err(Unusable::Banned(banned));
+        }
+        if let Some(missing) = peers().find(|peer| !setup.peers().any(|sound| sound == **peer)) {
+            return Err(Unusable::NoPair(*missing));
         }
         if self.dedicated || (freshness == Freshness::EachBatch && self.uses > 0) {
             return Err(Unusable::NotFresh);

@@ -37,6 +37,8 @@ struct Duel {
     world: World,
     members: BTreeMap<Party, Member>,
     bans: Bans,
+    /// The pair setups as they lie in the stores.
+    stores: BTreeMap<u16, PairSetup>,
 }
 
 /// What went from the victim to the liar in one session, as far as the attacks need it.
@@ -51,11 +53,14 @@ impl Duel {
     fn new(seed: u64) -> Self {
         let mut world = World::new(2, 3, seed);
         let members = world.ecdsa_members();
-        Self { world, members, bans: Bans::default() }
+        let copy =
+            |member: &Member| PairSetup::unseal(&member.setup.seal(), Arc::clone(&world.committee)).unwrap();
+        let stores = members.iter().map(|(party, member)| (party.index(), copy(member))).collect();
+        Self { world, members, bans: Bans::default(), stores }
     }
 
     fn setup(&self, index: u16) -> &PairSetup {
-        &self.members[&party(index)].setup
+        &self.stores[&index]
     }
 
     /// One session with one presignature, whoever is banned: what the victim held against the liar, if anything.
@@ -90,8 +95,8 @@ impl Duel {
     /// The victim's pair setup as it lies in the store, where nothing says yet that a check has failed.
     fn forget(&mut self) {
         let committee = Arc::clone(&self.world.committee);
-        let member = self.members.get_mut(&party(VICTIM)).unwrap();
-        member.setup = Arc::new(PairSetup::unseal(&member.setup.seal(), committee).unwrap());
+        let stored = PairSetup::unseal(&self.stores[&VICTIM].seal(), committee).unwrap();
+        self.members.get_mut(&party(VICTIM)).unwrap().setup = Arc::new(stored);
     }
 
     /// What a node does that honours its bans, after a failure and before a session.
