@@ -1,6 +1,6 @@
-//! The hashes of oblivious transfer: a few named transcripts, and four functions for long or many inputs.
+//! The hashes of oblivious transfer: a few named transcripts, and functions for long or many inputs.
 //!
-//! Each of the four starts from the digest of a transcript ([`Domain`]), so that nothing expanded for one purpose,
+//! Each of these starts from the digest of a transcript ([`Domain`]), so that nothing expanded for one purpose,
 //! session or direction means anything for another. Their inputs have fixed lengths.
 
 use aes::Aes128Enc;
