@@ -41,9 +41,7 @@ impl Public {
     /// The name that follows from all of it.
     #[must_use]
     pub fn id(&self) -> PresignatureId {
-        let Self { ssid, view, number, group_key, epoch, signers, nonce, entropy } = self;
-        let (ssid, view, number, group_key, epoch) = (*ssid, *view, *number, *group_key, *epoch);
-        PresignatureName { ssid, view, number, group_key, epoch, signers, nonce, entropy }.digest()
+        PresignatureName(self).digest()
     }
 
     /// The commitment of one signer.

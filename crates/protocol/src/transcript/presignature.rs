@@ -5,6 +5,7 @@ use keymoot_types::{Epoch, Party, Path};
 use super::{Hash, Transcript};
 use crate::codec::{Wire, Writer};
 use crate::curve::Secp256k1;
+use crate::dkls23::Public;
 
 /// A signer's commitment to the entropy it will add when one presignature is used.
 pub struct EntropyCommitment<'a> {
@@ -51,36 +52,12 @@ impl Transcript for PresignSeed<'_> {
 }
 
 /// The name of a presignature: how it came to be, and everything public about it.
-pub struct PresignatureName<'a> {
-    /// The presigning session.
-    pub ssid: Hash,
-    /// Everything that was broadcast in it.
-    pub view: Hash,
-    /// Which presignature of the batch.
-    pub number: u64,
-    /// The certified public key package.
-    pub group_key: Hash,
-    /// Its epoch.
-    pub epoch: Epoch,
-    /// The signers, in order.
-    pub signers: &'a [Party],
-    /// The nonce point R.
-    pub nonce: &'a k256::ProjectivePoint,
-    /// Each signer's commitment to its entropy.
-    pub entropy: &'a [Hash],
-}
+pub struct PresignatureName<'a>(pub &'a Public);
 
 impl Transcript for PresignatureName<'_> {
     const DOMAIN: &'static str = "keymoot/dkls23/presignature/v1";
     fn fields(&self, writer: &mut Writer) {
-        self.ssid.write(writer);
-        self.view.write(writer);
-        writer.uint(self.number);
-        self.group_key.write(writer);
-        writer.uint(self.epoch.0);
-        writer.list(self.signers.iter(), |writer, signer| writer.party(*signer));
-        writer.point::<Secp256k1>(self.nonce);
-        writer.list(self.entropy.iter(), |writer, commitment| commitment.write(writer));
+        self.0.write(writer);
     }
 }
 

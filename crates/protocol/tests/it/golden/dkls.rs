@@ -198,18 +198,9 @@ fn oblivious() -> [(&'static str, Hashed); 7] {
 
 fn presignatures() -> [(&'static str, Hashed); 6] {
     let path = "m/0/7/2147483647".parse::<Path>().unwrap();
-    let Public { ssid, view, number, group_key, epoch, signers, nonce, entropy: commitments } = public();
+    let public = public();
+    let Public { ssid, epoch, ref signers, ref nonce, .. } = public;
     let entropy = EntropyCommitment { ssid, party: party(3), number: 256, entropy: &[0xc2; 32] };
-    let name = PresignatureName {
-        ssid,
-        view,
-        number,
-        group_key,
-        epoch,
-        signers: &signers,
-        nonce: &nonce,
-        entropy: &commitments,
-    };
     let (key, child) = (multiple::<Secp256k1>(18), multiple::<Secp256k1>(19));
     let (presignature, message) = (hash(0xc3), &[0xc4; 32]);
     let intent =
@@ -220,12 +211,12 @@ fn presignatures() -> [(&'static str, Hashed); 6] {
         ssid: hash(0x71),
         presignature,
         epoch,
-        signers: &signers,
+        signers,
         public: &key,
         tweak: &Scalar::from(0x0809u64),
         child: &child,
         digest: message,
-        nonce: &nonce,
+        nonce,
         entropy: &[[0xc5; 32], [0xc6; 32]],
     };
     let seed = PresignSeed { setup: hash(0xc7), number: 258, random: &[0xc8; 32], share: &[0xc9; 32] };
@@ -233,7 +224,7 @@ fn presignatures() -> [(&'static str, Hashed); 6] {
     let challenge = hex::encode(factor.shift().to_bytes());
     [
         ("EntropyCommitment", digest(&entropy)),
-        ("PresignatureName", digest(&name)),
+        ("PresignatureName", digest(&PresignatureName(&public))),
         ("PresignSeed", digest(&seed)),
         ("EcdsaIntent", digest(&intent)),
         ("EcdsaIntent, key itself", digest(&itself)),
