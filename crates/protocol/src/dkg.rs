@@ -27,11 +27,11 @@ use crate::curve::Curve;
 use crate::evidence::Case;
 use crate::identity::IdentityKey;
 use crate::key::{GroupKey, KeyShare};
-use crate::machine::{First, Machine, Next, Opening as Start, Round, RoundSpec, Rounds, Step, Travel};
+use crate::machine::{First, Hello, Machine, Next, Opening as Start, Round, RoundSpec, Rounds, Step, Travel};
 use crate::proof::Prover;
 use crate::vss::Polynomial;
 
-pub use messages::{Certify, Commit, Hello, Opening, Proofs, Share};
+pub use messages::{Certify, Commit, Opening, Proofs, Share};
 use rounds::{
     AwaitingCertificate, AwaitingCommits, AwaitingHellos, AwaitingOpenings, AwaitingProofs, AwaitingShares,
 };

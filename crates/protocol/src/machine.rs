@@ -12,7 +12,7 @@ use keymoot_types::Party;
 use zeroize::Zeroizing;
 
 use crate::abort::{Abort, Charges, Fault};
-use crate::codec::Wire;
+use crate::codec::{Malformed, Reader, Wire, Writer};
 use crate::context::Context;
 use crate::echo::ECHO_MAX;
 use crate::envelope::{Header, Kind};
@@ -183,6 +183,22 @@ pub(crate) enum First {
     Listen,
     /// They are known already.
     Known(Broadcasts),
+}
+
+/// A first word that is a fresh contribution to the session's name and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// 32 uniform bytes.
+    pub nonce: [u8; 32],
+}
+
+impl Wire for Hello {
+    fn write(&self, writer: &mut Writer) {
+        writer.bytes(&self.nonce);
+    }
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { nonce: reader.fixed()? })
+    }
 }
 
 impl<M> Opening<M> {

@@ -3,7 +3,8 @@
 
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::curve::{Ed25519, Secp256k1};
-use keymoot_protocol::dkg::{Certify, Commit, Hello, Opening, Proofs, Share};
+use keymoot_protocol::dkg::{Certify, Commit, Opening, Proofs, Share};
+use keymoot_protocol::machine::Hello;
 use libfuzzer_sys::fuzz_target;
 
 /// Whatever decodes is the one canonical encoding of what it decodes to.

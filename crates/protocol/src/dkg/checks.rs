@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keymoot_types::Party;
 
-use super::messages::{Certify, Commit, Hello, Opening, Proofs, Share};
+use super::messages::{Certify, Commit, Opening, Proofs, Share};
 use crate::abort::Fault;
 use crate::codec::Wire as _;
 use crate::context::Context;
@@ -13,6 +13,7 @@ use crate::curve::{Curve, group::Group};
 use crate::derive::output_key;
 use crate::evidence::Case;
 use crate::key::GroupKey;
+use crate::machine::Hello;
 use crate::proof::Claim;
 use crate::transcript::{Hash, Joint, Transcript};
 use crate::vss::Commitments;

@@ -1,4 +1,4 @@
-//! The messages of key generation, one type for each round.
+//! The messages of key generation, one type for each round but the first, which is a [`crate::machine::Hello`].
 
 use keymoot_types::{Party, Secret};
 
@@ -7,22 +7,6 @@ use crate::curve::Curve;
 use crate::identity::IdentitySignature;
 use crate::transcript::{Commitment, Hash, Transcript};
 use crate::vss::Commitments;
-
-/// Round 0: a fresh contribution to the session's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hello {
-    /// 32 uniform bytes.
-    pub nonce: [u8; 32],
-}
-
-impl Wire for Hello {
-    fn write(&self, writer: &mut Writer) {
-        writer.bytes(&self.nonce);
-    }
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { nonce: reader.fixed()? })
-    }
-}
 
 /// Round 1: a commitment to the opening of round 2.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,12 +8,12 @@ use keymoot_types::{Party, Secret};
 use super::checks::{
     Outcome, certifies, constant_claim, opening_fault, proofs_hold, share_claim, share_fits,
 };
-use super::messages::{Certify, Commit, Hello, Opening, Proofs, Share};
+use super::messages::{Certify, Commit, Opening, Proofs, Share};
 use super::{Dealer, Setup};
 use crate::abort::{Abort, Benign, Charges, Fault};
 use crate::curve::Curve;
 use crate::key::{GroupKey, KeyShare};
-use crate::machine::{Outgoing, Round};
+use crate::machine::{Hello, Outgoing, Round};
 use crate::proof::Prover;
 use crate::transcript::Hash;
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use keymoot_types::{Epoch, Party, Scheme};
 use rand_core::CryptoRngCore;
 
-pub use self::messages::{Confirmation, Done, Half, Hello, Offers, Trees};
+pub use self::messages::{Confirmation, Done, Half, Offers, Trees};
 pub use super::base_ot::{Element, Reply};
 pub use super::tree::Correction;
 
@@ -35,7 +35,9 @@ use crate::codec::Wire;
 use crate::context::{Context, Protocol};
 use crate::evidence::Case;
 use crate::identity::IdentityKey;
-use crate::machine::{First, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel};
+use crate::machine::{
+    First, Hello, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel,
+};
 
 /// One member's run of a pair setup; each state is named for what it awaits.
 pub enum Setup {

@@ -16,13 +16,14 @@ use keymoot_protocol::abort::{Blame, Fault};
 use keymoot_protocol::codec::{Malformed, Wire, Writer};
 use keymoot_protocol::context::{Committee, Context, Protocol};
 use keymoot_protocol::curve::{Curve, Ed25519, Secp256k1, group::Group};
-use keymoot_protocol::dkg::{Certify, Commit, Hello, Opening, Proofs, Share};
+use keymoot_protocol::dkg::{Certify, Commit, Opening, Proofs, Share};
 use keymoot_protocol::echo::Echo;
 use keymoot_protocol::envelope::{Envelope, Header, Kind};
 use keymoot_protocol::evidence::Evidence;
 use keymoot_protocol::frost::{Commitments, SignatureShare, Suite};
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::GroupKey;
+use keymoot_protocol::machine::Hello;
 use keymoot_protocol::transcript::{
     Body, Commitment, ContextId, Hash, Intent, Joint, NonceName, Ready, SchnorrChallenge, Signed, Ssid,
     Transcript, View, payload::PayloadHash,

@@ -3,10 +3,11 @@
 use keymoot_types::Party;
 
 use super::super::base_ot::Reply;
-use super::messages::{Confirmation, Done, Hello, Offers, Trees};
+use super::messages::{Confirmation, Done, Offers, Trees};
 use crate::abort::Fault;
 use crate::codec::Wire;
 use crate::evidence::Case;
+use crate::machine::Hello;
 use crate::transcript::Hash;
 
 /// Step 1: there is one offer for everybody else.

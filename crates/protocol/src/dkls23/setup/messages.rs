@@ -1,4 +1,4 @@
-//! The messages of a pair setup, one type for each round.
+//! The messages of a pair setup, one type for each round but the first, which is a [`crate::machine::Hello`].
 
 use keymoot_types::{PARTIES_MAX, Party, Secret};
 use zeroize::Zeroizing;
@@ -8,22 +8,6 @@ use super::super::tree::Correction;
 use super::super::{KAPPA, TREES};
 use crate::codec::{Malformed, Reader, Wire, Writer};
 use crate::transcript::{Commitment, Hash, Transcript};
-
-/// Round 0: a fresh contribution to the session's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hello {
-    /// 32 uniform bytes.
-    pub nonce: [u8; 32],
-}
-
-impl Wire for Hello {
-    fn write(&self, writer: &mut Writer) {
-        writer.bytes(&self.nonce);
-    }
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { nonce: reader.fixed()? })
-    }
-}
 
 /// Round 1: for every other participant, in order, a commitment to our half of the zero-share seed and our base-OT
 /// offer.

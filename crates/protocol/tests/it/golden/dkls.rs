@@ -8,9 +8,7 @@ use keymoot_protocol::codec::{Wire, Writer};
 use keymoot_protocol::context::{Batch, Context, Protocol};
 use keymoot_protocol::curve::Secp256k1;
 use keymoot_protocol::dkls23::presign::{self, Confirm, Extension, Open, Product, Replies};
-use keymoot_protocol::dkls23::setup::{
-    self, Confirmation, Correction, Done, Element, Half, Offers, Reply, Trees,
-};
+use keymoot_protocol::dkls23::setup::{Confirmation, Correction, Done, Element, Half, Offers, Reply, Trees};
 use keymoot_protocol::dkls23::sign::{Approval, Share};
 use keymoot_protocol::dkls23::{Bans, KAPPA, Ledger, Public, Tombstone, XI};
 use keymoot_protocol::transcript::oblivious::{
@@ -119,7 +117,6 @@ pub fn specimens() -> Vec<Specimen> {
     };
     let share = Share { numerator: Scalar::from(0x0607u64), denominator: -Scalar::ONE };
     vec![
-        specimen("Hello, dkls23 setup", &setup::Hello { nonce: [0xac; 32] }),
         specimen("Offers, dkls23 setup", &Offers { to: offers.to_vec() }),
         specimen("Reply, dkls23 setup", &Reply(answers.collect())),
         specimen("Correction, dkls23 setup", &correction(7)),
