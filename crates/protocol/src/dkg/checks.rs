@@ -141,17 +141,7 @@ pub(super) fn convicts<C: Curve>(case: &Case<'_>, fault: Fault) -> bool {
         Fault::WrongShare => convicts_share::<C>(case).unwrap_or(false),
         Fault::WrongProof => convicts_proof::<C>(case).unwrap_or(false),
         Fault::WrongCertificate => convicts_certificate::<C>(case).unwrap_or(false),
-        Fault::TooLong
-        | Fault::Misrouted
-        | Fault::Equivocation
-        | Fault::FalseEcho
-        | Fault::FalseView
-        | Fault::WrongSignatureShare
-        | Fault::RepeatedPoint
-        | Fault::WrongExtension
-        | Fault::WrongProduct
-        | Fault::WrongNonce
-        | Fault::WrongKeyShare => false,
+        _ => false,
     }
 }
 

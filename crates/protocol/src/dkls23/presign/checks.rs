@@ -51,21 +51,7 @@ pub(super) fn convicts(case: &Case<'_>, fault: Fault) -> bool {
     match fault {
         Fault::Malformed => is_malformed(case),
         Fault::WrongOpening => opens_falsely(case).unwrap_or(false),
-        Fault::TooLong
-        | Fault::Misrouted
-        | Fault::Equivocation
-        | Fault::FalseEcho
-        | Fault::FalseView
-        | Fault::WrongThreshold
-        | Fault::WrongShare
-        | Fault::WrongProof
-        | Fault::WrongCertificate
-        | Fault::WrongSignatureShare
-        | Fault::RepeatedPoint
-        | Fault::WrongExtension
-        | Fault::WrongProduct
-        | Fault::WrongNonce
-        | Fault::WrongKeyShare => false,
+        _ => false,
     }
 }
 

@@ -48,20 +48,7 @@ pub(super) fn convicts(case: &Case<'_>, fault: Fault) -> bool {
         }
         Fault::RepeatedPoint => repeats_a_point(case).unwrap_or(false),
         Fault::WrongOpening => opens_falsely(case).unwrap_or(false),
-        Fault::TooLong
-        | Fault::Misrouted
-        | Fault::Equivocation
-        | Fault::FalseEcho
-        | Fault::FalseView
-        | Fault::WrongThreshold
-        | Fault::WrongShare
-        | Fault::WrongProof
-        | Fault::WrongCertificate
-        | Fault::WrongSignatureShare
-        | Fault::WrongExtension
-        | Fault::WrongProduct
-        | Fault::WrongNonce
-        | Fault::WrongKeyShare => false,
+        _ => false,
     }
 }
 
