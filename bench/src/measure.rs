@@ -77,6 +77,21 @@ impl Bench {
         ours: &mut dyn FnMut() -> Result<usize>,
         peer: Option<Peer<'_>>,
     ) -> Result<()> {
+        self.measure(case, size, &mut || timed(&mut *ours), peer)
+    }
+
+    /// As [`Bench::case`], where the case itself says how long the part took that counts.
+    pub fn timed_case(&self, case: &str, ours: &mut dyn FnMut() -> Result<(f64, usize)>) -> Result<()> {
+        self.measure(case, 1, ours, None)
+    }
+
+    fn measure(
+        &self,
+        case: &str,
+        size: usize,
+        ours: &mut dyn FnMut() -> Result<(f64, usize)>,
+        peer: Option<Peer<'_>>,
+    ) -> Result<()> {
         if !self.wants(case) {
             return Ok(());
         }
@@ -86,7 +101,7 @@ impl Bench {
         let begin = thread_time();
         while own.len() < SAMPLES || (own.len() < SAMPLES_MAX && thread_time() - begin < BUDGET) {
             units.push(timed(unit)?.0);
-            let (time, sent) = timed(&mut *ours)?;
+            let (time, sent) = ours()?;
             bytes = sent / size;
             own.push(time / size as f64);
             if let Some(peer) = &mut peer {
@@ -115,36 +130,6 @@ impl Bench {
         })?;
         self.measured.set(self.measured.get() + 1);
         Ok(())
-    }
-
-    /// As [`Bench::case`], where the case itself says how long the part took that counts.
-    pub fn timed_case(&self, case: &str, ours: &mut dyn FnMut() -> Result<(f64, usize)>) -> Result<()> {
-        if !self.wants(case) {
-            return Ok(());
-        }
-        let (mut own, mut units, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let begin = thread_time();
-        while own.len() < SAMPLES || (own.len() < SAMPLES_MAX && thread_time() - begin < BUDGET) {
-            units.push(timed(unit)?.0);
-            let (time, sent) = ours()?;
-            bytes = sent;
-            own.push(time);
-        }
-        let samples = own.len();
-        let (cpu_us, unit_us) = (median(own)?, median(units)?);
-        self.measured.set(self.measured.get() + 1);
-        self.print(&Row {
-            case,
-            cpu_us,
-            bytes,
-            unit_us,
-            samples,
-            peer: None,
-            peer_cpu_us: None,
-            ratio: None,
-            peer_bytes: None,
-            bytes_ratio: None,
-        })
     }
 
     /// Prints a line `base + slope·(t − 1)` for one signer, and how far the worst point lies from it.
