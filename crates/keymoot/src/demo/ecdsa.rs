@@ -22,16 +22,15 @@ use keymoot_protocol::session::Session;
 use keymoot_types::{Millis, Party, Path, Quorum, QuorumError, Scheme, SessionId};
 
 use super::keygen::agree;
-use super::link::{DEADLINE, End, Running, finish_all, run};
+use super::link::{DEADLINE, Running};
 use super::names::names;
 use super::party::{Assembly, Member, new_session_id};
 use super::scene::{Answer, Audience, Digested, Ecdsa, EcdsaFacts, Extras, Refusal, Scene, Signed};
-use super::sign::Key;
+use super::sign::{Key, aggregate};
 use crate::failure::Failure;
 
 const SCHEME: Scheme = Scheme::Dkls23;
 const VERIFIER: &str = "libsecp256k1";
-const WHAT: &str = "signing";
 /// The clock of the demo stands still while there is mail, so presignatures do not expire.
 const NOW: Millis = Millis(0);
 
@@ -152,7 +151,7 @@ impl Held {
         Public::decode(&said).map_err(Failure::bug("a presignature does not decode"))
     }
 
-    /// Runs the signers and an aggregator, which holds no secret.
+    /// Has the signers take the request up, each by itself, and adds their shares up.
     fn sign(&mut self, order: Order, text: &str, started: Instant) -> Result<EcdsaSignature, Failure> {
         let presignature = order.presignature().id();
         let request = Request { session: new_session_id(), presignature, text };
@@ -160,13 +159,7 @@ impl Held {
         for party in order.quorum().signers() {
             running.push(self.node(*party)?.take_up(&request)?);
         }
-        let opening = Aggregator::start(order, request.session);
-        let mut aggregator = Running::new(None, Session::open(opening, DEADLINE));
-        let mut ends: Vec<&mut dyn End> = running.iter_mut().map(|end| end as &mut dyn End).collect();
-        ends.push(&mut aggregator);
-        run(&mut ends, started, |_| Ok(()))?;
-        finish_all(running, WHAT)?;
-        aggregator.finish(WHAT)
+        aggregate(running, Aggregator::start(order, request.session), started)
     }
 
     fn refusal(&self, needed: u16, reachable: &[Party], nonces_used: u64) -> Refusal {

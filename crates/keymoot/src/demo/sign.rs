@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use keymoot_protocol::frost::{Aggregator, Nonces, Order, Refused, Signer, SigningKey, VerifyingKey};
 use keymoot_protocol::identity::IdentityKey;
+use keymoot_protocol::machine::{Machine, Opening};
 use keymoot_protocol::session::Session;
 use keymoot_types::{Party, QuorumError, SessionId};
 use rand::rngs::OsRng;
@@ -83,7 +84,7 @@ impl<S: Shown> Held<S> {
         self.holders.values().map(|holder| holder.nonces_used).sum()
     }
 
-    /// Runs the signers and an aggregator, which holds no secret.
+    /// Has the signers take the request up, each by itself, and adds their shares up.
     fn sign(&mut self, order: Order<S>, text: &str, started: Instant) -> Result<[u8; 64], Failure> {
         let signers = order.quorum().signers().to_vec();
         let request = Request { session: new_session_id(), signers: &signers, text };
@@ -92,13 +93,7 @@ impl<S: Shown> Held<S> {
             let holder = self.holders.get_mut(party).ok_or(Failure::Broken("a signer is not there"))?;
             running.push(holder.take_up(&request)?);
         }
-        let opening = Aggregator::start(order, request.session);
-        let mut aggregator = Running::new(None, Session::open(opening, DEADLINE));
-        let mut ends: Vec<&mut dyn End> = running.iter_mut().map(|end| end as &mut dyn End).collect();
-        ends.push(&mut aggregator);
-        run(&mut ends, started, |_| Ok(()))?;
-        finish_all(running, WHAT)?;
-        aggregator.finish(WHAT)
+        aggregate(running, Aggregator::start(order, request.session), started)
     }
 
     fn refusal(&self, needed: u16, reachable: &[Party], nonces_used: u64) -> Refusal {
@@ -106,6 +101,20 @@ impl<S: Shown> Held<S> {
         let absent = everybody.filter(|party| !self.holders.contains_key(party)).collect();
         Refusal { scheme: S::SCHEME, needed, reachable: reachable.to_vec(), absent, nonces_used }
     }
+}
+
+/// Runs the signers and an aggregator, which holds no secret.
+pub fn aggregate<S: Machine, A: Machine>(
+    mut signers: Vec<Running<S>>,
+    aggregator: Opening<A>,
+    started: Instant,
+) -> Result<A::Output, Failure> {
+    let mut aggregator = Running::new(None, Session::open(aggregator, DEADLINE));
+    let mut ends: Vec<&mut dyn End> = signers.iter_mut().map(|end| end as &mut dyn End).collect();
+    ends.push(&mut aggregator);
+    run(&mut ends, started, |_| Ok(()))?;
+    finish_all(signers, WHAT)?;
+    aggregator.finish(WHAT)
 }
 
 /// Has the independent library verify.
