@@ -38,8 +38,10 @@ use crate::abort::{Abort, Fault};
 use crate::codec::Wire;
 use crate::context::{Batch, Context, Protocol};
 use crate::curve::{Curve, Secp256k1};
+use crate::envelope::BODY_MAX;
 use crate::evidence::Case;
 use crate::identity::IdentityKey;
+use crate::inbox::ROUNDS_MAX;
 use crate::key::{GroupKey, KeyShare};
 use crate::machine::{First, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel};
 use crate::transcript::Transcript;
@@ -240,25 +242,51 @@ fn sent_after(chunk: usize) -> usize {
     chunk.checked_sub(WINDOW).map_or(2, |earlier| REPLIES.saturating_add(earlier))
 }
 
+// The longest bodies of the rounds that grow with the batch.
+
+const fn commit_max(size: usize) -> usize {
+    size.saturating_mul(32).saturating_add(64)
+}
+
+const fn extension_max(size: usize) -> usize {
+    Extension::encoded_max(blocks_for(size.saturating_mul(XI)))
+}
+
+const fn open_max(size: usize) -> usize {
+    size.saturating_mul(64).saturating_add(256)
+}
+
+const fn replies_max(replies: usize) -> usize {
+    replies.saturating_mul(REPLY_MAX).saturating_add(64)
+}
+
+// No body lists the signers, so that this holds for every committee.
+const _: () = assert!(
+    commit_max(BATCH_MAX) <= BODY_MAX
+        && extension_max(BATCH_MAX) <= BODY_MAX
+        && open_max(BATCH_MAX) <= BODY_MAX
+        && replies_max(CHUNK) <= BODY_MAX,
+    "the largest batch must fit the bodies that the kernel reads"
+);
+
+const _: () = assert!(
+    REPLIES + BATCH_MAX.div_ceil(CHUNK) < ROUNDS_MAX,
+    "the largest batch, with the last round, must fit the rounds that the kernel has"
+);
+
 fn rounds(size: usize) -> Vec<RoundSpec> {
     let number = |round: usize| u8::try_from(round).ok();
-    let extension_max = Extension::encoded_max(blocks_for(size.saturating_mul(XI)));
-    let open_max = size.saturating_mul(64).saturating_add(256);
     let mut rounds = vec![
         RoundSpec { travel: Travel::Broadcast, after: None, body_max: 64 },
-        RoundSpec {
-            travel: Travel::Echoed,
-            after: Some(0),
-            body_max: size.saturating_mul(32).saturating_add(64),
-        },
-        RoundSpec { travel: Travel::Direct, after: Some(0), body_max: extension_max },
-        RoundSpec { travel: Travel::Echoed, after: Some(2), body_max: open_max },
+        RoundSpec { travel: Travel::Echoed, after: Some(0), body_max: commit_max(size) },
+        RoundSpec { travel: Travel::Direct, after: Some(0), body_max: extension_max(size) },
+        RoundSpec { travel: Travel::Echoed, after: Some(2), body_max: open_max(size) },
     ];
     let chunks = size.div_ceil(CHUNK);
     rounds.extend((0..chunks).map(|chunk| RoundSpec {
         travel: Travel::Direct,
         after: number(sent_after(chunk)),
-        body_max: CHUNK.min(size).saturating_mul(REPLY_MAX).saturating_add(64),
+        body_max: replies_max(CHUNK.min(size)),
     }));
     let after = number(REPLIES.saturating_add(chunks).saturating_sub(1));
     rounds.push(RoundSpec { travel: Travel::Broadcast, after, body_max: 64 });
@@ -310,4 +338,32 @@ pub(super) fn wait<S>(
     received: Result<(S, Vec<Outgoing>), Abort>,
 ) -> Result<Step<Presigner>, Abort> {
     received.map(|(next, outbox)| Step { outbox, next: Next::Wait(state(Box::new(next))) })
+}
+
+#[cfg(test)]
+mod tests {
+    use k256::{AffinePoint, Scalar};
+
+    use super::super::pair::USES_MAX;
+    use super::super::{KAPPA, TREES};
+    use super::*;
+    use crate::transcript::Hash;
+
+    #[test]
+    fn the_messages_of_the_largest_batch_fit_its_rounds() {
+        let (point, words) = (AffinePoint::GENERATOR, TREES * blocks_for(BATCH_MAX * XI));
+        let product = Product { corrections: vec![[0; 32]; 3 * XI], opening: Scalar::ONE, digest: [0; 32] };
+        let reply = Reply { product, shares: [point; 2], shift: Scalar::ONE };
+        let messages = [
+            Hello { nonce: [0; 32], uses: USES_MAX }.encode(),
+            Commit { opening: Hash::from_bytes([0; 32]), entropy: vec![[0; 32]; BATCH_MAX] }.encode(),
+            Extension { corrections: vec![0; words], choices: [0; 2], columns: vec![[0; 2]; KAPPA] }.encode(),
+            Open { blind: [0; 32], key: point, nonces: vec![point; BATCH_MAX] }.encode(),
+            Replies(vec![reply; CHUNK]).encode(),
+        ];
+        let rounds = rounds(BATCH_MAX);
+        assert!(messages.iter().zip(&rounds).all(|(message, round)| message.len() <= round.body_max));
+        assert!(Confirm.encode().len() <= rounds.last().expect("a last round").body_max);
+        assert_eq!(rounds.len(), 37, "as spec/kernel.md says");
+    }
 }

@@ -183,3 +183,18 @@ fn wait<S>(
 ) -> Result<Step<Setup>, Abort> {
     received.map(|(next, outbox)| Step { outbox, next: Next::Wait(state(Box::new(next))) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::Hash;
+
+    #[test]
+    fn the_offers_of_the_largest_committee_fit_their_round() {
+        let element = Element::new(curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT);
+        let parties = (2..=keymoot_types::PARTIES_MAX).filter_map(|index| Party::new(index).ok());
+        let offers = Offers { to: parties.map(|to| (to, Hash::from_bytes([0; 32]), element)).collect() };
+        assert_eq!(offers.to.len(), 31);
+        assert!(ROUNDS.get(1).is_some_and(|round| offers.encode().len() <= round.body_max));
+    }
+}
