@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::transcript::Transcript;
-use keymoot_protocol::transcript::oblivious::Stream;
+use keymoot_protocol::transcript::oblivious::Growth;
 use keymoot_protocol::transcript::presignature::PresignSeed;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{CryptoRng, Error, RngCore, SeedableRng};
@@ -61,19 +61,25 @@ pub fn choices(bench: &mut Bench) -> Result<()> {
     bench.case(CASE, Expected::NoLeak, prepare, Awaiting::receive).map(drop)
 }
 
-/// The choices that the victim draws for a batch of one from 32 bytes: ahead of them the hello's nonce, one nonce, one
-/// mask, one entropy and the blind, 14 blocks together; then two requests for each word, of which four are for transfers.
+/// The choices that the victim draws for a batch of one from 32 bytes: ahead of them one nonce, one mask, one entropy and
+/// the blind, 192 bytes together; then two 64-bit integers for each word, of which four are for transfers.
 fn choices_of(world: &World, random: &[u8; 32]) -> [u128; 4] {
     let share = Secp256k1::encode_scalar(world.shares[&world.victim].expose());
     let setup = world.setups[&world.victim].name();
     let seed = PresignSeed { setup, number: 1, random, share: &share }.digest();
-    let mut blocks = [0; 8];
-    Stream::new(seed.as_bytes()).fill(14, &mut blocks);
-    let low = u128::from(u64::MAX);
-    let mut words = blocks.chunks(2).map(|pair| (pair[0] & low) << 64 | (pair[1] & low));
-    let words: [u128; 4] = std::array::from_fn(|_| words.next().unwrap_or_default());
+    let mut growth = Growth::new(seed.as_bytes(), "presign/draws");
+    growth.fill(&mut [0; 192]);
+    let words = [(); 4].map(|()| word(&mut growth));
     // The last word's upper half belongs to no transfer: 448 is three words and a half.
-    [words[0], words[1], words[2], words[3] & low]
+    [words[0], words[1], words[2], words[3] & u128::from(u64::MAX)]
+}
+
+/// Two 64-bit integers, the high one first.
+fn word(growth: &mut Growth) -> u128 {
+    let [mut high, mut low] = [[0; 8]; 2];
+    growth.fill(&mut high);
+    growth.fill(&mut low);
+    u128::from(u64::from_le_bytes(high)) << 64 | u128::from(u64::from_le_bytes(low))
 }
 
 /// Randomness whose third request is this; of a setup, that is the seed of the choices and of the reply.
@@ -107,13 +113,7 @@ impl CryptoRng for Seeding<'_> {}
 
 /// Δ that a pair setup draws from a seed.
 fn delta_of(seed: &[u8; 32]) -> u128 {
-    let mut words = [0; 2];
-    Stream::new(seed).fill(0, &mut words);
-    let mut replies = [0; 32];
-    replies[..16].copy_from_slice(&words[0].to_le_bytes());
-    replies[16..].copy_from_slice(&words[1].to_le_bytes());
-    Stream::new(&replies).fill(0, &mut words);
-    (words[0] << 64) | (words[1] & u128::from(u64::MAX))
+    word(&mut Growth::new(seed, "setup/replies"))
 }
 
 /// The reply to an offer of base OTs, of which all is drawn from one seed, in round 1; the trees that are rebuilt beside

@@ -2,17 +2,14 @@
 
 use rand_core::{CryptoRng, RngCore};
 
-use crate::transcript::oblivious::Stream;
+use crate::transcript::oblivious::Growth;
 
-/// The stream of one secret seed, as a source of randomness. Each seed is grown once, for one purpose.
-pub(super) struct Grown {
-    stream: Stream,
-    next: u64,
-}
+/// What one secret seed grows into, as a source of randomness. Each seed is grown once for each purpose.
+pub(super) struct Grown(Growth);
 
 impl Grown {
-    pub(super) fn from(seed: &[u8; 32]) -> Self {
-        Self { stream: Stream::new(seed), next: 0 }
+    pub(super) fn new(seed: &[u8; 32], purpose: &'static str) -> Self {
+        Self(Growth::new(seed, purpose))
     }
 }
 
@@ -30,15 +27,7 @@ impl RngCore for Grown {
     }
 
     fn fill_bytes(&mut self, out: &mut [u8]) {
-        for part in out.chunks_mut(64) {
-            let mut words = zeroize::Zeroizing::new([0u128; 4]);
-            let Some(words) = words.get_mut(..part.len().div_ceil(16)) else { return };
-            self.stream.fill(self.next, words);
-            self.next = self.next.saturating_add(words.len() as u64);
-            for (part, word) in part.chunks_mut(16).zip(words) {
-                part.iter_mut().zip(word.to_le_bytes()).for_each(|(out, byte)| *out = byte);
-            }
-        }
+        self.0.fill(out);
     }
 
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), rand_core::Error> {
@@ -48,3 +37,37 @@ impl RngCore for Grown {
 }
 
 impl CryptoRng for Grown {}
+
+#[cfg(test)]
+mod tests {
+    use rand_core::RngCore;
+
+    use super::Grown;
+
+    fn grown(seed: [u8; 32], purpose: &'static str) -> [u8; 64] {
+        let mut out = [0; 64];
+        Grown::new(&seed, purpose).fill_bytes(&mut out);
+        out
+    }
+
+    #[test]
+    fn every_bit_of_the_seed_and_the_purpose_count() {
+        let mut all = std::collections::BTreeSet::from([grown([0; 32], "one"), grown([0; 32], "two")]);
+        for bit in 0..256 {
+            let mut seed = [0; 32];
+            seed[bit / 8] ^= 1 << (bit % 8);
+            assert!(all.insert(grown(seed, "one")), "bit {bit} changes nothing");
+        }
+    }
+
+    #[test]
+    fn requests_take_what_follows() {
+        let (whole, mut parts) = (grown([7; 32], "one"), Grown::new(&[7; 32], "one"));
+        let mut pieces = Vec::new();
+        pieces.extend(parts.next_u32().to_le_bytes());
+        pieces.extend(parts.next_u64().to_le_bytes());
+        let mut rest = [0; 52];
+        parts.fill_bytes(&mut rest);
+        assert_eq!([&*pieces, &rest].concat(), whole);
+    }
+}

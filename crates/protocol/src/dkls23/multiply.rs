@@ -87,7 +87,7 @@ impl Gadget {
         Self(GADGET.get_or_init(|| {
             let ssid = Hash::from_bytes([0; 32]);
             let seeded = Domain { purpose: "multiply/gadget", ssid, sender: None, receiver: None }.seeded();
-            let mut grown = Grown::from(seeded.as_seed());
+            let mut grown = Grown::new(seeded.as_seed(), "multiply/gadget");
             let scalars = (0..XI).map(|_| Secp256k1::random(&mut grown));
             scalars.map(|scalar| (scalar, words(&scalar))).collect()
         }))

@@ -189,11 +189,12 @@ impl Presigner {
         }
         let context = Arc::new(context(group, quorum, Batch { size, setup: setup.name }, session));
         let task = Task { share, setup, signers, me, size: usize::from(size) };
-        let mut hedged = hedge(&task, ticket.number, rng);
+        let seed = hedge(&task, ticket.number, rng);
         let mut nonce = [0u8; 32];
-        hedged.fill_bytes(&mut nonce);
+        // The nonce is public: it grows apart from everything secret.
+        Grown::new(&seed, "presign/hello").fill_bytes(&mut nonce);
         let hello = Hello { nonce, uses: ticket.number }.encode();
-        let draws = Draws::draw(&task, &mut hedged);
+        let draws = Draws::draw(&task, &mut Grown::new(&seed, "presign/draws"));
         let machine = Self::Hellos(Box::new(AwaitingHellos { task, draws, seen: ticket.seen }));
         Ok(Opening { machine, context, member: Some((me, identity)), first: First::Say(hello) })
     }
@@ -229,12 +230,12 @@ impl Presigner {
 
 /// Everything a signer draws grows from this: fresh randomness, its share of the key and its count of uses. So not even
 /// a generator that repeats itself, as after a snapshot, makes two batches with the same nonces.
-fn hedge(task: &Task, number: u64, rng: &mut impl CryptoRngCore) -> Grown {
+fn hedge(task: &Task, number: u64, rng: &mut impl CryptoRngCore) -> Zeroizing<[u8; 32]> {
     let mut random = Zeroizing::new([0u8; 32]);
     rng.fill_bytes(random.as_mut());
     let share = Zeroizing::new(Secp256k1::encode_scalar(task.share.expose()));
     let seed = PresignSeed { setup: task.setup.name, number, random: &random, share: &share };
-    Grown::from(&Zeroizing::new(*seed.digest().as_bytes()))
+    Zeroizing::new(*seed.digest().as_bytes())
 }
 
 /// The reply round after which reply round `chunk` is sent.

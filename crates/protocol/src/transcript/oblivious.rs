@@ -7,7 +7,7 @@ use aes::Aes128Enc;
 use aes::cipher::{Block, BlockEncrypt, KeyInit};
 use k256::elliptic_curve::bigint::U256;
 use k256::elliptic_curve::ops::Reduce;
-use keymoot_types::Party;
+use keymoot_types::{Party, Secret};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroize;
 
@@ -225,6 +225,27 @@ impl Stream {
             }
         }
         buffer.iter_mut().for_each(|block| AsMut::<[u8]>::as_mut(block).zeroize());
+    }
+}
+
+/// Randomness without end that one secret seed grows into, for one purpose: BLAKE3 keyed with all of the seed, of the
+/// purpose. Knowing what grew for one purpose says nothing about another.
+pub struct Growth(Secret<blake3::OutputReader>);
+
+impl Growth {
+    /// What `seed` grows into for `purpose`.
+    #[must_use]
+    pub fn new(seed: &[u8; 32], purpose: &'static str) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(seed);
+        hasher.update(purpose.as_bytes());
+        let reader = Secret::new(hasher.finalize_xof());
+        hasher.zeroize();
+        Self(reader)
+    }
+
+    /// The bytes that follow those already taken.
+    pub fn fill(&mut self, out: &mut [u8]) {
+        self.0.expose_mut().fill(out);
     }
 }
 

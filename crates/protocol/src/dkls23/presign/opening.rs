@@ -53,7 +53,7 @@ impl AwaitingExtensions {
                 incoming: frame(peer, task.me),
                 expanded: expanded.remove(&peer).ok_or(STRANGER)?,
                 chosen: chosen.remove(&peer).ok_or(STRANGER)?,
-                combiner: Grown::from(draws.combiner.expose()),
+                combiner: Grown::new(draws.combiner.expose(), "presign/combiner"),
                 encoded: std::collections::VecDeque::new(),
                 draws,
             };

@@ -11,7 +11,7 @@ use super::super::pair::{Pair, PairSetup};
 use super::super::tree::{Forest, build, puncture};
 use super::checks::{half_fits, offers_are_complete, reply_is_distinct};
 use super::messages::{Confirmation, Done, Half, Offers, Trees};
-use super::{Draws, Task};
+use super::{Drawn, Draws, Task};
 use crate::abort::{Abort, Benign, Charges, Fault};
 use crate::codec::Wire;
 use crate::machine::{Hello, Outgoing, Round};
@@ -82,29 +82,18 @@ impl AwaitingOffers {
         let (mut pairs, mut outbox) = (BTreeMap::new(), Vec::new());
         for (peer, drawn) in drawn {
             let offer = offers.get(&peer).and_then(|offers| offers.for_party(task.me)).ok_or(STRANGER)?;
-            let [replies, trees] = split(&drawn.seed);
-            let mut rng = Grown::from(replies.expose());
+            let mut rng = Grown::new(drawn.seed.expose(), "setup/replies");
             let mut delta = Secret::new(0);
             *delta.expose_mut() = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
             // The transfer of a level yields the side beside the path.
             let choices = !*delta.expose();
             let (replied, reply) = Replied::draw(task.from(round.ssid, peer), choices, &mut rng);
             outbox.push(Outgoing::direct(2, peer, &reply));
-            let (half, offer, theirs) = (drawn.half, drawn.offer, offer.1);
-            pairs.insert(peer, Answering { half, offer, seed: trees, delta, replied, reply, theirs });
+            let (Drawn { half, offer, seed }, theirs) = (drawn, offer.1);
+            pairs.insert(peer, Answering { half, offer, seed, delta, replied, reply, theirs });
         }
         Ok((AwaitingReplies { task, offers, pairs }, outbox))
     }
-}
-
-/// Two seeds of one.
-fn split(seed: &Secret<[u8; 32]>) -> [Secret<[u8; 32]>; 2] {
-    let mut rng = Grown::from(seed.expose());
-    std::array::from_fn(|_| {
-        let mut part = Secret::new([0; 32]);
-        rng.fill_bytes(part.expose_mut());
-        part
-    })
 }
 
 /// Awaits everybody's answer to our offers.
@@ -141,7 +130,8 @@ impl AwaitingReplies {
         for (peer, pair) in pairs {
             let link = task.to(round.ssid, peer);
             let keys = pair.offer.keys(link, replies.get(&peer).ok_or(STRANGER)?);
-            let (leaves, corrections) = build(link, &keys, &mut Grown::from(pair.seed.expose()));
+            let (leaves, corrections) =
+                build(link, &keys, &mut Grown::new(pair.seed.expose(), "setup/trees"));
             let half = Secret::new(*pair.half.seed());
             let trees = Outgoing::direct(3, peer, &Trees { corrections, half: pair.half });
             let theirs = round.bodies.get(&peer).ok_or(STRANGER)?;

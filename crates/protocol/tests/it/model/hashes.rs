@@ -107,24 +107,27 @@ impl Source for ChaCha20Rng {
     }
 }
 
-/// `grow(seed)`.
+/// `grow(seed, purpose)`.
 pub struct Grown {
     seed: Bytes32,
+    purpose: &'static str,
     used: usize,
 }
 
 impl Grown {
-    pub const fn new(seed: Bytes32) -> Self {
-        Self { seed, used: 0 }
+    pub const fn new(seed: Bytes32, purpose: &'static str) -> Self {
+        Self { seed, purpose, used: 0 }
     }
 }
 
 impl Source for Grown {
     fn take(&mut self, count: usize) -> Vec<u8> {
-        let first = self.used;
-        self.used += count.div_ceil(16);
-        let blocks = stream(&self.seed, first..self.used).concat();
-        blocks[..count].to_vec()
+        let mut output = blake3::Hasher::new_keyed(&self.seed).update(self.purpose.as_bytes()).finalize_xof();
+        output.set_position(self.used as u64);
+        self.used += count;
+        let mut taken = vec![0; count];
+        output.fill(&mut taken);
+        taken
     }
 }
 

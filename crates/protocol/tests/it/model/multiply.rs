@@ -8,7 +8,7 @@ use super::hashes::{Grown, Source, Word, domain, long, modulo_q, rows, xor};
 
 /// g_l for all l.
 pub fn gadget() -> Vec<Scalar> {
-    let mut grown = Grown::new(domain("multiply/gadget", &[0; 32], None));
+    let mut grown = Grown::new(domain("multiply/gadget", &[0; 32], None), "multiply/gadget");
     (0..XI).map(|_| grown.scalar()).collect()
 }
 

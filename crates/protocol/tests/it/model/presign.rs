@@ -100,8 +100,9 @@ impl Model for Presign {
 impl Presign {
     pub fn draw(me: u16, signers: &[u16], key: Key, batch: usize, rng: &mut ChaCha20Rng) -> Self {
         let fields = [bytes(&key.setup), uint(key.uses), bytes(&rng.bytes32()), scalar(&key.secret)];
-        let rng = &mut Grown::new(digest("keymoot/dkls23/presign-seed/v1", &fields));
-        let nonce = rng.bytes32();
+        let seed = digest("keymoot/dkls23/presign-seed/v1", &fields);
+        let nonce = Grown::new(seed, "presign/hello").bytes32();
+        let rng = &mut Grown::new(seed, "presign/draws");
         let r = (0..batch).map(|_| rng.scalar()).collect();
         let phi = (0..batch).map(|_| rng.scalar()).collect();
         let entropy = (0..batch).map(|_| rng.bytes32()).collect();

@@ -47,8 +47,8 @@ struct Draws {
 impl Draws {
     fn draw(rng: &mut ChaCha20Rng) -> Self {
         let (half, blind) = (rng.bytes32(), rng.bytes32());
-        let (mut grown, offer) = (Grown::new(rng.bytes32()), rng.ristretto_scalar());
-        let (mut replies, mut trees) = (Grown::new(grown.bytes32()), Grown::new(grown.bytes32()));
+        let (seed, offer) = (rng.bytes32(), rng.ristretto_scalar());
+        let (mut replies, mut trees) = (Grown::new(seed, "setup/replies"), Grown::new(seed, "setup/trees"));
         let delta = replies.word();
         let transfers =
             (0..KAPPA).map(|_| (replies.ristretto_scalar(), replies.ristretto_scalar())).collect();
