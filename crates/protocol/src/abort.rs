@@ -1,7 +1,7 @@
 //! How a session ends badly, sorted by whose fault it was.
 //!
-//! The four classes decide what happens next: only after [`Abort::Benign`] may anybody try again as before. A
-//! retry is always a new session. [`Abort::culprits`] is exhaustive, so that a new class cannot forget to answer.
+//! The four classes decide what happens next: after [`Abort::Benign`] the same parties may try again, within what the end
+//! itself says; after the others never as before. A retry is always a new session. [`Abort::culprits`] is exhaustive, so that a new class cannot forget to answer.
 
 use keymoot_types::Party;
 
@@ -38,12 +38,6 @@ pub enum Benign {
     Repeated,
     /// The joint result is the identity; honest randomness makes that as likely as guessing a key.
     Degenerate,
-    /// The pair setup with these parties failed a check that only we can see. All that was drawn for it is gone, so a
-    /// new setup starts from nothing.
-    PairRejected {
-        /// With whom.
-        with: Vec<Party>,
-    },
     /// This party counts fewer uses of the pair setup than we have seen: a stale copy of its state, which must not
     /// be used. Set the pairs up anew.
     StalePair {
@@ -99,11 +93,15 @@ pub enum Fault {
     WrongNonce,
     /// The key share's point is not the one that entered the multiplication. Only the recipient can see it.
     WrongKeyShare,
+    /// The trees of a pair setup are inconsistent. Only the recipient can see it.
+    WrongTrees,
+    /// A confirmation of a pair is not for what went between the two. Only the recipient can see it.
+    WrongConfirmation,
 }
 
 impl Fault {
     /// Every fault, in the order of its number on the wire.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Malformed,
         Self::TooLong,
         Self::Misrouted,
@@ -121,6 +119,8 @@ impl Fault {
         Self::WrongProduct,
         Self::WrongNonce,
         Self::WrongKeyShare,
+        Self::WrongTrees,
+        Self::WrongConfirmation,
     ];
 }
 
@@ -144,6 +144,8 @@ impl std::fmt::Display for Fault {
             Self::WrongProduct => "sent an inconsistent multiplication reply",
             Self::WrongNonce => "multiplied another nonce than the one it opened",
             Self::WrongKeyShare => "multiplied another key share than the one it opened",
+            Self::WrongTrees => "sent inconsistent trees in a pair setup",
+            Self::WrongConfirmation => "confirmed another pair than the one it made",
         })
     }
 }
@@ -231,7 +233,6 @@ impl Abort {
                 | Benign::SplitView { .. }
                 | Benign::Repeated
                 | Benign::Degenerate
-                | Benign::PairRejected { .. }
                 | Benign::StalePair { .. }
                 | Benign::BurntPair { .. }
                 | Benign::ForeignSum
@@ -258,10 +259,6 @@ impl std::fmt::Display for Abort {
             }
             Self::Benign(Benign::Repeated) => f.write_str("one nonce was contributed twice"),
             Self::Benign(Benign::Degenerate) => f.write_str("the joint result is the identity"),
-            Self::Benign(Benign::PairRejected { with }) => {
-                f.write_str("a check that only we can see failed in the pair setup with")?;
-                with.iter().try_for_each(|party| write!(f, " {party}"))
-            }
             Self::Benign(Benign::StalePair { from }) => {
                 write!(f, "{from} uses an old copy of its pair setup")
             }
@@ -313,7 +310,6 @@ mod tests {
             Benign::SplitView { from: one },
             Benign::Repeated,
             Benign::Degenerate,
-            Benign::PairRejected { with: vec![one] },
             Benign::StalePair { from: one },
             Benign::BurntPair { with: vec![one] },
             Benign::ForeignSum,
@@ -347,7 +343,6 @@ mod tests {
             (Abort::Benign(Benign::SplitView { from: party }), "party 1 was shown other broadcasts"),
             (Abort::Benign(Benign::Repeated), "one nonce was contributed twice"),
             (Abort::Benign(Benign::Degenerate), "identity"),
-            (Abort::Benign(Benign::PairRejected { with: vec![party] }), "pair setup with party 1"),
             (Abort::Benign(Benign::StalePair { from: party }), "party 1 uses an old copy"),
             (Abort::Benign(Benign::BurntPair { with: vec![party] }), "burnt with party 1"),
             (Abort::Benign(Benign::ForeignSum), "do not add up to the key"),

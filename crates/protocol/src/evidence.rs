@@ -89,7 +89,12 @@ pub fn judge<M: Machine>(context: &Context, blame: &Blame) -> Result<(), Unprove
         | Fault::WrongCertificate
         | Fault::WrongSignatureShare
         | Fault::RepeatedPoint => trial.case(true).is_some_and(|case| M::convicts(&case, blame.fault)),
-        Fault::WrongExtension | Fault::WrongProduct | Fault::WrongNonce | Fault::WrongKeyShare => false,
+        Fault::WrongExtension
+        | Fault::WrongProduct
+        | Fault::WrongNonce
+        | Fault::WrongKeyShare
+        | Fault::WrongTrees
+        | Fault::WrongConfirmation => false,
     };
     if proven { Ok(()) } else { Err(Unproven) }
 }

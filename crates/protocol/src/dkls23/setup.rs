@@ -8,7 +8,9 @@
 //! 4 confirmations between each two;
 //! 5 everybody says that all of its pairs are sound.
 //!
-//! The setup belongs to the nodes, not to a key. If anything fails, all that was drawn is dropped with the session.
+//! The setup belongs to the nodes, not to a key. If anything fails, all that was drawn is dropped with the session. Whoever
+//! fails a check that depends on it, of trees or of a confirmation, is banned all the same ([`Abort::BanAndBurn`]): trees
+//! that are wrong where a guess of Δ decides go unseen if the guess is true, so guessing must not be free.
 
 mod checks;
 mod messages;

@@ -371,6 +371,8 @@ fn fault_numbers_on_the_wire_are_unchanged() {
         (14, Fault::WrongProduct),
         (15, Fault::WrongNonce),
         (16, Fault::WrongKeyShare),
+        (17, Fault::WrongTrees),
+        (18, Fault::WrongConfirmation),
     ];
     assert_eq!(numbers.map(|(_, fault)| fault), Fault::ALL);
     for (number, fault) in numbers {

@@ -12,7 +12,7 @@ use super::super::tree::{Forest, build, puncture};
 use super::checks::{half_fits, offers_are_complete, reply_is_distinct};
 use super::messages::{Confirmation, Done, Half, Offers, Trees};
 use super::{Drawn, Draws, Task};
-use crate::abort::{Abort, Benign, Charges, Fault};
+use crate::abort::{Abort, Charges, Fault};
 use crate::codec::Wire;
 use crate::machine::{Hello, Outgoing, Round};
 use crate::transcript::oblivious::{PairConfirmation, SetupName, ZeroSeed};
@@ -171,13 +171,15 @@ impl AwaitingTrees {
             charges.unless(fits, *peer, Fault::WrongOpening, &[3]);
         }
         charges.verdict()?;
-        let (mut next, mut rejected) = (BTreeMap::new(), Vec::new());
+        // All trees are looked at before anybody is charged. No relay brings this about: the offer and the trees are signed
+        // by the peer, and what the peer has answered is our own signed reply.
+        let (mut next, mut charges) = (BTreeMap::new(), Charges::default());
         for (peer, mut half) in pairs {
             let trees = trees.get(&peer).ok_or(STRANGER)?;
             let link = task.from(round.ssid, peer);
             let keys = half.replied.keys(link, &half.theirs, &half.reply);
             let Some(punctured) = puncture(link, &half.delta, &keys, &trees.corrections) else {
-                rejected.push(peer);
+                charges.bring(peer, Fault::WrongTrees, &[]);
                 continue;
             };
             let zero = zero_seed(round.ssid, (task.me, half.half.expose()), (peer, trees.half.seed()));
@@ -188,9 +190,7 @@ impl AwaitingTrees {
             let failed = std::sync::Mutex::new(false);
             next.insert(peer, (Pair { zero, delta, punctured, leaves, failed }, messages));
         }
-        if !rejected.is_empty() {
-            return Err(Abort::Benign(Benign::PairRejected { with: rejected }));
-        }
+        charges.ban()?;
         let confirm = |(peer, (pair, messages)): (&Party, &(Pair, Vec<Hash>))| {
             Outgoing::direct(4, *peer, &confirmation(round.ssid, task.me, *peer, pair, messages))
         };
@@ -218,16 +218,13 @@ impl AwaitingConfirmations {
     pub(super) fn receive(self, round: &Round<'_>) -> Result<(AwaitingDone, Vec<Outgoing>), Abort> {
         let confirmations = round.decode::<Confirmation>()?;
         let Self { task, pairs } = self;
-        let mut rejected = Vec::new();
+        let mut charges = Charges::default();
         for (peer, (pair, messages)) in &pairs {
             let expected = confirmation(round.ssid, *peer, task.me, pair, messages);
-            if confirmations.get(peer) != Some(&expected) {
-                rejected.push(*peer);
-            }
+            let agrees = confirmations.get(peer) == Some(&expected);
+            charges.unless(agrees, *peer, Fault::WrongConfirmation, &[]);
         }
-        if !rejected.is_empty() {
-            return Err(Abort::Benign(Benign::PairRejected { with: rejected }));
-        }
+        charges.ban()?;
         let pairs = pairs.into_iter().map(|(peer, (pair, _))| (peer, Arc::new(pair))).collect();
         let name = SetupName { ssid: round.ssid, view: round.view }.digest();
         let setup = PairSetup { committee: Arc::clone(&task.context.committee), me: task.me, name, pairs };
