@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use keymoot_protocol::curve::{Curve, Secp256k1};
-use keymoot_protocol::transcript::Transcript;
-use keymoot_protocol::transcript::oblivious::Growth;
+use keymoot_protocol::transcript::oblivious::{Growth, PairSeed, SetupHedge, SetupSeed};
 use keymoot_protocol::transcript::presignature::PresignSeed;
+use keymoot_protocol::transcript::{ContextId, Hash, Transcript};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{CryptoRng, Error, RngCore, SeedableRng};
 
@@ -52,8 +52,7 @@ pub fn choices(bench: &mut Bench) -> Result<()> {
         rng.fill_bytes(&mut random);
         let seed = class.of(fixed, random);
         let setup = |party| Arc::clone(&world.setups[&party]);
-        // The first request is the one that everything grows from.
-        let mut seeding = Seeding { rng: &mut *rng, seed, requests: 2 };
+        let mut seeding = Seeding { rng: &mut *rng, seed: Some(seed) };
         let victim = world.presigner(world.victim, setup(world.victim), &mut seeding)?;
         let peer = world.presigner(world.peer, setup(world.peer), rng)?;
         Table::new(vec![victim, peer], rng)?.until(4)
@@ -82,11 +81,10 @@ fn word(growth: &mut Growth) -> u128 {
     u128::from(u64::from_le_bytes(high)) << 64 | u128::from(u64::from_le_bytes(low))
 }
 
-/// Randomness whose third request is this; of a setup, that is the seed of the choices and of the reply.
+/// Randomness whose first request is this, from which everything grows.
 struct Seeding<'a> {
     rng: &'a mut ChaCha20Rng,
-    seed: [u8; 32],
-    requests: usize,
+    seed: Option<[u8; 32]>,
 }
 
 impl RngCore for Seeding<'_> {
@@ -98,9 +96,8 @@ impl RngCore for Seeding<'_> {
     }
     fn fill_bytes(&mut self, bytes: &mut [u8]) {
         self.rng.fill_bytes(bytes);
-        self.requests += 1;
-        if self.requests == 3 {
-            bytes.copy_from_slice(&self.seed);
+        if let Some(seed) = self.seed.take() {
+            bytes.copy_from_slice(&seed);
         }
     }
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
@@ -111,15 +108,38 @@ impl RngCore for Seeding<'_> {
 
 impl CryptoRng for Seeding<'_> {}
 
-/// Δ that a pair setup draws from a seed.
-fn delta_of(seed: &[u8; 32]) -> u128 {
-    word(&mut Growth::new(seed, "setup/replies"))
+/// The name of the setups that are measured, which Δ depends on.
+const NAME: Hash = Hash::from_bytes([6; 32]);
+
+/// What the victim's identity adds to the randomness of a setup.
+struct Hedge {
+    context: Hash,
+    signature: [u8; 64],
 }
 
-/// The reply to an offer of base OTs, of which all is drawn from one seed, in round 1; the trees that are rebuilt beside
+impl Hedge {
+    fn of(world: &World) -> Self {
+        let context = ContextId(&world.setup_context()).digest();
+        let signature = world.identities[&world.victim].sign(&SetupHedge { context }.digest()).0;
+        Self { context, signature }
+    }
+
+    /// Δ that the victim draws from 32 bytes: ahead of its seed are a half and a blind.
+    fn delta_of(&self, world: &World, random: &[u8; 32]) -> u128 {
+        let seed = SetupSeed { context: self.context, random, hedge: &self.signature }.digest();
+        let (mut draws, mut seed_of_pair) = (Growth::new(seed.as_bytes(), "setup/draws"), [0; 32]);
+        draws.fill(&mut [0; 64]);
+        draws.fill(&mut seed_of_pair);
+        let (party, peer) = (world.victim, world.peer);
+        let seed = PairSeed { ssid: NAME, party, peer, seed: &seed_of_pair }.digest();
+        word(&mut Growth::new(seed.as_bytes(), "setup/replies"))
+    }
+}
+
+/// The reply to an offer of base OTs, of which all grows from 32 bytes, in round 1; the trees that are rebuilt beside
 /// the path that Δ is, in round 3.
 ///
-/// The fixed seed is the one of many that draws the Δ of least weight.
+/// The fixed bytes are those of many that draw the Δ of least weight.
 pub fn setup(bench: &mut Bench, case: &str, round: u8) -> Result<()> {
     if !bench.wants(case) {
         return Ok(());
@@ -131,22 +151,24 @@ pub fn setup(bench: &mut Bench, case: &str, round: u8) -> Result<()> {
         search.fill_bytes(&mut seed);
         seed
     });
-    let fixed = seeds.min_by_key(|seed| delta_of(seed).count_ones()).context("there are seeds")?;
-    eprintln!("{case}: the fixed choices have weight {}", delta_of(&fixed).count_ones());
+    let hedge = Hedge::of(&world);
+    let weight = |seed: &[u8; 32]| hedge.delta_of(&world, seed).count_ones();
+    let fixed = seeds.min_by_key(weight).context("there are seeds")?;
+    eprintln!("{case}: the fixed choices have weight {}", weight(&fixed));
     let prepare = |class: Class, rng: &mut ChaCha20Rng| {
         let mut random = [0; 32];
         rng.fill_bytes(&mut random);
         let seed = class.of(fixed, random);
-        let victim = world.setup(world.victim, &mut Seeding { rng: &mut *rng, seed, requests: 0 })?;
+        let victim = world.setup(world.victim, &mut Seeding { rng: &mut *rng, seed: Some(seed) })?;
         let peer = world.setup(world.peer, rng)?;
-        Table::new(vec![(world.victim, victim), (world.peer, peer)], rng)?.until(round)
+        Table::named(NAME, vec![(world.victim, victim), (world.peer, peer)])?.until(round)
     };
     bench.case(case, Expected::NoLeak, prepare, Awaiting::receive).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Seeding, choices_of, delta_of};
+    use super::{Hedge, NAME, Seeding, choices_of};
     use crate::world::{Table, World};
     use keymoot_protocol::codec::Reader;
     use keymoot_protocol::codec::Wire;
@@ -162,9 +184,9 @@ mod tests {
     fn the_seed_is_the_one_that_delta_is_drawn_from() {
         let (world, mut rng) = (World::new().unwrap(), ChaCha20Rng::seed_from_u64(3));
         let seed = [9; 32];
-        let victim = world.setup(world.victim, &mut Seeding { rng: &mut rng, seed, requests: 0 }).unwrap();
+        let victim = world.setup(world.victim, &mut Seeding { rng: &mut rng, seed: Some(seed) }).unwrap();
         let peer = world.setup(world.peer, &mut rng).unwrap();
-        let done = Table::new(vec![(world.victim, victim), (world.peer, peer)], &mut rng).unwrap();
+        let done = Table::named(NAME, vec![(world.victim, victim), (world.peer, peer)]).unwrap();
         let done = done.finish().unwrap();
         let sealed = done[0].1.seal();
         let mut reader = Reader::new(&sealed);
@@ -176,14 +198,14 @@ mod tests {
             let _ = (reader.bytes(1 << 20)?, reader.bytes(1 << 20)?);
             Ok(u128::from_le_bytes(delta))
         });
-        assert_eq!(delta.unwrap(), [delta_of(&seed)]);
+        assert_eq!(delta.unwrap(), [Hedge::of(&world).delta_of(&world, &seed)]);
     }
 
     #[test]
     fn the_choices_are_those_that_grow_from_the_seed() {
         let (world, mut rng) = (World::new().unwrap(), ChaCha20Rng::seed_from_u64(5));
         let seed = [7; 32];
-        let mut seeding = Seeding { rng: &mut rng, seed, requests: 2 };
+        let mut seeding = Seeding { rng: &mut rng, seed: Some(seed) };
         let setup = Arc::clone(&world.setups[&world.victim]);
         let victim = world.presigner(world.victim, setup, &mut seeding).unwrap();
         let theirs = Arc::clone(&world.setups[&world.peer]);

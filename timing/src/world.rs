@@ -86,8 +86,13 @@ impl World {
         Ok(vec![(self.victim, self.setup(self.victim, rng)?), (self.peer, self.setup(self.peer, rng)?)])
     }
 
+    /// What a pair setup is about.
+    pub fn setup_context(&self) -> Arc<Context> {
+        self.context(Protocol::DklsSetup, None)
+    }
+
     pub fn setup(&self, party: Party, rng: &mut (impl RngCore + CryptoRng)) -> Result<Opening<Setup>> {
-        let context = self.context(Protocol::DklsSetup, None);
+        let context = self.setup_context();
         Ok(Setup::start(context, party, Arc::clone(&self.identities[&party]), &Bans::default(), rng)?)
     }
 
@@ -194,6 +199,11 @@ impl<M: Machine> Table<M> {
     pub fn new(openings: Vec<(Party, Opening<M>)>, rng: &mut ChaCha20Rng) -> Result<Self> {
         let mut ssid = [0; 32];
         rng.fill_bytes(&mut ssid);
+        Self::named(Hash::from_bytes(ssid), openings)
+    }
+
+    /// A session of this name.
+    pub fn named(ssid: Hash, openings: Vec<(Party, Opening<M>)>) -> Result<Self> {
         let (mut waiting, mut sent) = (Vec::new(), Vec::new());
         for (party, opening) in openings {
             let (machine, hello) = opening.into_parts();
@@ -201,7 +211,7 @@ impl<M: Machine> Table<M> {
             sent.push((party, Outgoing { round: 0, to: None, body }));
             waiting.push((party, machine));
         }
-        Ok(Self { ssid: Hash::from_bytes(ssid), number: 0, waiting, sent, done: Vec::new() })
+        Ok(Self { ssid, number: 0, waiting, sent, done: Vec::new() })
     }
 
     fn bodies(&self, party: Party) -> Vec<(Party, Vec<u8>)> {

@@ -228,8 +228,9 @@ impl Presigner {
     }
 }
 
-/// Everything a signer draws grows from this: fresh randomness, its share of the key and its count of uses. So not even
-/// a generator that repeats itself, as after a snapshot, makes two batches with the same nonces.
+/// Everything a signer draws grows from this: fresh randomness, its share of the key and its count of uses. So a generator
+/// that repeats itself makes no two batches with the same nonces as long as the count does not repeat with it. It does if
+/// a snapshot sets the ledger back too: then nonces repeat.
 fn hedge(task: &Task, number: u64, rng: &mut impl CryptoRngCore) -> Zeroizing<[u8; 32]> {
     let mut random = Zeroizing::new([0u8; 32]);
     rng.fill_bytes(random.as_mut());

@@ -19,8 +19,11 @@ mod rounds;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::transcript::oblivious::{PairSeed, SetupHedge, SetupSeed};
+use crate::transcript::{ContextId, Hash, Transcript};
 use keymoot_types::{Epoch, Party, Scheme};
-use rand_core::CryptoRngCore;
+use rand_core::{CryptoRngCore, RngCore};
+use zeroize::Zeroizing;
 
 pub use self::messages::{Confirmation, Done, Half, Offers, Trees};
 pub use super::base_ot::{Element, Reply};
@@ -31,6 +34,7 @@ use self::rounds::{
 };
 use super::bans::Bans;
 use super::base_ot::Offer;
+use super::grown::Grown;
 use super::pair::PairSetup;
 use crate::abort::{Abort, Fault};
 use crate::codec::Wire;
@@ -67,8 +71,20 @@ pub(super) struct Task {
 pub(super) struct Drawn {
     pub(super) half: Half,
     pub(super) offer: Offer,
-    /// Randomness for the replies and trees, which need messages of others first.
+    /// For Δ, the reply and the trees, which need messages of others first.
     pub(super) seed: keymoot_types::Secret<[u8; 32]>,
+}
+
+impl Drawn {
+    /// What these grow from, now that the session has a name.
+    pub(super) fn seed_in(
+        &self,
+        ssid: Hash,
+        (party, peer): (Party, Party),
+    ) -> keymoot_types::Secret<[u8; 32]> {
+        let seed = PairSeed { ssid, party, peer, seed: self.seed.expose() };
+        keymoot_types::Secret::new(*seed.digest().as_bytes())
+    }
 }
 
 /// A member that cannot take part in a pair setup it was invited to.
@@ -125,15 +141,29 @@ impl Setup {
         if let Some(banned) = bans.find(&context.committee, &participants) {
             return Err(SetupError::Banned(banned));
         }
-        let peers = participants.into_iter().filter(|party| *party != me);
-        let drawn = peers.map(|peer| (peer, Drawn::new(rng))).collect();
+        let seed = hedge(&context, &identity, rng);
         let mut nonce = [0u8; 32];
-        rng.fill_bytes(&mut nonce);
+        Grown::new(&seed, "setup/hello").fill_bytes(&mut nonce);
+        let mut draws = Grown::new(&seed, "setup/draws");
+        let peers = participants.into_iter().filter(|party| *party != me);
+        let drawn = peers.map(|peer| (peer, Drawn::new(&mut draws))).collect();
         let task = Task { context: Arc::clone(&context), me };
         let machine = Self::Hellos(Box::new(AwaitingHellos { task, drawn }));
         let first = First::Say(Hello { nonce }.encode());
         Ok(Opening { machine, context, member: Some((me, identity)), first })
     }
+}
+
+/// Everything a participant draws grows from this: fresh randomness, what only its identity can make of this context, and
+/// the context, whose session id is fresh. What its pairs will hold is bound to the session's name besides ([`PairSeed`]).
+/// So neither a generator that others know nor one that repeats itself gives a pair away, as long as no session name comes
+/// twice. It would if a machine were set back to before its hello and all others said the same to it again.
+fn hedge(context: &Context, identity: &IdentityKey, rng: &mut impl CryptoRngCore) -> Zeroizing<[u8; 32]> {
+    let mut random = Zeroizing::new([0u8; 32]);
+    rng.fill_bytes(random.as_mut());
+    let context = ContextId(context).digest();
+    let hedge = Zeroizing::new(identity.sign(&SetupHedge { context }.digest()).0);
+    Zeroizing::new(*SetupSeed { context, random: &random, hedge: &hedge }.digest().as_bytes())
 }
 
 pub(super) type Draws = BTreeMap<Party, Drawn>;
@@ -189,7 +219,6 @@ fn wait<S>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::Hash;
 
     #[test]
     fn the_offers_of_the_largest_committee_fit_their_round() {
@@ -198,5 +227,53 @@ mod tests {
         let offers = Offers { to: parties.map(|to| (to, Hash::from_bytes([0; 32]), element)).collect() };
         assert_eq!(offers.to.len(), 31);
         assert!(ROUNDS.get(1).is_some_and(|round| offers.encode().len() <= round.body_max));
+    }
+
+    /// A generator that gives the same each time, as one does that others know.
+    struct Known;
+
+    impl RngCore for Known {
+        fn next_u32(&mut self) -> u32 {
+            7
+        }
+        fn next_u64(&mut self) -> u64 {
+            7
+        }
+        fn fill_bytes(&mut self, out: &mut [u8]) {
+            out.fill(7);
+        }
+        fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), rand_core::Error> {
+            out.fill(7);
+            Ok(())
+        }
+    }
+
+    impl rand_core::CryptoRng for Known {}
+
+    #[test]
+    fn d06_who_knows_the_generator_still_needs_the_identity() {
+        let context = |session| {
+            let identity = |index| IdentityKey::from_seed([index; 32]).public();
+            let threshold = keymoot_types::Threshold::new(2, 2).unwrap();
+            let members = threshold.parties().zip([identity(1), identity(2)]).collect();
+            let group = keymoot_types::GroupId::new([1; 16]);
+            Context {
+                session: keymoot_types::SessionId::new([session; 16]),
+                scheme: Scheme::Dkls23,
+                protocol: Protocol::DklsSetup,
+                committee: Arc::new(crate::context::Committee::new(group, threshold, members).unwrap()),
+                key: None,
+                epoch: Epoch::FIRST,
+                signers: None,
+                group_key: None,
+                merkle_root: None,
+                intent: None,
+                batch: None,
+            }
+        };
+        let seed = |session, key| hedge(&context(session), &IdentityKey::from_seed([key; 32]), &mut Known);
+        assert_eq!(seed(1, 1), seed(1, 1));
+        assert_ne!(seed(1, 1), seed(1, 2), "another identity");
+        assert_ne!(seed(1, 1), seed(2, 1), "another session id");
     }
 }

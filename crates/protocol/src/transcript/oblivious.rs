@@ -249,6 +249,61 @@ impl Growth {
     }
 }
 
+/// What an identity signs to hedge the randomness of a pair setup (RFC 8937). The signature is as secret as the identity:
+/// nobody sees it, and nothing else is signed in this domain.
+pub struct SetupHedge {
+    /// The digest of the context.
+    pub context: Hash,
+}
+
+impl Transcript for SetupHedge {
+    const DOMAIN: &'static str = "keymoot/dkls23/setup-hedge/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.context.write(writer);
+    }
+}
+
+/// The seed of everything that one participant draws for a pair setup.
+pub struct SetupSeed<'a> {
+    /// The digest of the context.
+    pub context: Hash,
+    /// 32 fresh uniform bytes.
+    pub random: &'a [u8; 32],
+    /// The participant's signature of [`SetupHedge`].
+    pub hedge: &'a [u8; 64],
+}
+
+impl Transcript for SetupSeed<'_> {
+    const DOMAIN: &'static str = "keymoot/dkls23/setup-seed/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.context.write(writer);
+        writer.bytes(self.random);
+        writer.bytes(self.hedge);
+    }
+}
+
+/// The seed of what one participant draws for one pair once the session has a name: Δ, what answers the offer, and trees.
+pub struct PairSeed<'a> {
+    /// The setup session.
+    pub ssid: Hash,
+    /// Who draws.
+    pub party: Party,
+    /// For the pair with whom.
+    pub peer: Party,
+    /// What was drawn for this pair before the session had a name.
+    pub seed: &'a [u8; 32],
+}
+
+impl Transcript for PairSeed<'_> {
+    const DOMAIN: &'static str = "keymoot/dkls23/pair-seed/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.ssid.write(writer);
+        writer.party(self.party);
+        writer.party(self.peer);
+        writer.bytes(self.seed);
+    }
+}
+
 /// The seed that two parties agreed on for their zero-shares.
 pub struct ZeroSeed<'a> {
     /// The setup session.

@@ -19,7 +19,7 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{GroupId, Millis, Party, Quorum};
 
 use crate::net::{Mail, Node, Order, Rogue, Seated, blamed_by, faults, honest, run};
-use crate::parties::{DEADLINE, World, party, run_all};
+use crate::parties::{DEADLINE, World, party, rng, run_all};
 
 /// A setup in which party 3 lies; the honest ones' seats come back.
 fn with_liar(
@@ -246,6 +246,44 @@ fn d05_a_guess_of_delta_in_the_trees_passes_or_is_the_last() {
     let mut bans = Bans::default();
     bans.add(world.identities[&liar].public());
     assert_eq!(guess(&mut world, &bans).err(), Some(SetupError::Banned(liar)));
+}
+
+/// The reply of party 1, whose generator is in the same state at every call, and Δ as it keeps it.
+fn replied_by_a_repeated_generator(context: &Arc<Context>, world: &World, other: u64) -> (Reply, [u8; 16]) {
+    let (mut seats, mut reply) = (BTreeMap::new(), None);
+    for (member, seed) in [(party(1), 77), (party(2), other)] {
+        let identity = Arc::clone(&world.identities[&member]);
+        let opening =
+            Setup::start(Arc::clone(context), member, identity, &Bans::default(), &mut rng(seed)).unwrap();
+        seats.insert(member, Seated::new(Some(member), Session::open(opening, DEADLINE)));
+    }
+    run_all(&mut seats, Order::First, |mail| {
+        let header = mail.header();
+        if (mail.from, header.round, header.kind) == (party(1), 2, Kind::Body) {
+            reply = Some(Reply::decode(mail.envelope().body()).unwrap());
+        }
+        vec![mail]
+    });
+    let sealed = seats.remove(&party(1)).unwrap().output.unwrap().seal();
+    // After Δ, of 16 bytes, come two forests; every string has its type and length before it.
+    let delta = sealed.len() - 2 * (512 * 32 + 9) - 16;
+    (reply.unwrap(), sealed[delta..][..16].try_into().unwrap())
+}
+
+// Of two replies whose random scalars are the same, the elements that stay the same are those not chosen: that is Δ.
+#[test]
+fn d06_two_setups_with_the_same_randomness_share_nothing() {
+    let mut world = World::new(2, 2, 523);
+    let (one, another) = (world.setup_context(), world.setup_context());
+    let runs = [(&one, 100), (&one, 101), (&another, 100)];
+    let said = runs.map(|(context, other)| replied_by_a_repeated_generator(context, &world, other));
+    let elements: Vec<_> = said.iter().flat_map(|(reply, _)| reply.0.as_flattened()).collect();
+    let distinct: BTreeSet<_> = elements.iter().map(|element| format!("{element:?}")).collect();
+    assert_eq!((elements.len(), distinct.len()), (3 * 256, 3 * 256), "no element comes again");
+    let deltas: BTreeSet<_> = said.iter().map(|(_, delta)| delta).collect();
+    assert_eq!(deltas.len(), 3, "and no Δ");
+    // The same session again is the same, bit for bit: nothing else has entered.
+    assert_eq!(replied_by_a_repeated_generator(&one, &world, 100), said[0]);
 }
 
 #[test]

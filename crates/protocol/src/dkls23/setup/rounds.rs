@@ -82,14 +82,15 @@ impl AwaitingOffers {
         let (mut pairs, mut outbox) = (BTreeMap::new(), Vec::new());
         for (peer, drawn) in drawn {
             let offer = offers.get(&peer).and_then(|offers| offers.for_party(task.me)).ok_or(STRANGER)?;
-            let mut rng = Grown::new(drawn.seed.expose(), "setup/replies");
+            let seed = drawn.seed_in(round.ssid, (task.me, peer));
+            let mut rng = Grown::new(seed.expose(), "setup/replies");
             let mut delta = Secret::new(0);
             *delta.expose_mut() = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
             // The transfer of a level yields the side beside the path.
             let choices = !*delta.expose();
             let (replied, reply) = Replied::draw(task.from(round.ssid, peer), choices, &mut rng);
             outbox.push(Outgoing::direct(2, peer, &reply));
-            let (Drawn { half, offer, seed }, theirs) = (drawn, offer.1);
+            let (Drawn { half, offer, .. }, theirs) = (drawn, offer.1);
             pairs.insert(peer, Answering { half, offer, seed, delta, replied, reply, theirs });
         }
         Ok((AwaitingReplies { task, offers, pairs }, outbox))

@@ -12,7 +12,8 @@ use keymoot_protocol::dkls23::setup::{Confirmation, Correction, Done, Element, H
 use keymoot_protocol::dkls23::sign::{Approval, Share};
 use keymoot_protocol::dkls23::{Bans, KAPPA, Ledger, Public, Tombstone, XI};
 use keymoot_protocol::transcript::oblivious::{
-    BaseOt, BaseOtKey, BaseOtMask, Domain, PairConfirmation, SetupName, ZeroSeed,
+    BaseOt, BaseOtKey, BaseOtMask, Domain, PairConfirmation, PairSeed, SetupHedge, SetupName, SetupSeed,
+    ZeroSeed,
 };
 use keymoot_protocol::transcript::presignature::{
     EcdsaIntent, EntropyCommitment, PresignSeed, PresignatureName, Rerandomiser,
@@ -167,7 +168,7 @@ fn contexts() -> [(&'static str, Hashed); 3] {
     ]
 }
 
-fn oblivious() -> [(&'static str, Hashed); 7] {
+fn oblivious() -> [(&'static str, Hashed); 10] {
     let (ssid, one, three) = (hash(0x71), party(1), party(3));
     let domain = Domain { purpose: "golden", ssid, sender: Some(three), receiver: Some(one) };
     let nobodys = Domain { purpose: "golden", ssid, sender: None, receiver: None };
@@ -179,6 +180,9 @@ fn oblivious() -> [(&'static str, Hashed); 7] {
     let reply = [[0xb6; 32], [0xb7; 32]];
     let key = BaseOtKey { place, offer: &[0xb8; 32], reply: &reply, shared: &[0xb9; 32] };
     let seed = ZeroSeed { ssid, halves: [(one, &[0xba; 32]), (three, &[0xbb; 32])] };
+    let context = hash(0xca);
+    let drawn = SetupSeed { context, random: &[0xcb; 32], hedge: &[0xcc; 64] };
+    let pair = PairSeed { ssid, party: three, peer: one, seed: &[0xcd; 32] };
     let messages = [0xbc, 0xbd, 0xbe, 0xbf].map(hash);
     let confirmation =
         PairConfirmation { ssid, from: three, to: one, seed: &[0xc0; 32], messages: &messages };
@@ -187,6 +191,9 @@ fn oblivious() -> [(&'static str, Hashed); 7] {
         ("Domain, of no direction", digest(&nobodys)),
         ("BaseOtMask", mask),
         ("BaseOtKey", digest(&key)),
+        ("SetupHedge", digest(&SetupHedge { context })),
+        ("SetupSeed", digest(&drawn)),
+        ("PairSeed", digest(&pair)),
         ("ZeroSeed", digest(&seed)),
         ("PairConfirmation", digest(&confirmation)),
         ("SetupName", digest(&SetupName { ssid, view: hash(0xc1) })),

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::encode::Bytes32;
 use super::presign::{self, Key, Presign};
-use super::session::{ALL, Bodies, Session, package};
+use super::session::{ALL, Bodies, Session, context_id, package};
 use super::setup::{self, Setup};
 use super::sign::{self, Request, Sign};
 use crate::dkls::{Member, payload, verifying_key};
@@ -103,6 +103,8 @@ pub struct Committee {
     pub world: World,
     pub seed: u64,
     pub members: BTreeMap<Party, Member>,
+    /// The signatures that hedged the setup.
+    pub hedges: BTreeMap<Party, [u8; 64]>,
     pub models: BTreeMap<u16, Setup>,
     pub setup: Both,
     /// Of the setup, by the model.
@@ -118,8 +120,16 @@ impl Committee {
         let context = world.setup_context();
         let parties = context.participants();
         let indices: Vec<u16> = parties.iter().map(|party| party.index()).collect();
-        let model =
-            |party: &Party| (party.index(), Setup::draw(party.index(), &indices, &mut rng_of(seed, *party)));
+        let id = context_id(&context);
+        let hedge = |party: &Party| {
+            let signed = world.identities[party].sign(&Hash::from_bytes(setup::hedged(&id)));
+            (*party, signed.0)
+        };
+        let hedges: BTreeMap<_, _> = parties.iter().map(hedge).collect();
+        let model = |party: &Party| {
+            let (index, hedge) = (party.index(), &hedges[party]);
+            (index, Setup::draw((index, &indices), &id, hedge, &mut rng_of(seed, *party)))
+        };
         let mut models = parties.iter().map(model).collect();
         let session = Session::run(&context, &mut models, setup::ROUNDS);
         let seat = |party: &Party| {
@@ -138,7 +148,7 @@ impl Committee {
         let members: BTreeMap<_, _> = seats.into_iter().zip(shares).map(member).collect();
         let name = setup::name(&session);
         let setup = Both::new(&context, session, heard, one_by_one(setup::ROUNDS));
-        Self { world, seed, members, models, setup, name, uses: 0 }
+        Self { world, seed, members, hedges, models, setup, name, uses: 0 }
     }
 
     fn key(&self, signer: Party) -> Key {

@@ -53,6 +53,7 @@ fn inputs(committee: &Committee) -> Entries {
     for (party, member) in &committee.members {
         let identity = committee.world.identities[party].public();
         inputs.insert(format!("identity of {party}"), hex::encode(identity.as_bytes()));
+        inputs.insert(format!("hedge of {party} in setup"), hex::encode(committee.hedges[party]));
         inputs.insert(format!("share of {party}"), hex::encode(member.share.expose().to_bytes()));
         for (protocol, seed) in [("setup", SEED), ("presigning", 10 * SEED + 1)] {
             let seed = 1_000 * seed + u64::from(party.index());

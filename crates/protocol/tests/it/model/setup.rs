@@ -39,21 +39,28 @@ struct Draws {
     half: Bytes32,
     blind: Bytes32,
     offer: Scalar,
+    seed: Bytes32,
     delta: Word,
     transfers: Vec<(Scalar, Scalar)>,
     roots: Vec<Bytes32>,
 }
 
 impl Draws {
-    fn draw(rng: &mut ChaCha20Rng) -> Self {
+    fn draw(rng: &mut Grown) -> Self {
         let (half, blind) = (rng.bytes32(), rng.bytes32());
         let (seed, offer) = (rng.bytes32(), rng.ristretto_scalar());
+        Self { half, blind, offer, seed, delta: [0; 16], transfers: vec![], roots: vec![] }
+    }
+
+    /// The rest, once the session has a name.
+    fn grow(&mut self, ssid: &Bytes32, me: u16, peer: u16) {
+        let fields = [bytes(ssid), party(me), party(peer), bytes(&self.seed)];
+        let seed = digest("keymoot/dkls23/pair-seed/v1", &fields);
         let (mut replies, mut trees) = (Grown::new(seed, "setup/replies"), Grown::new(seed, "setup/trees"));
-        let delta = replies.word();
-        let transfers =
+        self.delta = replies.word();
+        self.transfers =
             (0..KAPPA).map(|_| (replies.ristretto_scalar(), replies.ristretto_scalar())).collect();
-        let roots = (0..TREES).map(|_| trees.bytes32()).collect();
-        Self { half, blind, offer, delta, transfers, roots }
+        self.roots = (0..TREES).map(|_| trees.bytes32()).collect();
     }
 }
 
@@ -73,7 +80,10 @@ impl Model for Setup {
             |say: &mut dyn FnMut(u16) -> Vec<u8>| peers.iter().map(|peer| (*peer, say(*peer))).collect();
         match round {
             0 => vec![(ALL, bytes(&self.nonce))],
-            1 => vec![(ALL, self.offers(session))],
+            1 => {
+                self.grow(session);
+                vec![(ALL, self.offers(session))]
+            }
             2 => each(&mut |peer| self.reply(session, peer)),
             3 => each(&mut |peer| self.trees(session, peer)),
             4 => each(&mut |peer| self.confirmation(session, peer)),
@@ -86,11 +96,26 @@ impl Model for Setup {
 }
 
 impl Setup {
-    pub fn draw(me: u16, participants: &[u16], rng: &mut ChaCha20Rng) -> Self {
+    /// In a session with this context; the hedge is the identity's signature of [`hedged`].
+    pub fn draw(
+        (me, participants): (u16, &[u16]),
+        context: &Bytes32,
+        hedge: &[u8; 64],
+        rng: &mut ChaCha20Rng,
+    ) -> Self {
+        let fields = [bytes(context), bytes(&rng.bytes32()), bytes(hedge)];
+        let seed = digest("keymoot/dkls23/setup-seed/v1", &fields);
+        let (nonce, mut rng) = (Grown::new(seed, "setup/hello").bytes32(), Grown::new(seed, "setup/draws"));
         let peers = participants.iter().filter(|peer| **peer != me);
-        let draws: BTreeMap<_, _> = peers.map(|peer| (*peer, Draws::draw(rng))).collect();
-        let pairs = draws.iter().map(|(peer, draws)| (*peer, Pair { delta: draws.delta, ..Pair::default() }));
-        Self { me, pairs: pairs.collect(), draws, nonce: rng.bytes32(), chosen: BTreeMap::new() }
+        let draws = peers.map(|peer| (*peer, Draws::draw(&mut rng))).collect();
+        Self { me, pairs: BTreeMap::new(), draws, nonce, chosen: BTreeMap::new() }
+    }
+
+    fn grow(&mut self, session: &Session) {
+        for (peer, draws) in &mut self.draws {
+            draws.grow(&session.ssid(), self.me, *peer);
+            self.pairs.insert(*peer, Pair { delta: draws.delta, ..Pair::default() });
+        }
     }
 
     fn opening(to: u16, half: &Bytes32, blind: &Bytes32) -> Vec<u8> {
@@ -178,6 +203,11 @@ impl Setup {
             assert_eq!(session.body(4, *peer, self.me), expected, "an honest pair agrees");
         }
     }
+}
+
+/// What an identity signs to hedge its draws.
+pub fn hedged(context: &Bytes32) -> Bytes32 {
+    digest("keymoot/dkls23/setup-hedge/v1", &[bytes(context)])
 }
 
 /// `keymoot/commitment/v1` of round 1.
