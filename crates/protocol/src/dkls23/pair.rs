@@ -48,6 +48,8 @@ impl Pair {
         if *failed {
             return None;
         }
+        // If the check panics it has failed.
+        *failed = true;
         let outcome = check();
         *failed = outcome.is_none();
         Some(outcome.ok_or(Failed))
@@ -376,7 +378,22 @@ impl Wire for Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::Seen;
+    use super::*;
+
+    fn pair() -> Pair {
+        let forest = || Secret::new([[[9; 32]; LEAVES]; TREES]);
+        let (zero, delta, failed) = (Secret::new([7; 32]), Secret::new(8), Mutex::new(false));
+        Pair { zero, delta, punctured: forest(), leaves: forest(), failed }
+    }
+
+    #[test]
+    fn d01_a_check_that_panics_has_failed() {
+        let pair = pair();
+        assert!(matches!(pair.check(|| Some(1)), Some(Ok(1))));
+        let panics = std::panic::AssertUnwindSafe(|| pair.check(|| -> Option<()> { panic!("in a check") }));
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert!(pair.is_burnt() && pair.check(|| Some(1)).is_none(), "no further one is made");
+    }
 
     #[test]
     fn d07_counts_may_overtake_each_other_but_never_come_again() {
