@@ -16,9 +16,10 @@ pub enum Unavailable {
     /// It is not in the pool.
     #[error("there is no such presignature here")]
     Unknown,
-    /// Its time is up.
+    /// Its time is up, so it was thrown away now: the tombstone is made durable as any other. A clock that is set back does
+    /// not bring it back.
     #[error("this presignature has expired")]
-    Expired,
+    Expired(Tombstone),
 }
 
 /// One node's presignatures. The tombstones outlive them: whatever is restored from an old copy stays burnt.
@@ -64,7 +65,7 @@ impl PresignaturePool {
     /// from the other part leaves.
     ///
     /// # Errors
-    /// Burnt before, unknown or expired; an expired one stays until [`PresignaturePool::expire`].
+    /// Burnt before, unknown or expired; an expired one is gone, as with [`PresignaturePool::expire`].
     pub fn burn(
         &mut self,
         id: PresignatureId,
@@ -74,13 +75,11 @@ impl PresignaturePool {
         if self.gone.contains(&id) {
             return Err(Unavailable::Spent);
         }
-        match self.ready.get(&id) {
-            None => return Err(Unavailable::Unknown),
-            Some((_, expires)) if now >= *expires => return Err(Unavailable::Expired),
-            Some(_) => {}
-        }
-        let (presignature, _) = self.ready.remove(&id).ok_or(Unavailable::Unknown)?;
+        let (presignature, expires) = self.ready.remove(&id).ok_or(Unavailable::Unknown)?;
         self.gone.insert(id);
+        if now >= expires {
+            return Err(Unavailable::Expired(Tombstone { presignature: id, request: None }));
+        }
         Ok(presignature.burn(request))
     }
 
