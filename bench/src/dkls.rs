@@ -130,7 +130,9 @@ impl Ready {
             let identity = Arc::clone(&self.world.identities[&share.party()]);
             let (share, setup, rng) = (Arc::clone(share), Arc::clone(setup), &mut self.world.rng);
             let party = share.party();
-            openings.push((party, Presigner::start(share, setup, ticket, (session, size), identity, rng)?));
+            let (batch, bans) = ((session, size), Bans::default());
+            let opening = Presigner::start(share, setup, ticket, batch, identity, &bans, rng)?;
+            openings.push((party, opening));
         }
         Ok(openings)
     }

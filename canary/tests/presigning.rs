@@ -108,7 +108,8 @@ fn presign(nodes: &[Node], size: u16) -> Vec<Vec<Presignature>> {
         let ticket = ledger.reserve(&node.setup, &parties(), Freshness::Shared, &Bans::default()).unwrap();
         let (share, setup, party) = (Arc::clone(&node.share), Arc::clone(&node.setup), node.share.party());
         let mut rng = ChaCha20Rng::seed_from_u64(5);
-        let opening = Presigner::start(share, setup, ticket, (NAME, size), identity(party), &mut rng);
+        let (batch, bans) = ((NAME, size), Bans::default());
+        let opening = Presigner::start(share, setup, ticket, batch, identity(party), &bans, &mut rng);
         (party, opening.unwrap())
     };
     let done = drive(nodes.iter().map(start).collect());

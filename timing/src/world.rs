@@ -107,7 +107,8 @@ impl World {
         let ticket = Ledger::new(&setup).reserve(&setup, &signers, Freshness::Shared, &Bans::default())?;
         let (share, identity) = (Arc::clone(&self.shares[&party]), Arc::clone(&self.identities[&party]));
         let session = (SessionId::new([5; 16]), 1);
-        Ok((party, Presigner::start(share, setup, ticket, session, identity, rng)?))
+        let bans = Bans::default();
+        Ok((party, Presigner::start(share, setup, ticket, session, identity, &bans, rng)?))
     }
 
     /// The victim's side of the pair setup, with another Δ: the peer's trees without the leaves that this one hides.

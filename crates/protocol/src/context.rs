@@ -60,6 +60,12 @@ impl Committee {
     pub fn identity(&self, party: Party) -> Option<&IdentityPublic> {
         self.members.get(usize::from(party.index()).checked_sub(1)?)
     }
+
+    /// Which member this identity is here, if it is one. The same identity may have other indices in other committees.
+    #[must_use]
+    pub fn party(&self, identity: &IdentityPublic) -> Option<Party> {
+        self.threshold.parties().find(|party| self.identity(*party) == Some(identity))
+    }
 }
 
 impl Wire for Committee {

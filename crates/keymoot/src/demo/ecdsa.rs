@@ -235,7 +235,9 @@ impl Key for Held {
 
     fn take_away(&mut self, party: Party, audience: &mut dyn Audience) -> Result<(), Failure> {
         self.nodes.remove(&party);
-        let gone = self.nodes.values_mut().flat_map(|node| node.pool.drop_signer(party));
+        let committee = Arc::clone(&self.public.group().committee);
+        let identity = committee.identity(party).ok_or(Failure::Broken("a party has no identity"))?;
+        let gone = self.nodes.values_mut().flat_map(|node| node.pool.drop_signer(identity));
         let gone: BTreeSet<_> = gone.map(|tombstone| tombstone.presignature).collect();
         if gone.is_empty() {
             return Ok(());

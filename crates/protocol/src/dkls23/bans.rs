@@ -44,21 +44,23 @@ impl Bans {
     }
 }
 
-/// What follows from [`crate::abort::Abort::BanAndBurn`], for one culprit: the ban, the burnt pair, and the tombstones of all
-/// presignatures it has a part in. All of it is made durable before anything else happens; then every session that involves
-/// the culprit is dropped.
-pub fn ban_and_burn(
-    culprit: Party,
-    setup: &PairSetup,
-    ledger: &mut Ledger,
+/// What follows from [`crate::abort::Abort::BanAndBurn`], for one culprit: the ban of its identity, its burnt pair in every
+/// setup that it is a member of, and the tombstones of all presignatures it is a signer of, of whatever committee and key.
+/// `setups` are all that the node has. All of it is made durable before anything else happens; then every session that
+/// involves the identity is dropped.
+pub fn ban_and_burn<'a>(
+    culprit: &IdentityPublic,
+    setups: impl IntoIterator<Item = (&'a PairSetup, &'a mut Ledger)>,
     bans: &mut Bans,
     pool: &mut PresignaturePool,
 ) -> Vec<Tombstone> {
-    if let Some(identity) = setup.committee().identity(culprit) {
-        bans.add(*identity);
+    bans.add(*culprit);
+    for (setup, ledger) in setups {
+        if let Some(party) = setup.committee().party(culprit) {
+            ledger.burn(party);
+            setup.burn(party);
+        }
     }
-    ledger.burn(culprit);
-    setup.burn(culprit);
     pool.drop_signer(culprit)
 }
 

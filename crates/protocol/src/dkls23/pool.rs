@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keymoot_types::{Millis, Party};
 
 use super::presignature::{BurntPresignature, Presignature, PresignatureId, Public, Tombstone};
+use crate::identity::IdentityPublic;
 use crate::transcript::Hash;
 
 /// Why a presignature cannot be had. Nothing changed, unless it says so.
@@ -90,19 +91,20 @@ impl PresignaturePool {
 
     /// Throws away everything of one key package, because its epoch is over or the key is frozen.
     pub fn drop_key(&mut self, group_key: Hash) -> Vec<Tombstone> {
-        self.discard(|public, _| public.group_key == group_key)
+        self.discard(|one, _| one.public().group_key == group_key)
     }
 
-    /// Throws away everything that `party` is a signer of, because it is banned or its pair is burnt.
-    pub fn drop_signer(&mut self, party: Party) -> Vec<Tombstone> {
-        self.discard(|public, _| public.signers.contains(&party))
+    /// Throws away everything that `identity` is a signer of, in whatever committee and at whatever index, because it is
+    /// banned or gone.
+    pub fn drop_signer(&mut self, identity: &IdentityPublic) -> Vec<Tombstone> {
+        self.discard(|one, _| one.identities().contains(identity))
     }
 
-    fn discard(&mut self, doomed: impl Fn(&Public, Millis) -> bool) -> Vec<Tombstone> {
+    fn discard(&mut self, doomed: impl Fn(&Presignature, Millis) -> bool) -> Vec<Tombstone> {
         let ids: Vec<_> = self
             .ready
             .iter()
-            .filter(|(_, (presignature, expires))| doomed(presignature.public(), *expires))
+            .filter(|(_, (presignature, expires))| doomed(presignature, *expires))
             .map(|(id, _)| *id)
             .collect();
         let bury = |id| {

@@ -27,6 +27,7 @@ pub use self::messages::{Commit, Confirm, Hello, Open, Replies, Reply};
 use self::opening::{AwaitingExtensions, AwaitingOpenings};
 use self::rounds::{AwaitingCommits, AwaitingHellos, Draws};
 use self::stream::{AwaitingConfirmations, AwaitingReplies};
+use super::bans::Bans;
 pub use super::extension::Extension;
 use super::extension::blocks_for;
 use super::grown::Grown;
@@ -40,7 +41,7 @@ use crate::context::{Batch, Context, Protocol};
 use crate::curve::{Curve, Secp256k1};
 use crate::envelope::BODY_MAX;
 use crate::evidence::Case;
-use crate::identity::IdentityKey;
+use crate::identity::{IdentityKey, IdentityPublic};
 use crate::inbox::ROUNDS_MAX;
 use crate::key::{GroupKey, KeyShare};
 use crate::machine::{First, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel};
@@ -132,6 +133,9 @@ pub enum PresignRefused {
     /// The identity is not the one that the committee lists for the signer.
     #[error("the identity is not the one that the committee lists for {0}")]
     WrongIdentity(Party),
+    /// A signer is banned; its identity is what counts, whatever its index.
+    #[error("{0} is banned")]
+    Banned(Party),
 }
 
 /// What a batch session with this name is about.
@@ -157,13 +161,15 @@ impl Presigner {
     /// ticket stands for is durable by now.
     ///
     /// # Errors
-    /// Key, setup, ticket, signers and identity that do not fit together, or an impossible size.
+    /// Key, setup, ticket, signers and identity that do not fit together, an impossible size, or a signer that has been
+    /// banned, also since the use was counted.
     pub fn start(
         share: Arc<KeyShare<Secp256k1>>,
         setup: Arc<PairSetup>,
         ticket: Ticket,
         (session, size): (SessionId, u16),
         identity: Arc<IdentityKey>,
+        bans: &Bans,
         rng: &mut impl CryptoRngCore,
     ) -> Result<Opening<Self>, PresignRefused> {
         let (me, group) = (share.party(), share.group());
@@ -186,6 +192,9 @@ impl Presigner {
         }
         if group.committee.identity(me) != Some(&identity.public()) {
             return Err(PresignRefused::WrongIdentity(me));
+        }
+        if let Some(banned) = bans.find(&group.committee, &signers) {
+            return Err(PresignRefused::Banned(banned));
         }
         let context = Arc::new(context(group, quorum, Batch { size, setup: setup.name }, session));
         let task = Task { share, setup, signers, me, size: usize::from(size) };
@@ -213,18 +222,19 @@ impl Presigner {
         }
     }
 
-    /// Whether the run uses the pair with `peer`, and so must be dropped when that pair is burnt.
+    /// Whether this identity signs too, so that the session must be dropped when it is banned.
     #[must_use]
-    pub fn involves(&self, peer: Party) -> bool {
+    pub fn involves(&self, identity: &IdentityPublic) -> bool {
         let task = match self {
             Self::Hellos(state) => &state.task,
             Self::Commits(state) => &state.task,
             Self::Extensions(state) => &state.task,
             Self::Openings(state) => state.task(),
             Self::Replies(state) => state.task(),
-            Self::Confirmations(state) => return state.involves(peer),
+            Self::Confirmations(state) => return state.involves(identity),
         };
-        task.signers.contains(&peer)
+        let party = task.share.group().committee.party(identity);
+        party.is_some_and(|party| task.signers.contains(&party))
     }
 }
 

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::codec::{Malformed, Reader, Wire, Writer};
 use crate::curve::Secp256k1;
+use crate::identity::IdentityPublic;
 use crate::transcript::presignature::PresignatureName;
 use crate::transcript::{Hash, Transcript};
 
@@ -107,6 +108,8 @@ pub struct Presignature {
     id: PresignatureId,
     party: Party,
     public: Public,
+    /// Who the signers are, beside their indices, which mean something in one committee only.
+    identities: Vec<IdentityPublic>,
     secrets: Secrets,
 }
 
@@ -146,8 +149,13 @@ impl Wire for Tombstone {
 }
 
 impl Presignature {
-    pub(super) fn new(party: Party, public: Public, secrets: Secrets) -> Self {
-        Self { id: public.id(), party, public, secrets }
+    pub(super) fn new(
+        party: Party,
+        public: Public,
+        identities: Vec<IdentityPublic>,
+        secrets: Secrets,
+    ) -> Self {
+        Self { id: public.id(), party, public, identities, secrets }
     }
 
     /// Its name.
@@ -168,11 +176,17 @@ impl Presignature {
         &self.public
     }
 
+    /// The signers' identities, in the order of the signers.
+    #[must_use]
+    pub fn identities(&self) -> &[IdentityPublic] {
+        &self.identities
+    }
+
     /// Gives it up for one request, the digest of an order's intent. The caller makes the tombstone durable before
     /// anything derived from the rest leaves.
     #[must_use]
     pub fn burn(self, request: Hash) -> (Tombstone, BurntPresignature) {
-        let Self { id, party, public, secrets } = self;
+        let Self { id, party, public, secrets, .. } = self;
         let tombstone = Tombstone { presignature: id, request: Some(request) };
         (tombstone, BurntPresignature { request, party, public, secrets })
     }
@@ -183,6 +197,7 @@ impl Presignature {
         let mut writer = Writer::new();
         writer.party(self.party);
         self.public.write(&mut writer);
+        writer.list(self.identities.iter(), |writer, identity| writer.bytes(identity.as_bytes()));
         self.secrets.scalars.expose().iter().for_each(|scalar| writer.scalar::<Secp256k1>(scalar));
         writer.bytes(self.secrets.entropy.expose());
         writer.finish()
@@ -195,12 +210,15 @@ impl Presignature {
     pub fn unseal(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let (party, public) = (reader.party()?, Public::read(&mut reader)?);
+        let identity =
+            |reader: &mut Reader<'_>| IdentityPublic::from_bytes(reader.fixed()?).ok_or(Malformed::Point);
+        let identities = reader.list(usize::from(PARTIES_MAX), identity)?;
         let mut next = || reader.scalar::<Secp256k1>();
         let scalars = [next()?, next()?, next()?];
         let secrets = Secrets::new(scalars, reader.fixed()?);
         reader.end()?;
-        if public.signers.contains(&party) {
-            Ok(Self::new(party, public, secrets))
+        if public.signers.contains(&party) && identities.len() == public.signers.len() {
+            Ok(Self::new(party, public, identities, secrets))
         } else {
             Err(Malformed::Party)
         }

@@ -40,7 +40,7 @@ use crate::abort::{Abort, Fault};
 use crate::codec::Wire;
 use crate::context::{Context, Protocol};
 use crate::evidence::Case;
-use crate::identity::IdentityKey;
+use crate::identity::{IdentityKey, IdentityPublic};
 use crate::machine::{
     First, Hello, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel,
 };
@@ -151,6 +151,23 @@ impl Setup {
         let machine = Self::Hellos(Box::new(AwaitingHellos { task, drawn }));
         let first = First::Say(Hello { nonce }.encode());
         Ok(Opening { machine, context, member: Some((me, identity)), first })
+    }
+}
+
+impl Setup {
+    /// Whether this identity takes part too, so that the session must be dropped when it is banned.
+    #[must_use]
+    pub fn involves(&self, identity: &IdentityPublic) -> bool {
+        let task = match self {
+            Self::Hellos(state) => &state.task,
+            Self::Offers(state) => &state.task,
+            Self::Replies(state) => &state.task,
+            Self::Trees(state) => &state.task,
+            Self::Confirmations(state) => &state.task,
+            Self::Done(state) => &state.task,
+        };
+        let party = task.context.committee.party(identity);
+        party.is_some_and(|party| task.context.participants().contains(&party))
     }
 }
 

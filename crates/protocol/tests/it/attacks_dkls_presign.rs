@@ -6,16 +6,17 @@ use std::sync::Arc;
 use k256::{AffinePoint, ProjectivePoint, Scalar};
 use keymoot_protocol::abort::{Abort, Benign, Fault};
 use keymoot_protocol::codec::Wire;
+use keymoot_protocol::context::Committee;
 use keymoot_protocol::dkls23::presign::{Commit, Extension, Hello, Open, Replies};
 use keymoot_protocol::dkls23::{
-    Bans, Freshness, Ledger, Order as SignOrder, PairSetup, Presignature, PresignaturePool, Presigned,
+    Bans, Freshness, Ledger, Order as SignOrder, PresignRefused, Presignature, PresignaturePool, Presigned,
     Presigner, Unusable, ban_and_burn,
 };
 use keymoot_protocol::envelope::Kind;
 use keymoot_protocol::machine::Outgoing;
 use keymoot_protocol::session::{Refusal, Session};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Millis, Party, SessionId};
+use keymoot_types::{GroupId, Millis, Party, SessionId};
 
 use crate::dkls::{Member, payload, take_first, verifying_key};
 use crate::net::{Mail, Node, Order, Rogue, Seated, blamed_by, faults, honest, run};
@@ -188,10 +189,11 @@ fn d01_after_a_ban_there_is_no_second_attempt_and_running_sessions_are_known() {
     let member = members.get_mut(&honest_one).unwrap();
     let mut bans = Bans::default();
     for culprit in culprits {
-        bans.add(*world.committee.identity(culprit).unwrap());
+        let identity = *world.committee.identity(culprit).unwrap();
+        bans.add(identity);
         member.ledger.burn(culprit);
-        assert!(beside[&honest_one].session().unwrap().machine().involves(culprit), "must be dropped");
-        assert!(!unrelated[&honest_one].session().unwrap().machine().involves(culprit), "may go on");
+        assert!(beside[&honest_one].session().unwrap().machine().involves(&identity), "must be dropped");
+        assert!(!unrelated[&honest_one].session().unwrap().machine().involves(&identity), "may go on");
     }
     let retry = |ledger: &mut Ledger, bans: &Bans, setup| {
         ledger.reserve(setup, &signers, Freshness::Shared, bans).map(drop)
@@ -240,23 +242,68 @@ fn d01_one_failure_ends_all_batches_that_wait_for_a_check_with_the_same_secrets(
     assert_eq!(ends, ["ban", "burnt", "burnt", "burnt", "burnt", "burnt", "burnt", "burnt"]);
 }
 
-#[test]
-fn d03_a_ban_takes_the_pair_and_the_presignatures_with_it() {
-    let (mut world, mut members) = ready(2, 3, 552);
-    let signers = [party(1), party(3)];
-    let mut done = world.presign(&mut members, &signers, 3);
-    let key = members[&party(1)].share.group().digest();
-    let mut pool = PresignaturePool::default();
+/// Everything in one pool that a batch has left with party 1.
+fn pooled(done: &mut BTreeMap<Party, Presigned>, pool: &mut PresignaturePool) {
     for presignature in std::mem::take(&mut done.get_mut(&party(1)).unwrap().presignatures) {
         pool.add(presignature, Millis(1)).unwrap();
     }
-    let sealed = members[&party(1)].setup.seal();
-    let setup = PairSetup::unseal(&sealed, Arc::clone(&world.committee)).unwrap();
-    let (mut ledger, mut bans) = (members[&party(1)].ledger.clone(), Bans::default());
-    let tombstones = ban_and_burn(party(3), &setup, &mut ledger, &mut bans, &mut pool);
-    assert_eq!((tombstones.len(), pool.left(key, &signers)), (3, 0));
-    assert!(ledger.is_burnt(party(3)) && setup.peers().eq([party(2)]));
-    assert!(bans.contains(&world.identities[&party(3)].public()));
+}
+
+/// The same node as party 1 of two committees, and the same liar as party 2 of the first and party 3 of the second.
+fn two_committees() -> (World, World) {
+    let (first, mut second) = (World::new(2, 2, 552), World::new(2, 3, 553));
+    for (here, there) in [(1, 1), (2, 3)] {
+        second.identities.insert(party(there), Arc::clone(&first.identities[&party(here)]));
+    }
+    let members = second.identities.iter().map(|(party, key)| (*party, key.public())).collect();
+    let threshold = second.committee.threshold();
+    second.committee = Arc::new(Committee::new(GroupId::new([7; 16]), threshold, members).unwrap());
+    (first, second)
+}
+
+#[test]
+fn d03_a_ban_takes_the_pairs_and_presignatures_of_all_committees_and_nobody_elses() {
+    let (mut first, mut second) = two_committees();
+    let liar = first.identities[&party(2)].public();
+    let (mut here, mut there) = (first.ecdsa_members(), second.ecdsa_members());
+    let mut pool = PresignaturePool::default();
+    pooled(&mut first.presign(&mut here, &[party(1), party(2)], 1), &mut pool);
+    pooled(&mut second.presign(&mut there, &[party(1), party(2)], 2), &mut pool);
+    pooled(&mut second.presign(&mut there, &[party(1), party(3)], 3), &mut pool);
+    let setup_of = |world: &mut World| {
+        let context = world.setup_context();
+        world.setup_seats(&context).remove(&party(1)).unwrap()
+    };
+    let running = [setup_of(&mut first), setup_of(&mut second)];
+    assert!(running.iter().all(|seat| seat.session().unwrap().machine().involves(&liar)), "dropped");
+    let counted = {
+        let node = there.get_mut(&party(1)).unwrap();
+        let signers = [party(1), party(3)];
+        node.ledger.reserve(&node.setup, &signers, Freshness::Shared, &Bans::default()).unwrap()
+    };
+
+    let mut bans = Bans::default();
+    let nodes = [here.get_mut(&party(1)).unwrap(), there.get_mut(&party(1)).unwrap()];
+    let setups = nodes.into_iter().map(|node| (&*node.setup, &mut node.ledger));
+    let tombstones = ban_and_burn(&liar, setups, &mut bans, &mut pool);
+    assert!(bans.contains(&liar));
+    let (one, other) = (&here[&party(1)], &there[&party(1)]);
+    let keys = [one, other].map(|node| node.share.group().digest());
+    assert_eq!((tombstones.len(), pool.left(keys[0], &[party(1), party(2)])), (1 + 3, 0));
+    assert_eq!(pool.left(keys[1], &[party(1), party(3)]), 0, "the liar's");
+    assert_eq!(
+        pool.left(keys[1], &[party(1), party(2)]),
+        2,
+        "those of another who has the liar's index elsewhere"
+    );
+    assert!(one.ledger.is_burnt(party(2)) && one.setup.peers().next().is_none());
+    assert!(other.ledger.is_burnt(party(3)) && other.setup.peers().eq([party(2)]));
+    assert!(!other.ledger.is_burnt(party(2)));
+    // A use that was counted before opens no session any more.
+    let (share, setup) = (Arc::clone(&other.share), Arc::clone(&other.setup));
+    let (batch, identity) = ((SessionId::new([8; 16]), 1), Arc::clone(&second.identities[&party(1)]));
+    let late = Presigner::start(share, setup, counted, batch, identity, &bans, &mut second.rng);
+    assert_eq!(late.err(), Some(PresignRefused::Banned(party(3))));
 }
 
 #[test]

@@ -310,8 +310,8 @@ fn d04_nothing_that_a_relay_does_to_a_pair_setup_bans_anybody() {
                 let at = (changed.bytes.len() * step / steps + step) % changed.bytes.len();
                 changed.bytes[at] ^= 1 << (step % 8);
                 // With it what the same party has signed for another setup, and its own words to the wrong reader.
-                let old = earlier.insert(round, mail.bytes.to_vec());
-                let replayed = old.map(|bytes| Mail { bytes: bytes.into(), ..mail.clone() });
+                let old = earlier.insert(round, mail.bytes.clone());
+                let replayed = old.map(|bytes| Mail { bytes, ..mail.clone() });
                 let turned = Mail { from: party(1), to: Some(party(2)), ..mail };
                 [changed, turned].into_iter().chain(replayed).collect()
             });

@@ -327,8 +327,10 @@ fn p10_presignatures_expire_and_go_with_their_key_and_signers() {
     assert!(pool.burn(ids[2], request, SOON).is_ok());
     // A banned signer, a burnt pair.
     let mut pool = fill(&mut scene);
-    assert!(pool.drop_signer(party(2)).is_empty());
-    assert_eq!(pool.drop_signer(party(3)).len(), 4);
+    let identity = |index| *scene.world.committee.identity(party(index)).unwrap();
+    let [unrelated, banned] = [identity(2), identity(3)];
+    assert!(pool.drop_signer(&unrelated).is_empty());
+    assert_eq!(pool.drop_signer(&banned).len(), 4);
     assert_eq!(pool.burn(ids[3], request, Millis(0)).map(drop), Err(Unavailable::Spent));
     // The epoch is over, the key frozen.
     let mut pool = fill(&mut scene);

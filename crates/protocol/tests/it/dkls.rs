@@ -127,8 +127,9 @@ impl World {
             .reserve(&member.setup, signers, Freshness::Shared, &Bans::default())
             .expect("a use");
         let identity = Arc::clone(&self.identities[&member.share.party()]);
-        let (share, setup) = (Arc::clone(&member.share), Arc::clone(&member.setup));
-        Presigner::start(share, setup, ticket, session, identity, &mut self.rng).expect("a legal batch")
+        let (share, setup, bans) = (Arc::clone(&member.share), Arc::clone(&member.setup), Bans::default());
+        Presigner::start(share, setup, ticket, session, identity, &bans, &mut self.rng)
+            .expect("a legal batch")
     }
 
     /// A batch in which everybody is honest.

@@ -59,7 +59,8 @@ impl Node {
             .map_err(Failure::bug("a new pair setup cannot be used"))?;
         let (share, setup) = (Arc::clone(&self.share), Arc::clone(&pairs.setup));
         let identity = Arc::clone(&self.member.identity);
-        let opening = Presigner::start(share, setup, ticket, (session, BATCH), identity, &mut OsRng)
+        let batch = (session, BATCH);
+        let opening = Presigner::start(share, setup, ticket, batch, identity, &self.bans, &mut OsRng)
             .map_err(Failure::bug("a party cannot take part in a batch"))?;
         Ok(Running::new(Some(self.member.party), Session::open(opening, DEADLINE)))
     }

@@ -20,6 +20,7 @@ use super::messages::{Commit, Confirm, Open, Replies, Reply};
 use super::rounds::{PeerDraws, STRANGER};
 use super::{Presigned, Presigner, REPLIES, Task, WINDOW, wait};
 use crate::abort::{Abort, Benign, Charges, Fault};
+use crate::identity::IdentityPublic;
 use crate::machine::{Outgoing, Round, Step};
 use crate::transcript::Hash;
 
@@ -271,6 +272,8 @@ impl AwaitingReplies {
         let Self { stream, entropy, counts, commits, nonces, .. } = self;
         let (group, task) = (stream.task.share.group(), &stream.task);
         let group_key = group.digest();
+        let identity = |party: &Party| group.committee.identity(*party).copied();
+        let identities = task.signers.iter().map(identity).collect::<Option<Vec<_>>>().ok_or(STRANGER)?;
         let mut presignatures = Vec::with_capacity(task.size);
         let draws = stream.nonces.expose().iter().zip(stream.masks.expose()).zip(entropy.expose());
         for (number, (((own, mask), entropy), (nonce, totals))) in
@@ -298,18 +301,15 @@ impl AwaitingReplies {
                 ],
                 *entropy,
             );
-            presignatures.push(Presignature::new(task.me, public, secrets));
+            presignatures.push(Presignature::new(task.me, public, identities.clone(), secrets));
         }
-        Ok(AwaitingConfirmations {
-            signers: task.signers.clone(),
-            presigned: Presigned { presignatures, counts },
-        })
+        Ok(AwaitingConfirmations { identities, presigned: Presigned { presignatures, counts } })
     }
 }
 
 /// Awaits everybody's word that all of its checks hold.
 pub struct AwaitingConfirmations {
-    signers: Vec<Party>,
+    identities: Vec<IdentityPublic>,
     presigned: Presigned,
 }
 
@@ -318,8 +318,8 @@ impl AwaitingConfirmations {
         &self.presigned.counts
     }
 
-    pub(super) fn involves(&self, peer: Party) -> bool {
-        self.signers.contains(&peer)
+    pub(super) fn involves(&self, identity: &IdentityPublic) -> bool {
+        self.identities.contains(identity)
     }
 
     pub(super) fn receive(self, round: &Round<'_>) -> Result<Presigned, Abort> {

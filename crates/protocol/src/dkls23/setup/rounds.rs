@@ -53,7 +53,7 @@ impl AwaitingHellos {
 
 /// Awaits everybody's offers.
 pub struct AwaitingOffers {
-    task: Task,
+    pub(super) task: Task,
     drawn: Draws,
 }
 
@@ -99,7 +99,7 @@ impl AwaitingOffers {
 
 /// Awaits everybody's answer to our offers.
 pub struct AwaitingReplies {
-    task: Task,
+    pub(super) task: Task,
     offers: BTreeMap<Party, Offers>,
     pairs: BTreeMap<Party, Answering>,
 }
@@ -155,7 +155,7 @@ fn in_order(me: Party, peer: Party, ours: &[u8], theirs: &[u8]) -> [Hash; 2] {
 
 /// Awaits everybody's trees.
 pub struct AwaitingTrees {
-    task: Task,
+    pub(super) task: Task,
     offers: BTreeMap<Party, Offers>,
     pairs: BTreeMap<Party, Growing>,
     ours: BTreeMap<Party, Hash>,
@@ -211,7 +211,7 @@ fn confirmation(ssid: Hash, from: Party, to: Party, pair: &Pair, messages: &[Has
 
 /// Awaits everybody's confirmation.
 pub struct AwaitingConfirmations {
-    task: Task,
+    pub(super) task: Task,
     pairs: BTreeMap<Party, (Pair, Vec<Hash>)>,
 }
 
@@ -229,12 +229,13 @@ impl AwaitingConfirmations {
         let pairs = pairs.into_iter().map(|(peer, (pair, _))| (peer, Arc::new(pair))).collect();
         let name = SetupName { ssid: round.ssid, view: round.view }.digest();
         let setup = PairSetup { committee: Arc::clone(&task.context.committee), me: task.me, name, pairs };
-        Ok((AwaitingDone { setup }, vec![Outgoing::broadcast(5, &Done)]))
+        Ok((AwaitingDone { task, setup }, vec![Outgoing::broadcast(5, &Done)]))
     }
 }
 
 /// Awaits everybody's word that all is sound.
 pub struct AwaitingDone {
+    pub(super) task: Task,
     setup: PairSetup,
 }
 

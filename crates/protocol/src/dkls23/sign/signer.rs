@@ -17,7 +17,7 @@ use crate::abort::{Abort, Fault};
 use crate::codec::Wire;
 use crate::context::Context;
 use crate::evidence::Case;
-use crate::identity::IdentityKey;
+use crate::identity::{IdentityKey, IdentityPublic};
 use crate::machine::{First, Machine, Next, Opening, Outgoing, Round, Rounds, Step};
 
 /// Awaits everybody's approval, holding a presignature that only this session can use.
@@ -68,10 +68,11 @@ impl Signer {
 }
 
 impl Signer {
-    /// Whether `peer` signs too, so that the session must be dropped when it is banned.
+    /// Whether this identity signs too, so that the session must be dropped when it is banned.
     #[must_use]
-    pub fn involves(&self, peer: Party) -> bool {
-        self.order.quorum().contains(peer)
+    pub fn involves(&self, identity: &IdentityPublic) -> bool {
+        let party = self.order.key().group().committee.party(identity);
+        party.is_some_and(|party| self.order.quorum().contains(party))
     }
 }
 

@@ -79,6 +79,7 @@ fn d02_a_correction_for_one_row_reveals_one_choice_bit_per_attempt() {
     assert!((6..=18).contains(&passed), "a choice bit is a coin");
 
     // With the ban there is one bit more than there are passes, of choices that are thrown away, and then nothing.
+    duel.forget();
     let mut attempts = 0;
     let refused = loop {
         if let Err(refused) = duel.may_play() {
