@@ -256,6 +256,9 @@ pub enum Unusable {
     /// The ledger is that of another setup.
     #[error("the ledger belongs to another pair setup")]
     WrongLedger,
+    /// The party comes with a count of uses that was seen before or is too old.
+    #[error("{0} uses an old copy of its pair setup")]
+    Stale(Party),
     /// The count of uses is at its end.
     #[error("the pair setup has been used too often")]
     WornOut,
@@ -318,12 +321,25 @@ impl Ledger {
         Ok(Ticket { setup: setup.name, number, seen, signers: signers.to_vec() })
     }
 
-    /// Notes with which counts others have come. To be called as soon as a session knows them
-    /// ([`super::Presigner::counts`]), so that a session that dies later is not forgotten.
-    pub fn observe(&mut self, counts: &BTreeMap<Party, u64>) {
+    /// Tests and notes with which counts others have come, in one step. To be called once for each session, as soon as it
+    /// knows them ([`super::Presigner::counts`]), before anything else of it leaves. The session itself has compared them
+    /// with what was seen when its use was counted; of two that run at once with the same count, only the first passes here.
+    ///
+    /// # Errors
+    /// [`Unusable::Stale`] with the first party whose count was seen before or is too old: drop the session, as after
+    /// [`crate::abort::Benign::StalePair`]. The others' are noted even so.
+    pub fn observe(&mut self, counts: &BTreeMap<Party, u64>) -> Result<(), Unusable> {
+        let mut stale = None;
         for (party, count) in counts {
-            self.seen.entry(*party).or_default().note(*count);
+            let mut seen = self.seen.get(party).copied().unwrap_or_default();
+            if seen.admits(*count) {
+                seen.note(*count);
+                self.seen.insert(*party, seen);
+            } else {
+                stale = stale.or(Some(*party));
+            }
         }
+        stale.map_or(Ok(()), |party| Err(Unusable::Stale(party)))
     }
 
     /// Burns both directions of the pair with `peer`, for all keys.

@@ -100,7 +100,7 @@ impl Task {
 pub struct Presigned {
     /// In the order of the batch.
     pub presignatures: Vec<Presignature>,
-    /// The counts of the peers.
+    /// The counts of the peers, the same that [`Presigner::counts`] told during the run; a ledger takes them once.
     pub counts: std::collections::BTreeMap<Party, u64>,
 }
 
@@ -208,8 +208,8 @@ impl Presigner {
         Ok(Opening { machine, context, member: Some((me, identity)), first: First::Say(hello) })
     }
 
-    /// The peers' counts of uses, once their hellos are in, for [`super::Ledger::observe`]. What is noted is durable before
-    /// anything else of the session leaves.
+    /// The peers' counts of uses, once their hellos are in, for [`super::Ledger::observe`], which may end the session and is
+    /// asked once. What is noted is durable before anything else of the session leaves.
     #[must_use]
     pub const fn counts(&self) -> Option<&std::collections::BTreeMap<Party, u64>> {
         match self {

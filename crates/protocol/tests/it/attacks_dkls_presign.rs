@@ -389,6 +389,33 @@ fn d07_a_peer_that_restored_old_state_is_refused_and_not_blamed() {
 }
 
 #[test]
+fn d07_of_two_batches_at_once_with_one_count_the_second_is_stale() {
+    let (mut world, mut members) = ready(2, 2, 554);
+    let signers = [party(1), party(2)];
+    let old = members[&party(2)].ledger.clone();
+    let mut batches = Vec::new();
+    for _ in 0..2 {
+        // Rolled back, it comes with count 1 again, and both batches begin before either has heard of it.
+        members.get_mut(&party(2)).unwrap().ledger = old.clone();
+        batches.push(world.presign_seats(&mut members, &signers, 1));
+    }
+    let ledger = &mut members.get_mut(&party(1)).unwrap().ledger;
+    let mut verdicts = Vec::new();
+    for seats in &mut batches {
+        let mut hellos_only = |mail: Mail| if mail.header().round == 0 { vec![mail] } else { Vec::new() };
+        run_all(seats, Order::First, &mut hellos_only);
+        let counts = seats[&party(1)].session().unwrap().machine().counts().unwrap();
+        verdicts.push(ledger.observe(counts));
+    }
+    assert_eq!(verdicts, [Ok(()), Err(Unusable::Stale(party(2)))], "the session ends here");
+    // The peers' next counts are taken all the same, in any order.
+    let next = |count| BTreeMap::from([(party(2), count)]);
+    assert_eq!([3, 2, 3].map(|count| ledger.observe(&next(count)).is_ok()), [true, true, false]);
+    let mut restored = Ledger::decode(&ledger.encode()).unwrap();
+    assert_eq!(restored.observe(&next(2)), Err(Unusable::Stale(party(2))));
+}
+
+#[test]
 fn d08_a_split_opening_is_equivocation_and_another_one_a_wrong_opening() {
     let (mut world, mut members) = ready(3, 3, 529);
     let signers = [party(1), party(2), party(3)];

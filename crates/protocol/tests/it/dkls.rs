@@ -144,7 +144,7 @@ impl World {
         let done = seats.into_iter().map(|(party, seat)| (party, seat.output.expect("an honest batch")));
         let done: BTreeMap<_, _> = done.collect();
         for (party, presigned) in &done {
-            members.get_mut(party).expect("a signer").ledger.observe(&presigned.counts);
+            members.get_mut(party).expect("a signer").ledger.observe(&presigned.counts).expect("new counts");
         }
         done
     }

@@ -68,7 +68,10 @@ impl Node {
     /// Keeps what a batch has left with this party.
     fn keep(&mut self, presigned: Presigned, freshness: Freshness) -> Result<(), Failure> {
         let pairs = self.pairs.as_mut().ok_or(Failure::Broken("a signer has no pairs"))?;
-        pairs.ledger.observe(&presigned.counts);
+        pairs
+            .ledger
+            .observe(&presigned.counts)
+            .map_err(Failure::bug("a signer uses an old copy of a new pair setup"))?;
         if freshness == Freshness::EachBatch {
             self.pairs = None;
         }

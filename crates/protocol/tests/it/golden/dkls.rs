@@ -76,8 +76,8 @@ fn ledger() -> Ledger {
     writer.uint(1);
     (0..2).for_each(|_| writer.list(std::iter::empty::<()>(), |_, ()| ()));
     let mut ledger = Ledger::decode(writer.as_bytes()).unwrap();
-    ledger.observe(&BTreeMap::from([(party(2), 255), (party(3), 1)]));
-    ledger.observe(&BTreeMap::from([(party(2), 257)]));
+    ledger.observe(&BTreeMap::from([(party(2), 255), (party(3), 1)])).unwrap();
+    ledger.observe(&BTreeMap::from([(party(2), 257)])).unwrap();
     ledger.burn(party(3));
     ledger
 }

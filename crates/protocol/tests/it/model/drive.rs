@@ -215,7 +215,8 @@ impl Committee {
         let by_models = models.iter().map(|(party, all)| (*party, names(all))).collect();
         let mut by_machines = Names::new();
         for (party, presigned) in &machines {
-            self.members.get_mut(party).expect("a signer").ledger.observe(&presigned.counts);
+            let member = self.members.get_mut(party).expect("a signer");
+            member.ledger.observe(&presigned.counts).expect("new counts");
             let names = presigned.presignatures.iter().map(|one| *one.id().as_bytes());
             by_machines.insert(party.index(), names.collect());
         }
