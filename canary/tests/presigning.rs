@@ -163,6 +163,11 @@ fn presigning_leaves_no_secret_behind_and_keeps_its_memory_bounded() {
     assert_eq!(freed_with(&sought, || drop(presign(&nodes, 1))), none, "presigning leaves nothing behind");
     assert_eq!(freed_with(&sought, || sign(&nodes, first)), none, "signing leaves nothing behind");
     drop(sealed);
+    // A burnt pair is freed while its setup is not, and wiped before.
+    let spare = PairSetup::unseal(&nodes[0].setup.seal(), context(Protocol::DklsSetup).committee.clone());
+    let (spare, peer) = (spare.unwrap(), nodes[1].share.party());
+    assert_eq!(freed_with(&sought, || spare.burn(peer)), none, "burning leaves nothing behind");
+    assert_eq!(spare.peers().count(), 0);
 
     // Both signers, and the mail between them.
     for (size, most) in [(256, (2 * 24) << 20), (1024, (2 * 64) << 20)] {

@@ -14,7 +14,7 @@ use crate::context::Committee;
 use crate::transcript::Hash;
 
 /// What two nodes share. Secret: no `Clone`, no `Debug`, wiped on drop.
-pub(super) struct Pair {
+pub(super) struct Shared {
     /// The agreed seed of zero-shares.
     pub(super) zero: Secret<[u8; 32]>,
     /// As the extension's sender: Δ.
@@ -23,36 +23,67 @@ pub(super) struct Pair {
     pub(super) punctured: Secret<Forest>,
     /// As the extension's receiver: all leaves of our own trees.
     pub(super) leaves: Secret<Forest>,
-    /// Whether a check against these secrets has failed, in whatever session. One failure is all that the peer may learn
-    /// from, so checks take turns, and after a failure there is no further one.
-    pub(super) failed: Mutex<bool>,
+}
+
+/// One pair, in all sessions that use it. It has its secrets until it is burnt, and then nothing.
+pub(super) struct Pair {
+    /// Locked for moments only, so that nobody waits for a check who just looks or burns.
+    shared: Mutex<Option<Arc<Shared>>>,
+    /// Whose turn it is to check something against the secrets. One failure is all that the peer may learn from: it burns
+    /// the pair before the next has its turn.
+    turn: Mutex<()>,
+}
+
+/// Burns a pair when it is dropped, in a panic too, unless it is disarmed.
+struct Fuse<'a>(Option<&'a Pair>);
+
+impl Drop for Fuse<'_> {
+    fn drop(&mut self) {
+        if let Some(pair) = self.0 {
+            pair.burn();
+        }
+    }
 }
 
 impl Pair {
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn new(shared: Shared) -> Self {
+        Self { shared: Mutex::new(Some(Arc::new(shared))), turn: Mutex::new(()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Shared>>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The secrets, for one step of one session: they are wiped when the pair is burnt and all such steps are over. `None` if
+    /// it is burnt.
+    pub(super) fn shared(&self) -> Option<Arc<Shared>> {
+        self.lock().clone()
     }
 
     fn burn(&self) {
-        *self.lock() = true;
+        drop(self.lock().take());
     }
 
     fn is_burnt(&self) -> bool {
-        *self.lock()
+        self.lock().is_none()
     }
 
-    /// Runs a check whose outcome depends on our secrets, unless one has failed before. `None` if the pair is not to be
-    /// used any more; a failure ends its use before anybody else can look.
-    pub(super) fn check<T>(&self, check: impl FnOnce() -> Option<T>) -> Option<Result<T, Failed>> {
-        let mut failed = self.lock();
-        if *failed {
-            return None;
+    /// Runs a check whose outcome depends on our secrets. `None` if the pair is not to be used any more. A failure burns it
+    /// before anybody else can look, and so does a check that panics.
+    pub(super) fn check<T>(&self, check: impl FnOnce(&Shared) -> Option<T>) -> Option<Result<T, Failed>> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = self.shared()?;
+        let mut fuse = Fuse(Some(self));
+        let outcome = check(&shared);
+        if outcome.is_some() {
+            fuse.0 = None;
         }
-        // If the check panics it has failed.
-        *failed = true;
-        let outcome = check();
-        *failed = outcome.is_none();
-        Some(outcome.ok_or(Failed))
+        drop(fuse);
+        match outcome {
+            // Somebody has burnt it meanwhile.
+            Some(_) if self.is_burnt() => None,
+            outcome => Some(outcome.ok_or(Failed)),
+        }
     }
 }
 
@@ -98,8 +129,8 @@ impl PairSetup {
         self.sound().map(|(peer, _)| peer)
     }
 
-    /// Ends the use of both directions of the pair with `peer`, in running sessions too. Its secrets are wiped with this
-    /// value; what [`PairSetup::seal`] writes from now on is without them.
+    /// Ends the use of both directions of the pair with `peer`, in running sessions too. Its secrets are wiped, as soon as a
+    /// step that is using them on another thread is over; what [`PairSetup::seal`] writes from now on is without them.
     pub fn burn(&self, peer: Party) {
         if let Some(pair) = self.pairs.get(&peer) {
             pair.burn();
@@ -107,8 +138,8 @@ impl PairSetup {
     }
 
     /// The pairs that are not burnt.
-    fn sound(&self) -> impl Iterator<Item = (Party, &Pair)> {
-        self.pairs.iter().filter(|(_, pair)| !pair.is_burnt()).map(|(peer, pair)| (*peer, &**pair))
+    fn sound(&self) -> impl Iterator<Item = (Party, Arc<Shared>)> {
+        self.pairs.iter().filter_map(|(peer, pair)| Some((*peer, pair.shared()?)))
     }
 
     /// The encoding for a sealed store.
@@ -144,7 +175,7 @@ impl PairSetup {
             let zero = Secret::new(reader.fixed()?);
             let delta = Secret::new(u128::from_le_bytes(reader.fixed()?));
             let (punctured, leaves) = (read_forest(reader)?, read_forest(reader)?);
-            Ok((peer, Arc::new(Pair { zero, delta, punctured, leaves, failed: Mutex::new(false) })))
+            Ok((peer, Arc::new(Pair::new(Shared { zero, delta, punctured, leaves }))))
         })?;
         reader.end()?;
         let members = pairs.iter().map(|(peer, _)| *peer).chain([me]);
@@ -394,21 +425,45 @@ impl Wire for Ledger {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
+
     use super::*;
 
-    fn pair() -> Pair {
+    fn pair() -> (Pair, Weak<Shared>) {
         let forest = || Secret::new([[[9; 32]; LEAVES]; TREES]);
-        let (zero, delta, failed) = (Secret::new([7; 32]), Secret::new(8), Mutex::new(false));
-        Pair { zero, delta, punctured: forest(), leaves: forest(), failed }
+        let (zero, delta) = (Secret::new([7; 32]), Secret::new(8));
+        let pair = Pair::new(Shared { zero, delta, punctured: forest(), leaves: forest() });
+        let shared = Arc::downgrade(&pair.shared().unwrap());
+        (pair, shared)
     }
 
     #[test]
-    fn d01_a_check_that_panics_has_failed() {
-        let pair = pair();
-        assert!(matches!(pair.check(|| Some(1)), Some(Ok(1))));
-        let panics = std::panic::AssertUnwindSafe(|| pair.check(|| -> Option<()> { panic!("in a check") }));
-        assert!(std::panic::catch_unwind(panics).is_err());
-        assert!(pair.is_burnt() && pair.check(|| Some(1)).is_none(), "no further one is made");
+    fn d01_a_check_that_fails_or_panics_is_the_last_and_wipes_the_secrets() {
+        let (failing, secrets) = pair();
+        assert!(matches!(failing.check(|_| Some(1)), Some(Ok(1))));
+        assert!(secrets.upgrade().is_some() && !failing.is_burnt());
+        assert!(matches!(failing.check(|_| None::<()>), Some(Err(Failed))));
+        let (panicking, others) = pair();
+        let panics = || panicking.check(|_| -> Option<()> { panic!("in a check") });
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        for (pair, secrets) in [(failing, secrets), (panicking, others)] {
+            assert!(pair.is_burnt() && pair.check(|_| Some(1)).is_none(), "no further one is made");
+            assert!(secrets.upgrade().is_none(), "nobody holds them any more");
+        }
+    }
+
+    #[test]
+    fn d01_nobody_waits_for_a_check_to_look_or_to_burn() {
+        let (pair, secrets) = pair();
+        let outcome = pair.check(|shared| {
+            // Another thread would be no different.
+            assert!(!pair.is_burnt() && pair.shared().is_some());
+            pair.burn();
+            assert!(pair.is_burnt());
+            Some(*shared.delta.expose())
+        });
+        assert!(outcome.is_none(), "what was burnt meanwhile passes no check");
+        assert!(secrets.upgrade().is_none());
     }
 
     #[test]

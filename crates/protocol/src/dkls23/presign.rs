@@ -32,10 +32,10 @@ pub use super::extension::Extension;
 use super::extension::blocks_for;
 use super::grown::Grown;
 pub use super::multiply::Product;
-use super::pair::{PairSetup, Ticket};
+use super::pair::{PairSetup, Shared, Ticket};
 use super::presignature::Presignature;
 use super::{BATCH_MAX, XI};
-use crate::abort::{Abort, Fault};
+use crate::abort::{Abort, Benign, Fault};
 use crate::codec::Wire;
 use crate::context::{Batch, Context, Protocol};
 use crate::curve::{Curve, Secp256k1};
@@ -90,9 +90,20 @@ impl Task {
         self.signers.iter().copied().filter(|party| *party != self.me)
     }
 
+    /// The secrets of one pair, for the step that needs them.
+    pub(super) fn shared(&self, peer: Party) -> Result<Arc<Shared>, Abort> {
+        let pair = self.setup.pairs.get(&peer).ok_or(Abort::Bug("a pair of a counted use is missing"))?;
+        pair.shared().ok_or_else(|| burnt(vec![peer]))
+    }
+
     pub(super) const fn chunks(&self) -> usize {
         self.size.div_ceil(CHUNK)
     }
+}
+
+/// Pairs that are burnt since the session began.
+pub(super) const fn burnt(with: Vec<Party>) -> Abort {
+    Abort::Benign(Benign::BurntPair { with })
 }
 
 /// What a finished run leaves: the presignatures, and how often each peer says it has used its pair setup, for

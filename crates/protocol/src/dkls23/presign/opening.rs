@@ -16,7 +16,7 @@ use super::checks::{extension_fits, opening_fault};
 use super::messages::{Commit, Open};
 use super::rounds::{Run, STRANGER};
 use super::stream::{AwaitingReplies, Peer, Stream};
-use super::{Task, WINDOW};
+use super::{Task, WINDOW, burnt};
 use crate::abort::{Abort, Benign, Charges, Fault};
 use crate::machine::{Outgoing, Round};
 
@@ -76,18 +76,18 @@ fn expand_all(
     extensions: &BTreeMap<Party, Extension>,
 ) -> Result<BTreeMap<Party, Matrix>, Abort> {
     let blocks = blocks_for(task.size.saturating_mul(XI));
-    let (mut charges, mut expanded, mut burnt) = (Charges::default(), BTreeMap::new(), Vec::new());
+    let (mut charges, mut expanded, mut unusable) = (Charges::default(), BTreeMap::new(), Vec::new());
     for (peer, extension) in extensions {
         let pair = task.setup.pairs.get(peer).ok_or(STRANGER)?;
         let link = Link { ssid: round.ssid, sender: task.me, receiver: *peer };
-        match pair.check(|| expand(link, &pair.delta, &pair.punctured, extension, blocks)) {
+        match pair.check(|shared| expand(link, &shared.delta, &shared.punctured, extension, blocks)) {
             Some(Ok(matrix)) => drop(expanded.insert(*peer, matrix)),
             Some(Err(Failed)) => charges.bring(*peer, Fault::WrongExtension, &[]),
-            None => burnt.push(*peer),
+            None => unusable.push(*peer),
         }
     }
     charges.ban()?;
-    if burnt.is_empty() { Ok(expanded) } else { Err(Abort::Benign(Benign::BurntPair { with: burnt })) }
+    if unusable.is_empty() { Ok(expanded) } else { Err(burnt(unusable)) }
 }
 
 /// Awaits everybody's nonce points.

@@ -114,9 +114,9 @@ impl AwaitingHellos {
         let mut outbox = vec![Outgoing::broadcast(1, &commit)];
         let mut chosen = BTreeMap::new();
         for (peer, own) in &draws.peers {
-            let pair = task.setup.pairs.get(peer).ok_or(STRANGER)?;
+            let shared = task.shared(*peer)?;
             let link = Link { ssid: round.ssid, sender: *peer, receiver: task.me };
-            let (message, matrix) = choose(link, &pair.leaves, own.choices.expose());
+            let (message, matrix) = choose(link, &shared.leaves, own.choices.expose());
             outbox.push(Outgoing::direct(2, *peer, &message));
             chosen.insert(*peer, matrix);
         }
@@ -141,8 +141,7 @@ fn blinded_key(task: &Task, ssid: Hash) -> Result<Secret<Scalar>, Abort> {
     let mut key = Secret::new(factor * task.share.expose());
     let zero = Domain { purpose: "presign/zero", ssid, sender: None, receiver: None }.seeded();
     for peer in task.peers() {
-        let pair = task.setup.pairs.get(&peer).ok_or(Abort::Bug("a pair of a counted use is missing"))?;
-        let part = Secret::new(zero.keyed_scalar(pair.zero.expose()));
+        let part = Secret::new(zero.keyed_scalar(task.shared(peer)?.zero.expose()));
         // The lower of two adds what the higher takes away.
         if task.me < peer {
             *key.expose_mut() += part.expose();

@@ -18,8 +18,8 @@ use super::super::presignature::{Presignature, Public, Secrets};
 use super::checks::{chunk_of, replies_fit};
 use super::messages::{Commit, Confirm, Open, Replies, Reply};
 use super::rounds::{PeerDraws, STRANGER};
-use super::{Presigned, Presigner, REPLIES, Task, WINDOW, wait};
-use crate::abort::{Abort, Benign, Charges, Fault};
+use super::{Presigned, Presigner, REPLIES, Task, WINDOW, burnt, wait};
+use crate::abort::{Abort, Charges, Fault};
 use crate::identity::IdentityPublic;
 use crate::machine::{Outgoing, Round, Step};
 use crate::transcript::Hash;
@@ -110,6 +110,7 @@ impl Stream {
         let round = u8::try_from(REPLIES.saturating_add(chunk)).map_err(|_| STRANGER)?;
         let mut outbox = Vec::new();
         for (party, peer) in &mut self.peers {
+            let shared = peer.pair.shared().ok_or_else(|| burnt(vec![*party]))?;
             let mut replies = Vec::with_capacity(count);
             let draws = self.nonces.expose().iter().zip(self.masks.expose()).zip(peer.draws.checks.expose());
             let totals = self.totals.expose_mut().iter_mut();
@@ -117,7 +118,7 @@ impl Stream {
                 (0u64..).zip(draws.zip(totals)).skip(first).take(count)
             {
                 let inputs = zeroize::Zeroizing::new([*nonce, *self.key.expose()]);
-                let delta = &peer.pair.delta;
+                let delta = &shared.delta;
                 let (product, shares) = peer.outgoing.multiply(number, &peer.expanded, delta, &inputs, check);
                 let encoded = Secret::new(self.gadget.encoded(number, peer.draws.choices.expose()));
                 let shift = *mask - encoded.expose();
@@ -142,13 +143,13 @@ impl Stream {
         opens: &BTreeMap<Party, Open>,
     ) -> Result<(), Abort> {
         let (first, count) = chunk_of(self.task.size, chunk);
-        let (mut charges, mut burnt) = (Charges::default(), Vec::new());
+        let (mut charges, mut unusable) = (Charges::default(), Vec::new());
         for (party, replies) in all {
             let (peer, open) =
                 (self.peers.get_mut(party).ok_or(STRANGER)?, opens.get(party).ok_or(STRANGER)?);
             let pair = Arc::clone(&peer.pair);
             let mut fault = Fault::WrongProduct;
-            let outcome = pair.check(|| {
+            let outcome = pair.check(|_| {
                 let finished = peer.finish(first, open, &replies.0)?;
                 match untied(&finished, &mut peer.combiner) {
                     None => Some(finished),
@@ -159,7 +160,7 @@ impl Stream {
                 }
             });
             match outcome {
-                None => burnt.push(*party),
+                None => unusable.push(*party),
                 Some(Err(Failed)) => charges.bring(*party, fault, &[]),
                 Some(Ok(finished)) => {
                     let totals = self.totals.expose_mut().iter_mut().skip(first).take(count);
@@ -172,7 +173,7 @@ impl Stream {
             }
         }
         charges.ban()?;
-        if burnt.is_empty() { Ok(()) } else { Err(Abort::Benign(Benign::BurntPair { with: burnt })) }
+        if unusable.is_empty() { Ok(()) } else { Err(burnt(unusable)) }
     }
 }
 

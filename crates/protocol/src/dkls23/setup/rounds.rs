@@ -7,7 +7,7 @@ use keymoot_types::{Party, Secret};
 
 use super::super::base_ot::{Element, Link, Offer, Replied, Reply};
 use super::super::grown::Grown;
-use super::super::pair::{Pair, PairSetup};
+use super::super::pair::{Pair, PairSetup, Shared};
 use super::super::tree::{Forest, build, puncture};
 use super::checks::{half_fits, offers_are_complete, reply_is_distinct};
 use super::messages::{Confirmation, Done, Half, Offers, Trees};
@@ -188,11 +188,10 @@ impl AwaitingTrees {
             let ours = *ours.get(&peer).ok_or(STRANGER)?;
             half.messages.extend(if task.me < peer { [ours, theirs] } else { [theirs, ours] });
             let Growing { delta, leaves, messages, .. } = half;
-            let failed = std::sync::Mutex::new(false);
-            next.insert(peer, (Pair { zero, delta, punctured, leaves, failed }, messages));
+            next.insert(peer, (Shared { zero, delta, punctured, leaves }, messages));
         }
         charges.ban()?;
-        let confirm = |(peer, (pair, messages)): (&Party, &(Pair, Vec<Hash>))| {
+        let confirm = |(peer, (pair, messages)): (&Party, &(Shared, Vec<Hash>))| {
             Outgoing::direct(4, *peer, &confirmation(round.ssid, task.me, *peer, pair, messages))
         };
         let outbox = next.iter().map(confirm).collect();
@@ -205,14 +204,14 @@ fn zero_seed(ssid: Hash, one: (Party, &[u8; 32]), other: (Party, &[u8; 32])) -> 
     Secret::new(*ZeroSeed { ssid, halves }.digest().as_bytes())
 }
 
-fn confirmation(ssid: Hash, from: Party, to: Party, pair: &Pair, messages: &[Hash]) -> Confirmation {
+fn confirmation(ssid: Hash, from: Party, to: Party, pair: &Shared, messages: &[Hash]) -> Confirmation {
     Confirmation(PairConfirmation { ssid, from, to, seed: pair.zero.expose(), messages }.digest())
 }
 
 /// Awaits everybody's confirmation.
 pub struct AwaitingConfirmations {
     pub(super) task: Task,
-    pairs: BTreeMap<Party, (Pair, Vec<Hash>)>,
+    pairs: BTreeMap<Party, (Shared, Vec<Hash>)>,
 }
 
 impl AwaitingConfirmations {
@@ -226,7 +225,7 @@ impl AwaitingConfirmations {
             charges.unless(agrees, *peer, Fault::WrongConfirmation, &[]);
         }
         charges.ban()?;
-        let pairs = pairs.into_iter().map(|(peer, (pair, _))| (peer, Arc::new(pair))).collect();
+        let pairs = pairs.into_iter().map(|(peer, (pair, _))| (peer, Arc::new(Pair::new(pair)))).collect();
         let name = SetupName { ssid: round.ssid, view: round.view }.digest();
         let setup = PairSetup { committee: Arc::clone(&task.context.committee), me: task.me, name, pairs };
         Ok((AwaitingDone { task, setup }, vec![Outgoing::broadcast(5, &Done)]))
