@@ -49,7 +49,8 @@ pub enum Benign {
         /// With whom.
         with: Vec<Party>,
     },
-    /// The key shares that were used do not add up to the key. Whose is wrong cannot be told.
+    /// The key shares that were used do not add up to the key. Of two signers it is the other's that is wrong; of more, it
+    /// cannot be told whose. Nothing shows it to others.
     ForeignSum,
     /// The signature shares do not add up to a signature. Which one is wrong cannot be told; the presignature is
     /// spent all the same.
