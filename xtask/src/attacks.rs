@@ -17,7 +17,7 @@ use table::Table;
 const TABLE: &str = "crates/protocol/spec/attacks.md";
 
 /// The packages whose tests may bear a row.
-const PACKAGES: [&str; 1] = ["keymoot-protocol"];
+const PACKAGES: [&str; 2] = ["keymoot-protocol", "keymoot-engine"];
 
 /// Runs the tests of those packages, then checks the table.
 pub fn attacks(workspace: &Workspace) -> Result<()> {

@@ -26,6 +26,8 @@ pub enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
     },
+    /// Simulate whole clusters, each from a seed, and look for broken promises
+    Sim(SimArguments),
     /// Check that every covered row of the attack table has a passing test
     Attacks,
     /// Run the fuzz targets
@@ -61,6 +63,35 @@ pub struct FuzzArguments {
     /// Time per target
     #[arg(long)]
     pub seconds: Option<u64>,
+}
+
+/// What to simulate. What is not given is for the simulator to choose.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SimArguments {
+    /// How many seeds
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<u64>,
+    /// The first seed
+    #[arg(long, value_name = "SEED", conflicts_with = "random")]
+    pub start: Option<u64>,
+    /// Real cryptography instead of the model
+    #[arg(long)]
+    pub real: bool,
+    /// So many nodes in every cluster
+    #[arg(long, value_name = "K")]
+    pub nodes: Option<u16>,
+    /// Plant each known bug, and see whether it is found
+    #[arg(long, conflicts_with = "bug")]
+    pub planted: bool,
+    /// Plant this one in every cluster
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// This one seed, with a line for each event
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "start", "random", "planted"])]
+    pub replay: Option<u64>,
+    /// Draw the first seed, and say which it is
+    #[arg(long)]
+    pub random: bool,
 }
 
 #[cfg(test)]
@@ -104,7 +135,8 @@ mod tests {
 
     #[test]
     fn chores_that_do_not_exist_are_refused() {
-        for words in [&["xtask"][..], &["xtask", "tets"], &["xtask", "fuzz", "--second", "2"]] {
+        let both = ["xtask", "sim", "--random", "--start", "1"];
+        for words in [&["xtask"][..], &["xtask", "tets"], &["xtask", "fuzz", "--second", "2"], &both] {
             assert!(Arguments::try_parse_from(words).is_err(), "{words:?}");
         }
     }

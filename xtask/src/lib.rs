@@ -13,6 +13,7 @@ pub mod fuzz;
 pub mod layers;
 pub mod libtest;
 pub mod modules;
+pub mod sim;
 pub mod source;
 pub mod suite;
 pub mod tally;

@@ -3,6 +3,8 @@
 //! Values are read as text here and judged by [`crate::demo::Plan`], so that every bad one gets the same single
 //! line with a code; what clap refuses by itself (options that do not exist) is worded by clap.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
@@ -11,6 +13,14 @@ Exit codes:
   2   the command line makes no sense; nothing was started
   70  a defect of keymoot: a run ended early or a signature did not verify
   74  this machine gave no randomness or took no output";
+
+const DEBUG_EXIT_CODES: &str = "\
+Exit codes:
+  0   done; the run is the one in the file
+  1   the run comes out differently than the file says
+  2   the command line or the file makes no sense
+  70  a defect of keymoot
+  74  this machine took no output";
 
 /// Threshold signing: several parties hold one key together, and nobody ever holds all of it.
 #[derive(Parser)]
@@ -23,6 +33,41 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     Demo(DemoArgs),
+    /// Tools for whoever looks for a cause.
+    #[command(subcommand)]
+    Debug(DebugCommand),
+}
+
+#[derive(Subcommand)]
+pub enum DebugCommand {
+    Replay(ReplayArgs),
+}
+
+/// Run a simulated run again, from the file that the simulator has left.
+///
+/// Without options: to its end, with its last 40 events. Events are numbered from 1; a state is that after the event.
+#[derive(Args)]
+#[command(after_help = DEBUG_EXIT_CODES)]
+pub struct ReplayArgs {
+    /// The file, as in target/sim/run-7.json.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Stop after this event (120), or before anything later than this virtual time (500ms).
+    #[arg(long, value_name = "EVENT|TIMEms")]
+    pub until: Option<String>,
+
+    /// Print these events, both ends included.
+    #[arg(long, value_name = "FROM..TO")]
+    pub step: Option<String>,
+
+    /// Print the state of node-1, coordinator-0, client-0 or so, or of the network, where the run stops.
+    #[arg(long, value_name = "WHO")]
+    pub show: Option<String>,
+
+    /// Print what changes in the state of --show between two events.
+    #[arg(long, value_name = "FROM..TO", requires = "show")]
+    pub diff: Option<String>,
 }
 
 /// Generate keys, sign, lose parties and be refused: everything in this process, nothing stored.

@@ -1,6 +1,6 @@
 //! How the binary fails: one code for each cause, one exit code for each kind of cause.
 //!
-//! Codes are for ever: E2xxx the request, E7xxx keymoot itself, E74xx the machine it runs on. A request that is
+//! Codes are for ever: E2xxx the request (E22xx a run to be replayed), E7xxx keymoot itself, E74xx the machine it runs on. A request that is
 //! refused for good reasons ([`NOT_ENOUGH_SIGNERS`]) is an answer and not a failure of the program.
 
 use std::error::Error;
@@ -31,6 +31,48 @@ pub enum Failure {
     /// No such scheme.
     #[error("{0}, or all of them with `all`")]
     Scheme(keymoot_types::UnknownScheme),
+    /// No such value.
+    #[error("`{option}` takes {takes}, not `{given}`")]
+    Option {
+        /// As typed.
+        option: &'static str,
+        /// In words.
+        takes: &'static str,
+        /// As typed, with control characters escaped.
+        given: String,
+    },
+    /// Nobody of that name.
+    #[error(transparent)]
+    Nobody(keymoot_sim::world::show::Nobody),
+    /// A file that is not there, or that we may not read.
+    #[error("the run in `{path}` cannot be read")]
+    Unreadable {
+        /// As typed.
+        path: String,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// A file that holds something else.
+    #[error("`{path}` cannot be replayed")]
+    BadRun {
+        /// As typed.
+        path: String,
+        /// Why.
+        #[source]
+        cause: keymoot_sim::replay::BadRun,
+    },
+    /// A run of a kind that this program cannot repeat.
+    #[error("the run cannot be replayed")]
+    NoStage(#[source] keymoot_sim::replay::NoStage),
+    /// A run that is another one by now.
+    #[error("the run comes out differently than the file says: then {then}; now {now}")]
+    Drifted {
+        /// What the file says.
+        then: String,
+        /// What happens.
+        now: String,
+    },
     /// A session that had every reason to succeed did not.
     #[error("{what} ended without a result at {who}")]
     Aborted {
@@ -103,7 +145,15 @@ impl Failure {
     /// The code that people search for.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Threshold(_) | Self::Number { .. } | Self::Scheme(_) => "E2001",
+            Self::Threshold(_)
+            | Self::Number { .. }
+            | Self::Scheme(_)
+            | Self::Option { .. }
+            | Self::Nobody(_) => "E2001",
+            Self::Unreadable { .. } => "E2201",
+            Self::BadRun { .. } => "E2202",
+            Self::NoStage(_) => "E2203",
+            Self::Drifted { .. } => "E2204",
             Self::Aborted { .. } | Self::Dropped { .. } => "E7001",
             Self::Unverified { .. } => "E7002",
             Self::Broken(_) | Self::Bug { .. } => "E7003",
@@ -115,7 +165,15 @@ impl Failure {
     /// The exit code that programs look at, as `--help` documents it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Threshold(_) | Self::Number { .. } | Self::Scheme(_) => 2,
+            Self::Threshold(_)
+            | Self::Number { .. }
+            | Self::Scheme(_)
+            | Self::Option { .. }
+            | Self::Nobody(_)
+            | Self::Unreadable { .. }
+            | Self::BadRun { .. }
+            | Self::NoStage(_) => 2,
+            Self::Drifted { .. } => 1,
             Self::Aborted { .. }
             | Self::Dropped { .. }
             | Self::Unverified { .. }
@@ -131,7 +189,26 @@ impl Failure {
         matches!(self, Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Says what happened: one line, and one more if it was our fault.
+    /// What to do, where it does not follow from what happened.
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            _ if self.exit_code() == 70 => {
+                Some("this is a defect of keymoot and not of what you typed; please report it")
+            }
+            Self::Unreadable { .. } | Self::BadRun { .. } => {
+                Some("`cargo xtask sim` leaves a file for each run that breaks a promise, and names it")
+            }
+            Self::NoStage(_) => {
+                Some("run the seed again with `cargo xtask sim --real --seeds 1 --start SEED`")
+            }
+            Self::Drifted { .. } => {
+                Some("the code has changed since the file was written; the build that wrote it replays it")
+            }
+            _ => None,
+        }
+    }
+
+    /// Says what happened: one line, and one more if there is something to be done.
     pub fn report(&self, out: &mut impl Write) -> io::Result<()> {
         if self.is_reader_gone() {
             return Ok(());
@@ -143,8 +220,8 @@ impl Failure {
             cause = error.source();
         }
         writeln!(out)?;
-        if self.exit_code() == 70 {
-            writeln!(out, "  = this is a defect of keymoot and not of what you typed; please report it")?;
+        if let Some(advice) = self.advice() {
+            writeln!(out, "  = {advice}")?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The `keymoot` binary: arguments in, exit code out.
 
 mod cli;
+mod debug;
 mod demo;
 mod failure;
 
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, DemoArgs};
+use cli::{Cli, Command, DebugCommand, DemoArgs};
 use demo::{Document, Ink, Plan, Text};
 use failure::Failure;
 
@@ -24,6 +25,10 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Demo(args) => demo(&args),
+        Command::Debug(DebugCommand::Replay(args)) => {
+            let mut stdout = io::stdout().lock();
+            debug::replay(&args, &mut stdout).and_then(|()| stdout.flush().map_err(Failure::Output))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use keymoot_types::{Epoch, Party, Scheme, Secret};
 use rand_core::CryptoRngCore;
+use zeroize::Zeroizing;
 
 use crate::abort::{Abort, Fault};
 use crate::codec::Wire;
@@ -26,9 +27,10 @@ use crate::context::{Context, Protocol};
 use crate::curve::Curve;
 use crate::evidence::Case;
 use crate::identity::IdentityKey;
-use crate::key::{GroupKey, KeyShare};
+use crate::key::{GroupKey, KeyShare, seal};
 use crate::machine::{First, Hello, Machine, Next, Opening as Start, Round, RoundSpec, Rounds, Step, Travel};
 use crate::proof::Prover;
+use crate::transcript::Hash;
 use crate::vss::Polynomial;
 
 pub use messages::{Certify, Commit, Opening, Proofs, Share};
@@ -141,6 +143,19 @@ impl<C: Curve> Dkg<C> {
                 None
             }
         }
+    }
+}
+
+impl<C: Curve> Dkg<C> {
+    /// The same for a sealed store: the digest that our signature covers, and the share as [`KeyShare::seal`] writes it.
+    /// [`KeyShare::unseal`] makes it whole with the certified key, whoever that comes from.
+    #[must_use]
+    pub fn seal_pending(&self) -> Option<(Hash, Zeroizing<Vec<u8>>)> {
+        let Self::Certificate(state) = self else { return None };
+        let (key, secret) = state.pending();
+        let package = key.digest();
+        let sealed = seal::<C>(state.party(), key.scheme, &package, secret);
+        Some((package, sealed))
     }
 }
 

@@ -48,6 +48,14 @@ impl IdentityKey {
     pub fn sign(&self, digest: &Hash) -> IdentitySignature {
         IdentitySignature(self.key.sign(digest.as_bytes()).to_bytes())
     }
+
+    /// Signs a text as it is, for formats of others that leave no room for a transcript.
+    ///
+    /// `None` for 32 bytes or less: no signature of a text may ever be one of a digest.
+    #[must_use]
+    pub fn sign_text(&self, text: &str) -> Option<IdentitySignature> {
+        is_long(text).then(|| IdentitySignature(self.key.sign(text.as_bytes()).to_bytes()))
+    }
 }
 
 impl IdentityPublic {
@@ -68,10 +76,23 @@ impl IdentityPublic {
     /// Whether this identity signed `digest`.
     #[must_use]
     pub fn verifies(&self, digest: &Hash, signature: &IdentitySignature) -> bool {
-        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        VerifyingKey::from_bytes(&self.0)
-            .is_ok_and(|key| key.verify_strict(digest.as_bytes(), &signature).is_ok())
+        self.verifies_bytes(digest.as_bytes(), signature)
     }
+
+    /// Whether this identity signed `text`; never true of a text that could be a digest.
+    #[must_use]
+    pub fn verifies_text(&self, text: &str, signature: &IdentitySignature) -> bool {
+        is_long(text) && self.verifies_bytes(text.as_bytes(), signature)
+    }
+
+    fn verifies_bytes(&self, message: &[u8], signature: &IdentitySignature) -> bool {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+}
+
+const fn is_long(text: &str) -> bool {
+    text.len() > 32
 }
 
 impl std::fmt::Debug for IdentityPublic {
@@ -84,5 +105,22 @@ impl std::fmt::Debug for IdentityPublic {
 impl std::fmt::Debug for IdentitySignature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("signature")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::IdentityKey;
+    use crate::transcript::Hash;
+
+    #[test]
+    fn a_text_that_could_be_a_digest_is_neither_signed_nor_verified() {
+        let key = IdentityKey::from_seed([7; 32]);
+        let (short, long) = ("a".repeat(32), "a".repeat(33));
+        assert!(key.sign_text(&short).is_none());
+        assert!(key.public().verifies_text(&long, &key.sign_text(&long).unwrap()));
+        let of_digest = key.sign(&Hash::from_bytes([b'a'; 32]));
+        assert!(!key.public().verifies_text(&short, &of_digest), "a digest passed for a text");
+        assert!(!key.public().verifies_text(&long, &of_digest));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keymoot_types::{Epoch, KeyId, PARTIES_MAX, Party, Scheme, Secret};
+use zeroize::Zeroizing;
 
 use crate::codec::{Malformed, Reader, Wire, Writer};
 use crate::context::Committee;
@@ -208,6 +209,23 @@ impl<C: Curve> KeyShare<C> {
         }
     }
 
+    /// The encoding for a sealed store: whose share of which key package it is, without the key and its certificate.
+    #[must_use]
+    pub fn seal(&self) -> Zeroizing<Vec<u8>> {
+        seal::<C>(self.party, self.group.scheme, &self.group.digest(), &self.secret)
+    }
+
+    /// Puts what [`KeyShare::seal`] or [`crate::dkg::Dkg::seal_pending`] wrote beside its key.
+    ///
+    /// # Errors
+    /// Anything else, or as [`KeyShare::new`].
+    pub fn unseal(bytes: &[u8], group: Arc<GroupKey<C>>) -> Result<Self, ForeignShare> {
+        let mut reader = Reader::new(bytes);
+        let (party, expected, secret) =
+            read_sealed::<C>(&mut reader, group.scheme).map_err(|_| ForeignShare)?;
+        Self::new(party, secret, group, &expected)
+    }
+
     /// Whose share it is.
     #[must_use]
     pub const fn party(&self) -> Party {
@@ -225,4 +243,30 @@ impl<C: Curve> KeyShare<C> {
     pub fn expose(&self) -> &C::Scalar {
         self.secret.expose()
     }
+}
+
+/// A share for a sealed store; the digest stands for the key, which is public and may still lack its certificate.
+pub(crate) fn seal<C: Curve>(
+    party: Party,
+    scheme: Scheme,
+    package: &Hash,
+    secret: &Secret<C::Scalar>,
+) -> Zeroizing<Vec<u8>> {
+    let mut writer = Writer::new();
+    writer.text(scheme.name());
+    writer.party(party);
+    package.write(&mut writer);
+    writer.scalar::<C>(secret.expose());
+    writer.finish()
+}
+
+fn read_sealed<C: Curve>(
+    reader: &mut Reader<'_>,
+    scheme: Scheme,
+) -> Result<(Party, Hash, Secret<C::Scalar>), Malformed> {
+    if reader.text()? != scheme.name() {
+        return Err(Malformed::Choice);
+    }
+    let sealed = (reader.party()?, Hash::read(reader)?, Secret::new(reader.scalar::<C>()?));
+    reader.end().map(|()| sealed)
 }

@@ -20,6 +20,7 @@
 )]
 
 pub mod abort;
+pub mod any;
 pub mod codec;
 pub mod context;
 pub mod curve;

@@ -7,7 +7,7 @@
 
 mod desk;
 
-use keymoot_types::Millis;
+use keymoot_types::{Millis, Party};
 
 use crate::abort::{Abort, Benign};
 use crate::codec::Malformed;
@@ -134,6 +134,12 @@ impl<M: Machine> Session<M> {
             return Ok(self);
         }
         Err(Abort::Benign(Benign::TimedOut { missing: self.desk.missing() }))
+    }
+
+    /// Whose mail of the current round is missing, in increasing order.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Party> {
+        self.desk.missing()
     }
 
     /// The machine, which awaits the current round.

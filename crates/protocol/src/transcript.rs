@@ -2,9 +2,10 @@
 //!
 //! A transcript is its domain tag and its fields in the injective encoding of [`crate::codec`]. Digests are
 //! SHA-256 of that; challenges are SHA-512 of it, reduced from 512 bits, so that their bias is negligible.
-//! Formats that others define (BIP-32, BIP-341, hash160) live in [`bitcoin`].
+//! Formats that others define live in [`bitcoin`] (BIP-32, BIP-341, hash160) and in [`log`] (RFC 6962, signed notes).
 
 pub mod bitcoin;
+pub mod log;
 pub mod oblivious;
 pub mod payload;
 pub mod presignature;
@@ -316,5 +317,21 @@ impl Transcript for NonceName<'_> {
         writer.bytes(self.member.as_bytes());
         self.group_key.write(writer);
         writer.bytes(self.commitments);
+    }
+}
+
+/// What a node or coordinator states outside of any protocol session, with its identity's signature beneath.
+pub struct Statement<'a> {
+    /// What kind of statement, and in which version; no two kinds share it.
+    pub domain: &'a str,
+    /// The encoded statement.
+    pub bytes: &'a [u8],
+}
+
+impl Transcript for Statement<'_> {
+    const DOMAIN: &'static str = "keymoot/statement/v1";
+    fn fields(&self, writer: &mut Writer) {
+        writer.text(self.domain);
+        writer.bytes(self.bytes);
     }
 }

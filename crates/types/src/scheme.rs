@@ -37,6 +37,15 @@ impl Scheme {
         }
     }
 
+    /// Whether its signatures are made with presignatures, which are for exactly as many signers as are needed.
+    #[must_use]
+    pub const fn presigns(self) -> bool {
+        match self {
+            Self::FrostEd25519 | Self::FrostTaproot => false,
+            Self::Dkls23 => true,
+        }
+    }
+
     /// The curve the keys of this scheme live on.
     #[must_use]
     pub const fn curve(self) -> CurveName {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::{must_print, run};
 
 /// The pages at the root and all below these folders.
-const FOLDERS: [&str; 2] = ["docs", "crates/protocol/spec"];
+const FOLDERS: [&str; 3] = ["docs", "crates/protocol/spec", "crates/engine/spec"];
 const SHELLS: [&str; 4] = ["sh", "bash", "shell", "console"];
 
 /// One command line, and where it is written.
@@ -81,6 +81,16 @@ fn every_command_that_the_docs_show_runs() {
         }
     }
     assert!(runs > 0, "no command was found in the docs: is the scanner broken?");
+}
+
+#[test]
+fn the_guide_lists_the_bugs_that_can_be_planted() {
+    let guide = fs::read_to_string(root().join("docs/guide/simulator.md")).expect("there is a guide");
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let names = rows.map(|(name, _)| name).filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase()));
+    let listed: Vec<&str> = names.collect();
+    let known: Vec<String> = keymoot_sim::Bug::ALL.iter().map(|bug| format!("{bug:?}")).collect();
+    assert_eq!(listed, known);
 }
 
 /// A line without what differs from run to run: numbers, and whatever is as long as a key.

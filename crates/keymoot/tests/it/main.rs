@@ -3,6 +3,7 @@
 mod bad_input;
 mod docs;
 mod document;
+mod replay;
 mod schema;
 mod transcript;
 

@@ -182,6 +182,10 @@ impl<C: Curve> AwaitingCertificate<C> {
         (&self.key, &self.secret)
     }
 
+    pub(super) const fn party(&self) -> Party {
+        self.setup.me
+    }
+
     pub(super) fn receive(self, round: &Round<'_>) -> Result<KeyShare<C>, Abort> {
         let signatures = round.decode::<Certify>()?;
         let Self { setup, mut key, secret } = self;

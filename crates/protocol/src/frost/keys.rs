@@ -84,6 +84,12 @@ impl<S: Suite> VerifyingKey<S> {
     pub const fn output_key(&self) -> &[u8; 32] {
         &self.output
     }
+
+    /// Whether these 64 bytes are a signature of the message under this key.
+    #[must_use]
+    pub fn is_signature(&self, message: &[u8], signature: &[u8]) -> bool {
+        signature.try_into().is_ok_and(|signature| S::is_signature(&self.output, message, signature))
+    }
 }
 
 /// One member's share at one path. Secret: no `Clone`, no `Debug`; the library wipes it on drop.

@@ -15,7 +15,7 @@ use crate::context::{Context, Protocol};
 use crate::derive::DeriveError;
 use crate::key::CertificateError;
 use crate::record::Broadcasts;
-use crate::transcript::{Intent, Transcript};
+use crate::transcript::{Hash, Intent, Transcript};
 
 /// Why a signer refuses. Nothing was signed, and no nonce was used for a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,16 +119,22 @@ impl<S: Suite> Order<S> {
         &self.message
     }
 
+    /// The digest of what is signed where: message, path, epoch and output key.
+    #[must_use]
+    pub fn intent(&self) -> Hash {
+        let intent = Intent {
+            message: &self.message,
+            path: self.key.path(),
+            epoch: self.key.group().epoch,
+            output_key: self.key.output_key(),
+        };
+        intent.digest()
+    }
+
     /// What a session with this name is about. Key, epoch, committee, signers, path, output key and message are all in it.
     #[must_use]
     pub fn context(&self, session: SessionId) -> Context {
         let group = self.key.group();
-        let intent = Intent {
-            message: &self.message,
-            path: self.key.path(),
-            epoch: group.epoch,
-            output_key: self.key.output_key(),
-        };
         Context {
             session,
             scheme: S::SCHEME,
@@ -140,7 +146,7 @@ impl<S: Suite> Order<S> {
             signers: Some(self.quorum.clone()),
             group_key: Some(self.key.digest()),
             merkle_root: group.merkle_root,
-            intent: Some(intent.digest()),
+            intent: Some(self.intent()),
         }
     }
 

@@ -17,6 +17,9 @@ pub trait Suite: Curve {
     /// Whether these bytes may be signed as they are.
     fn accepts(message: &[u8]) -> bool;
 
+    /// Whether this is a signature of the message under the output key, as those who rely on it check.
+    fn is_signature(output_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool;
+
     /// The share that signs under the output key, from the share of the key itself.
     fn to_output_share(package: KeyPackage<Self::Zf>, merkle_root: Option<&[u8; 32]>)
     -> KeyPackage<Self::Zf>;
@@ -34,6 +37,13 @@ impl Suite for Ed25519 {
 
     fn accepts(_: &[u8]) -> bool {
         true
+    }
+
+    /// RFC 8032, strictly: no key of small order, no malleable signature.
+    fn is_signature(output_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = ed25519_dalek::Signature::from_bytes(signature);
+        ed25519_dalek::VerifyingKey::from_bytes(output_key)
+            .is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
     }
 
     fn to_output_share(package: KeyPackage<Self::Zf>, _: Option<&[u8; 32]>) -> KeyPackage<Self::Zf> {
@@ -55,6 +65,14 @@ impl Suite for Secp256k1 {
     /// BIP-341 signs 32-byte digests and nothing else.
     fn accepts(message: &[u8]) -> bool {
         message.len() == 32
+    }
+
+    /// BIP-340, by the code that verifies on the chain.
+    fn is_signature(output_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = secp256k1::schnorr::Signature::from_byte_array(*signature);
+        secp256k1::XOnlyPublicKey::from_byte_array(*output_key).is_ok_and(|key| {
+            Self::accepts(message) && secp256k1::SECP256K1.verify_schnorr(&signature, message, &key).is_ok()
+        })
     }
 
     fn to_output_share(

@@ -25,6 +25,12 @@ impl PayloadHash {
         }
     }
 
+    /// The one of this name.
+    #[must_use]
+    pub fn parse(label: &str) -> Option<Self> {
+        [Self::Sha256, Self::Sha256d, Self::Keccak256].into_iter().find(|hash| hash.label() == label)
+    }
+
     /// The digest of a payload.
     #[must_use]
     pub fn of(self, payload: &[u8]) -> [u8; 32] {

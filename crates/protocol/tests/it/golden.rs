@@ -26,7 +26,7 @@ use keymoot_protocol::key::GroupKey;
 use keymoot_protocol::machine::Hello;
 use keymoot_protocol::transcript::{
     Body, Commitment, ContextId, Hash, Intent, Joint, NonceName, Ready, SchnorrChallenge, Signed, Ssid,
-    Transcript, View, payload::PayloadHash,
+    Statement, Transcript, View, payload::PayloadHash,
 };
 use keymoot_protocol::vss;
 use keymoot_types::{Epoch, GroupId, KeyId, Party, Path, Quorum, Scheme, Secret, SessionId, Threshold};
@@ -259,6 +259,7 @@ fn transcripts() -> BTreeMap<String, Hashed> {
         ("Ready, secp256k1", digest(&Ready(&group_key::<Secp256k1>(Some([0x25; 32]))))),
         ("Intent", digest(&intent)),
         ("Intent, key itself", digest(&Intent { path: &Path::root(), epoch: Epoch::FIRST, ..intent })),
+        ("Statement", digest(&Statement { domain: "golden", bytes: b"statement" })),
         ("NonceName", digest(&NonceName { member, group_key: hash(0x7c), commitments: b"commitments" })),
     ];
     all.into_iter().chain(dkls::transcripts()).map(|(name, hashed)| (name.to_owned(), hashed)).collect()

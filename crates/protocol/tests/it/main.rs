@@ -7,6 +7,7 @@ mod net;
 mod parties;
 mod tokens;
 
+mod any;
 mod attacks_dkg;
 mod attacks_dkls_presign;
 mod attacks_dkls_setup;
@@ -26,4 +27,5 @@ mod model;
 mod mutations;
 mod mutations_dkls;
 mod proofs;
+mod sealed;
 mod vectors;

@@ -14,6 +14,7 @@ use crate::abort::{Abort, Benign, Charges, Fault};
 use crate::context::{Committee, Context, Protocol};
 use crate::curve::group::Group;
 use crate::derive::{DeriveError, path_tweak};
+use crate::ecdsa::EcdsaSignature;
 use crate::key::{CertificateError, GroupKey};
 use crate::transcript::presignature::{EcdsaIntent, EntropyCommitment, Rerandomiser};
 use crate::transcript::{Hash, Transcript};
@@ -100,6 +101,15 @@ impl VerifyingKey {
     #[must_use]
     pub const fn public(&self) -> &ProjectivePoint {
         &self.public
+    }
+
+    /// Whether these 65 bytes are a signature of the payload under this key, in the form of
+    /// [`EcdsaSignature::to_recoverable`] and with the id that recovers it.
+    #[must_use]
+    pub fn is_signature(&self, payload: &Payload, signature: &[u8]) -> bool {
+        let recovered = EcdsaSignature::from_recoverable(signature)
+            .and_then(|signature| signature.recover(payload.digest().as_bytes()));
+        recovered == Some(self.public)
     }
 }
 

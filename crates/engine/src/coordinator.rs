@@ -1,0 +1,343 @@
+//! The coordinator: orders, carries and adds up; holds no secret, decides nothing that a node would take its word for.
+//!
+//! Any replica can finish what another began: what was admitted and how it ended is in a shared store, and a lease with
+//! a fencing number says who works on it. A stolen coordinator can delay and waste; it cannot sign.
+
+mod admit;
+mod drive;
+mod finish;
+mod select;
+mod store;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use keymoot_protocol::context::Committee;
+use keymoot_protocol::identity::{IdentityPublic, IdentitySignature};
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::{KeyId, Millis, Party, SessionId};
+use rand_core::CryptoRngCore;
+
+use crate::crypto::{Crypto, Order};
+use crate::event::{Clock, Now};
+use crate::message::{Address, Message};
+use crate::outcome::Outcome;
+use crate::request::{Ask, ClientId, Request, RequestId};
+
+use select::Members;
+pub use store::{Admission, Claim, Finish, StoreAnswer, StoreCall};
+pub use view::{DriveView, MemberView, RunView, View};
+
+/// What a coordinator is told.
+#[derive(Clone)]
+pub struct Config {
+    /// Which replica it is.
+    pub me: u16,
+    /// All members.
+    pub committee: Arc<Committee>,
+    /// The clients that may ask. The nodes check it themselves; here it only keeps strangers out of the queue.
+    pub clients: BTreeMap<ClientId, IdentityPublic>,
+    /// The bounds on everything.
+    pub limits: Limits,
+}
+
+/// A number on every queue, and a time on every wait, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests that are worked on at one time.
+    pub drives: usize,
+    /// Attempts at one request.
+    pub attempts: u16,
+    /// Attempts at one key: each takes as long as the slowest node.
+    pub generations: u16,
+    /// How long a replica works on one request before it says that it failed.
+    pub patience: u64,
+    /// Clients that wait for one answer.
+    pub askers: usize,
+    /// How long a signing session may take.
+    pub signing: u64,
+    /// How long any other session may take.
+    pub ceremony: u64,
+    /// For how long a lease holds.
+    pub lease: u64,
+    /// Without a sign of life for so long, a node is not counted on.
+    pub silence: u64,
+    /// Between two attempts.
+    pub pause: u64,
+    /// Between two looks for work that others have left.
+    pub patrol: u64,
+    /// Presignatures of a batch.
+    pub batch: u16,
+    /// Fewer presignatures than this in common, and the next batch is made.
+    pub low: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            drives: 1024,
+            attempts: 24,
+            generations: 5,
+            patience: 60_000,
+            askers: 16,
+            signing: 3_000,
+            ceremony: 10_000,
+            lease: 3_000,
+            silence: 4_000,
+            pause: 100,
+            patrol: 1_000,
+            batch: 256,
+            low: 64,
+        }
+    }
+}
+
+/// All that can happen to a coordinator.
+pub enum Event {
+    /// Somebody says something.
+    Message(Address, Message),
+    /// Some time that was asked for has come.
+    Wake,
+    /// The shared store answers.
+    Stored(StoreAnswer),
+}
+
+/// What a coordinator may do to the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Say something.
+    Send(Address, Message),
+    /// Wake us at this monotonic time, or later.
+    WakeAt(Millis),
+    /// Ask the shared store.
+    Store(StoreCall),
+}
+
+/// A coordinator replica.
+pub struct Coordinator<C: Crypto> {
+    crypto: C,
+    config: Config,
+    clock: Clock,
+    now: Now,
+    members: Members<C>,
+    keys: BTreeMap<KeyId, C::Key>,
+    drives: BTreeMap<RequestId, Drive>,
+    /// Who waits for the store's first word on a request.
+    admitting: BTreeMap<RequestId, Admitting>,
+    runs: BTreeMap<SessionId, Run<C>>,
+    /// Sessions that have failed lately, and whose reports have not come yet.
+    past: VecDeque<(SessionId, Vec<Party>, u32)>,
+    patrol_at: Millis,
+    /// Nothing is prepared before then: replicas that want the same nodes at once get out of each other's way.
+    prepare_at: Millis,
+    /// Keys that the nodes were asked for, and until when that is new.
+    key_queries: BTreeMap<KeyId, Millis>,
+    deeds: Vec<Deed>,
+}
+
+/// A request that the store has not spoken about yet.
+struct Admitting {
+    body: Vec<u8>,
+    askers: BTreeSet<Address>,
+    until: Millis,
+}
+
+/// Work on one request.
+struct Drive {
+    request: Request,
+    body: Vec<u8>,
+    fence: u64,
+    attempt: u16,
+    /// Since when this replica has worked on it.
+    began: Millis,
+    session: Option<SessionId>,
+    retry_at: Millis,
+    renew_at: Millis,
+    askers: BTreeSet<Address>,
+    denials: BTreeMap<Party, (String, IdentitySignature)>,
+    /// Being stored.
+    outcome: Option<Outcome>,
+    /// What went wrong last.
+    trouble: &'static str,
+}
+
+impl Drive {
+    /// Who refuses for good, why, and its word on that.
+    fn denied(&self) -> Vec<(Party, String, IdentitySignature)> {
+        self.denials.iter().map(|(party, (why, word))| (*party, why.clone(), *word)).collect()
+    }
+}
+
+/// A session that this coordinator has called.
+struct Run<C: Crypto> {
+    aim: Aim<C>,
+    members: Vec<Party>,
+    began: Millis,
+    deadline: Millis,
+    /// If it fails, how long to leave the nodes alone; drawn by lot.
+    respite: u64,
+    heard: BTreeSet<Party>,
+    complete: BTreeSet<Party>,
+    aggregator: Option<C::Run>,
+    released: BTreeMap<Party, IdentitySignature>,
+}
+
+/// What a session is for.
+enum Aim<C: Crypto> {
+    Keygen(RequestId, KeyId),
+    Setup,
+    /// For this key package, with this pair setup.
+    Presign(Hash, Hash),
+    Sign(RequestId, Box<Order<C>>),
+}
+
+impl<C: Crypto> Aim<C> {
+    const fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Keygen(request, _) | Self::Sign(request, _) => Some(*request),
+            Self::Setup | Self::Presign(..) => None,
+        }
+    }
+
+    /// How much a failure weighs: a signature is tried again at once, anything else has taken long.
+    const fn cost(&self) -> u32 {
+        if self.request().is_some() { 1 } else { finish::COSTLY }
+    }
+
+    fn key(&self) -> Option<Hash> {
+        match self {
+            Self::Presign(key, _) => Some(*key),
+            Self::Sign(_, order) => Some(C::describe(&order.key).digest),
+            Self::Keygen(..) | Self::Setup => None,
+        }
+    }
+
+    const fn setup(&self) -> Option<Hash> {
+        match self {
+            Self::Presign(_, setup) => Some(*setup),
+            Self::Keygen(..) | Self::Setup | Self::Sign(..) => None,
+        }
+    }
+}
+
+impl<C: Crypto> Coordinator<C> {
+    /// A coordinator that knows nothing yet, and what it does first.
+    #[must_use]
+    pub fn new(crypto: C, config: Config, now: Now) -> (Self, Vec<Deed>) {
+        let members = Members::new(&config.committee);
+        let coordinator = Self {
+            crypto,
+            config,
+            clock: Clock::new(now),
+            now,
+            members,
+            keys: BTreeMap::new(),
+            drives: BTreeMap::new(),
+            admitting: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            past: VecDeque::new(),
+            patrol_at: now.mono,
+            prepare_at: now.mono,
+            key_queries: BTreeMap::new(),
+            deeds: Vec::new(),
+        };
+        (coordinator, vec![Deed::WakeAt(now.mono)])
+    }
+
+    /// Takes one event.
+    pub fn step(&mut self, now: Now, event: Event, rng: &mut impl CryptoRngCore) -> Vec<Deed> {
+        self.now = self.clock.read(now);
+        match event {
+            Event::Message(from, message) => self.hear(from, message, rng),
+            Event::Wake => self.tick(rng),
+            Event::Stored(answer) => self.stored(answer, rng),
+        }
+        std::mem::take(&mut self.deeds)
+    }
+
+    fn hear(&mut self, from: Address, message: Message, rng: &mut impl CryptoRngCore) {
+        match (from, message) {
+            (Address::Client(_), Message::Ask(body)) => self.asked(from, body),
+            (Address::Node(party), message) if self.members.contains(party) => {
+                self.members.heard(party, self.now.mono);
+                self.hear_node(party, message, rng);
+            }
+            (Address::Client(_) | Address::Coordinator(_) | Address::Node(_), _) => {}
+        }
+    }
+
+    fn hear_node(&mut self, party: Party, message: Message, rng: &mut impl CryptoRngCore) {
+        match message {
+            Message::Mail(mail) => self.carry(party, mail),
+            Message::Refused(session, refusal, word) => self.refused(party, session, &refusal, word, rng),
+            Message::Ended(session, ended) => self.ended(party, session, &ended, rng),
+            Message::Complete(session, complete) => self.completed(party, session, complete, rng),
+            Message::Stock(stock) => {
+                self.members.restock(party, &stock, self.now.mono);
+                self.hurry_key(stock.key, rng);
+            }
+            Message::Key(package) => {
+                if self.learn_key(&package) {
+                    self.hurry(|_| true, rng);
+                }
+            }
+            Message::Witness { from, to, words } if from == party && self.members.contains(to) => {
+                self.send(Address::Node(to), Message::Witness { from, to, words });
+            }
+            Message::Ask(_)
+            | Message::Answer(..)
+            | Message::Invite(_)
+            | Message::Cancel(_)
+            | Message::StockQuery(_)
+            | Message::KeyQuery(_)
+            | Message::Beat
+            | Message::Witness { .. } => {}
+        }
+    }
+
+    fn tick(&mut self, rng: &mut impl CryptoRngCore) {
+        let now = self.now.mono;
+        self.end_late_runs();
+        if now >= self.patrol_at {
+            self.patrol_at = now.plus(self.config.limits.patrol);
+            self.admitting.retain(|_, admitting| now < admitting.until);
+            self.members.forgive(now);
+            self.deeds.push(Deed::Store(StoreCall::Orphans));
+            self.wake_at(self.patrol_at);
+        }
+        self.advance_all(rng);
+    }
+
+    fn send(&mut self, to: Address, message: Message) {
+        self.deeds.push(Deed::Send(to, message));
+    }
+
+    fn wake_at(&mut self, at: Millis) {
+        self.deeds.push(Deed::WakeAt(at));
+    }
+
+    /// Whether this is a certified key that was not known here.
+    fn learn_key(&mut self, package: &[u8]) -> bool {
+        let key = C::decode_key(package, &self.config.committee);
+        key.is_some_and(|key| self.keys.insert(C::describe(&key).id, key).is_none())
+    }
+
+    /// Goes on with all that waits for presignatures of this key.
+    fn hurry_key(&mut self, package: Hash, rng: &mut impl CryptoRngCore) {
+        let keys = self.keys.iter().filter(|(_, key)| C::describe(key).digest == package);
+        let names: BTreeSet<KeyId> = keys.map(|(name, _)| *name).collect();
+        self.hurry(|request| matches!(&request.ask, Ask::Sign { key, .. } if names.contains(key)), rng);
+    }
+
+    /// How many requests are worked on.
+    #[must_use]
+    pub fn load(&self) -> usize {
+        self.drives.len()
+    }
+
+    /// The sessions in progress, with their deadlines.
+    pub fn sessions(&self) -> impl Iterator<Item = (SessionId, Millis)> {
+        self.runs.iter().map(|(session, run)| (*session, run.deadline))
+    }
+}

@@ -1,0 +1,174 @@
+//! From a client's bytes to work in progress: the same request has the same answer, for ever.
+
+use std::collections::BTreeSet;
+
+use keymoot_protocol::codec::Wire;
+use keymoot_types::Millis;
+use rand_core::CryptoRngCore;
+
+use super::{Admission, Admitting, Claim, Coordinator, Deed, Drive, Finish, StoreAnswer, StoreCall};
+use crate::crypto::Crypto;
+use crate::message::{Address, Answer, Message};
+use crate::outcome::Outcome;
+use crate::request::{BadRequest, RequestId, SignedRequest};
+
+/// When a client that was turned away should ask again, in milliseconds.
+const BUSY: u64 = 500;
+
+/// The store has to say its first word within this time, in milliseconds; the client asks again anyway.
+const FIRST_WORD: u64 = 5_000;
+
+impl<C: Crypto> Coordinator<C> {
+    pub(super) fn asked(&mut self, from: Address, body: Vec<u8>) {
+        let (id, signed) = match SignedRequest::read_from::<C>(&body) {
+            Ok(read) => read,
+            // There is no name to answer under.
+            Err(_) => return,
+        };
+        let is_known = self.config.clients.get(&signed.request.client);
+        if !is_known.is_some_and(|client| signed.is_from::<C>(id, client)) {
+            let why = "the request is not signed by an enrolled client".to_owned();
+            self.send(from, Message::Answer(id, Answer::Refused(why)));
+            return;
+        }
+        let most = self.config.limits.askers;
+        if let Some(drive) = self.drives.get_mut(&id) {
+            if drive.askers.len() < most {
+                drive.askers.insert(from);
+            }
+            self.send(from, Message::Answer(id, Answer::Pending));
+            return;
+        }
+        // No node may serve it now, and none is to be suspected because it does not.
+        if let Err(why @ (BadRequest::TooLong | BadRequest::Premature)) =
+            signed.request.check_time(self.now.wall)
+        {
+            self.send(from, Message::Answer(id, Answer::Refused(why.to_string())));
+            return;
+        }
+        // Nothing is acknowledged before the store has it.
+        if let Some(admitting) = self.admitting.get_mut(&id) {
+            if admitting.askers.len() < most {
+                admitting.askers.insert(from);
+            }
+            return;
+        }
+        if self.drives.len().saturating_add(self.admitting.len()) >= self.config.limits.drives {
+            self.send(from, Message::Answer(id, Answer::Busy(BUSY)));
+            return;
+        }
+        let until = self.now.mono.plus(FIRST_WORD);
+        let admitting = Admitting { body: body.clone(), askers: BTreeSet::from([from]), until };
+        self.admitting.insert(id, admitting);
+        self.deeds.push(Deed::Store(StoreCall::Admit { request: id, body }));
+    }
+
+    pub(super) fn stored(&mut self, answer: StoreAnswer, rng: &mut impl CryptoRngCore) {
+        match answer {
+            StoreAnswer::Admitted(request, admission) => {
+                let Some(admitting) = self.admitting.remove(&request) else { return };
+                match admission {
+                    Admission::Fresh { fence } => {
+                        self.tell(&admitting.askers, request, &Answer::Pending);
+                        self.take_up(request, admitting.body, fence, admitting.askers, rng);
+                    }
+                    Admission::Open => self.tell(&admitting.askers, request, &Answer::Pending),
+                    Admission::Finished(outcome) => self.tell_outcome(&admitting.askers, request, &outcome),
+                }
+            }
+            StoreAnswer::Claimed(request, claim) => self.claimed(request, claim, rng),
+            StoreAnswer::Finished(request, finish) => match finish {
+                Finish::Stored(outcome) => {
+                    let askers = self.give_up(request);
+                    self.tell_outcome(&askers, request, &outcome);
+                }
+                Finish::Stale => {
+                    let askers = self.give_up(request);
+                    self.tell(&askers, request, &Answer::Pending);
+                }
+            },
+            StoreAnswer::Orphans(orphans) => {
+                let room = self.config.limits.drives.saturating_sub(self.drives.len());
+                for request in orphans.into_iter().filter(|id| !self.drives.contains_key(id)).take(room) {
+                    self.deeds.push(Deed::Store(StoreCall::Claim { request }));
+                }
+            }
+        }
+    }
+
+    fn claimed(&mut self, request: RequestId, claim: Claim, rng: &mut impl CryptoRngCore) {
+        match claim {
+            Claim::Yours { fence, body } => match self.drives.get_mut(&request) {
+                Some(drive) if drive.fence == fence => {}
+                // Our lease had lapsed and is ours again: what we know still holds, under the new number.
+                Some(drive) => drive.fence = fence,
+                None => self.take_up(request, body, fence, BTreeSet::new(), rng),
+            },
+            Claim::Held | Claim::Unknown => {
+                let askers = self.give_up(request);
+                self.tell(&askers, request, &Answer::Pending);
+            }
+            Claim::Finished(outcome) => {
+                let askers = self.give_up(request);
+                self.tell_outcome(&askers, request, &outcome);
+            }
+        }
+    }
+
+    /// Begins to work on a request whose lease is ours.
+    fn take_up(
+        &mut self,
+        id: RequestId,
+        body: Vec<u8>,
+        fence: u64,
+        askers: BTreeSet<Address>,
+        rng: &mut impl CryptoRngCore,
+    ) {
+        let Ok((read, signed)) = SignedRequest::read_from::<C>(&body) else { return };
+        if read != id || self.drives.contains_key(&id) {
+            return;
+        }
+        let now = self.now.mono;
+        let renew_at = now.plus(self.config.limits.lease / 3);
+        let drive = Drive {
+            request: signed.request,
+            body,
+            fence,
+            attempt: 0,
+            began: now,
+            session: None,
+            retry_at: now,
+            renew_at,
+            askers,
+            denials: std::collections::BTreeMap::new(),
+            outcome: None,
+            trouble: "nothing was tried yet",
+        };
+        self.drives.insert(id, drive);
+        self.wake_at(renew_at);
+        self.advance(id, rng);
+    }
+
+    /// Drops the work on a request, and tells who waits for it.
+    fn give_up(&mut self, request: RequestId) -> BTreeSet<Address> {
+        self.runs.retain(|_, run| run.aim.request() != Some(request));
+        self.drives.remove(&request).map(|drive| drive.askers).unwrap_or_default()
+    }
+
+    fn tell(&mut self, askers: &BTreeSet<Address>, request: RequestId, answer: &Answer) {
+        for asker in askers {
+            self.send(*asker, Message::Answer(request, answer.clone()));
+        }
+    }
+
+    fn tell_outcome(&mut self, askers: &BTreeSet<Address>, request: RequestId, outcome: &[u8]) {
+        if let Ok(outcome) = Outcome::decode(outcome) {
+            self.tell(askers, request, &Answer::Final(outcome));
+        }
+    }
+
+    /// Whether a request's time is over by our clock.
+    pub(super) fn is_over(&self, expires: Millis) -> bool {
+        self.now.wall >= expires
+    }
+}

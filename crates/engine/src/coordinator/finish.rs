@@ -1,0 +1,279 @@
+//! What comes back from the nodes: mail to be carried and added up, refusals, and ends.
+
+use keymoot_protocol::identity::IdentitySignature;
+use keymoot_types::{Party, SessionId};
+use rand_core::CryptoRngCore;
+
+use super::drive::finish_call;
+use super::{Aim, Coordinator, Deed};
+use crate::crypto::{Crypto, End, Next, Product};
+use crate::message::{Address, Complete, Ended, Message, SessionMail};
+use crate::outcome::{Outcome, denial, release};
+use crate::refusal::Refusal;
+use crate::request::RequestId;
+
+/// So many attempts at one request may fail by reasons that are nobody's fault, before those who give them are doubted.
+const BELIEVED: u16 = 3;
+
+/// The weight of a doubt about whoever breaks up a pair setup or a batch: its members are busy until the deadline, and
+/// it must not be forgotten before that.
+pub(super) const COSTLY: u32 = 4;
+
+/// How much more a proof weighs than a doubt.
+const PROVEN: u32 = 16;
+
+impl<C: Crypto> Coordinator<C> {
+    /// Passes mail on, and adds it up where this coordinator aggregates.
+    pub(super) fn carry(&mut self, from: Party, mail: SessionMail) {
+        let SessionMail { session, to, bytes, released } = mail;
+        let Some(run) = self.runs.get_mut(&session) else { return };
+        if !run.members.contains(&from) {
+            return;
+        }
+        if run.heard.insert(from) {
+            self.members.took(from, self.now.mono.0.saturating_sub(run.began.0));
+        }
+        if let (Aim::Sign(request, _), Some(word)) = (&run.aim, released) {
+            let statement = release::<C>(*request, session);
+            let identity = self.config.committee.identity(from);
+            if identity.is_some_and(|identity| C::verifies(identity, &statement, &word)) {
+                run.released.insert(from, word);
+            }
+        }
+        let others: Vec<Party> = run
+            .members
+            .iter()
+            .copied()
+            .filter(|one| *one != from && to.is_none_or(|to| to == *one))
+            .collect();
+        let aggregator = if to.is_none() { run.aggregator.take() } else { None };
+        for member in others {
+            let mail = SessionMail { session, to: None, bytes: bytes.clone(), released: None };
+            self.send(Address::Node(member), Message::Mail(mail));
+        }
+        let Some(aggregator) = aggregator else { return };
+        match C::deliver(aggregator, &bytes).next {
+            Next::Wait(aggregator) => {
+                if let Some(run) = self.runs.get_mut(&session) {
+                    run.aggregator = Some(aggregator);
+                }
+            }
+            Next::Done(product) => self.added_up(session, product),
+            Next::Dead(end) => self.fell_apart(session, &end),
+        }
+    }
+
+    fn added_up(&mut self, session: SessionId, product: Product<C>) {
+        let Some(run) = self.runs.get(&session) else { return };
+        let (Aim::Sign(request, order), Product::Signature(signature)) = (&run.aim, product) else { return };
+        if !C::is_signature(&order.key, &order.path, &order.payload, &signature) {
+            return self.fail(session, "the signature does not verify");
+        }
+        let released = run.released.iter().map(|(party, word)| (*party, *word)).collect();
+        let request = *request;
+        self.runs.remove(&session);
+        self.conclude(request, Outcome::Signed { signature, session, released });
+    }
+
+    fn fell_apart(&mut self, session: SessionId, end: &End) {
+        let members = self.runs.get(&session).map(|run| run.members.clone()).unwrap_or_default();
+        match end {
+            End::Blame(accusations) => {
+                accusations.iter().for_each(|one| self.members.suspect(one.party, PROVEN));
+            }
+            // Somebody's share was wrong, and nobody can tell whose.
+            End::Benign { .. } | End::Ban(_) | End::Bug(_) => {
+                members.iter().for_each(|party| self.members.suspect(*party, 1));
+            }
+        }
+        self.fail(session, "the shares did not add up");
+    }
+
+    pub(super) fn refused(
+        &mut self,
+        from: Party,
+        session: SessionId,
+        refusal: &Refusal,
+        word: Option<IdentitySignature>,
+        rng: &mut impl CryptoRngCore,
+    ) {
+        // No two sessions have one name: our invitation has come twice, and the first is being served or was.
+        if *refusal == Refusal::Seen {
+            return;
+        }
+        let Some(run) = self.runs.get(&session).filter(|run| run.members.contains(&from)) else { return };
+        let aim = (run.aim.request(), run.aim.key(), run.aim.setup());
+        let attempts = aim.0.and_then(|request| self.drives.get(&request)).map_or(0, |drive| drive.attempt);
+        let is_denied = match (aim.0, refusal.is_final(), word) {
+            (Some(request), true, Some(word)) => self.denied(request, from, refusal, word),
+            _ => false,
+        };
+        if refusal.is_final() && !is_denied {
+            // Nobody who means it says so without signing it.
+            self.members.suspect(from, 1);
+        }
+        match refusal {
+            Refusal::Key => {
+                // It may have lost its share for good. Others are asked first until it has shown that it holds one.
+                self.members.suspect(from, 1);
+                if let Some(package) = aim.1.and_then(|digest| self.package(digest)) {
+                    self.send(Address::Node(from), Message::Key(package));
+                }
+            }
+            Refusal::Generated => {
+                if let Some(Aim::Keygen(_, key)) = self.runs.get(&session).map(|run| &run.aim) {
+                    let key = *key;
+                    self.query_key(key);
+                }
+            }
+            Refusal::Presignature => self.members.ask_again(from),
+            Refusal::Setup(_) => {
+                self.members.suspect(from, 1);
+                self.members.forget_setup(from, aim.2);
+                self.members.ask_again(from);
+            }
+            Refusal::Banned(other) => self.members.part(from, *other),
+            // It may be busy with the session that failed before this one.
+            Refusal::TooMany if aim.0.is_none() => {}
+            Refusal::TooMany => self.members.suspect(from, 1),
+            // If it means it, it has signed it, and that is counted above.
+            Refusal::Policy(_) | Refusal::Client => {}
+            Refusal::Enough
+            | Refusal::Request(_)
+            | Refusal::Scheme
+            | Refusal::Signers
+            | Refusal::Seen
+            | Refusal::Unfit(_) => self.members.suspect(from, 1),
+        }
+        if attempts > BELIEVED {
+            self.members.suspect(from, 1);
+        }
+        if aim.0.is_none() && !is_plausible(refusal, aim.1.is_some()) {
+            self.members.suspect(from, COSTLY);
+        }
+        self.fail(session, "a node refused");
+        self.advance_all(rng);
+    }
+
+    /// Whether that is the node's own last word on the request.
+    fn denied(
+        &mut self,
+        request: RequestId,
+        from: Party,
+        refusal: &Refusal,
+        word: IdentitySignature,
+    ) -> bool {
+        let reason = refusal.to_string();
+        let statement = denial::<C>(request, &reason);
+        let identity = self.config.committee.identity(from);
+        let is_its_word = identity.is_some_and(|identity| C::verifies(identity, &statement, &word));
+        if let Some(drive) = self.drives.get_mut(&request).filter(|_| is_its_word) {
+            drive.denials.insert(from, (reason, word));
+        }
+        is_its_word
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        from: Party,
+        session: SessionId,
+        ended: &Ended,
+        rng: &mut impl CryptoRngCore,
+    ) {
+        let past = self.past.iter_mut().find(|(past, ..)| *past == session);
+        let (members, by) = match (self.runs.get(&session), past) {
+            (Some(run), _) => (run.members.clone(), run.aim.cost()),
+            // Others' reports of a session that has failed: each counts once.
+            (None, Some((_, members, by))) => {
+                let before = members.clone();
+                members.retain(|member| *member != from);
+                (before, *by)
+            }
+            (None, None) => return,
+        };
+        if !members.contains(&from) {
+            return;
+        }
+        // One word stands against the others here; the evidence, if there is any, is with the node.
+        let accused = match ended {
+            Ended::Benign => members.as_slice(),
+            Ended::Late(accused) | Ended::Blamed(accused) => accused,
+        };
+        let doubted = |party: &&Party| **party != from && accused.contains(party);
+        let doubted: Vec<Party> = members.iter().filter(doubted).copied().collect();
+        doubted.iter().for_each(|party| self.members.suspect(*party, by));
+        // Nobody hands out more than it takes upon itself.
+        let weight = u32::try_from(doubted.len()).unwrap_or(u32::MAX).max(1);
+        self.members.suspect(from, by.saturating_mul(weight));
+        // Where we add up ourselves, we have seen who is missing.
+        let aggregator = self.runs.get(&session).and_then(|run| run.aggregator.as_ref());
+        let missing = aggregator.map(C::missing).unwrap_or_default();
+        missing.into_iter().for_each(|party| self.members.suspect(party, 1));
+        self.fail(session, "a node gave up");
+        if let Some((_, waited, _)) = self.past.iter_mut().find(|(past, ..)| *past == session) {
+            waited.retain(|member| *member != from);
+        }
+        self.advance_all(rng);
+    }
+
+    pub(super) fn completed(
+        &mut self,
+        from: Party,
+        session: SessionId,
+        complete: Complete,
+        rng: &mut impl CryptoRngCore,
+    ) {
+        match complete {
+            Complete::Key(package) => {
+                self.learn_key(&package);
+            }
+            Complete::Setup(name) => self.members.set_up(from, name),
+            Complete::Presigned(stock) => self.members.restock(from, &stock, self.now.mono),
+        }
+        if let Some(run) = self.runs.get_mut(&session).filter(|run| run.members.contains(&from)) {
+            run.complete.insert(from);
+            if run.complete.len() == run.members.len() {
+                self.runs.remove(&session);
+            }
+        }
+        // A session whose end makes a request's outcome is not waited for any longer.
+        let done = self.runs.iter().filter_map(|(session, run)| match run.aim {
+            Aim::Keygen(request, key) if self.keys.contains_key(&key) => Some((*session, request)),
+            Aim::Keygen(..) | Aim::Setup | Aim::Presign(..) | Aim::Sign(..) => None,
+        });
+        let done: Vec<_> = done.collect();
+        for (session, request) in done {
+            self.runs.remove(&session);
+            if let Some(drive) = self.drives.get_mut(&request) {
+                drive.session = None;
+            }
+        }
+        self.hurry(|_| true, rng);
+    }
+
+    /// The outcome of a request, stored first and told then.
+    pub(super) fn conclude(&mut self, request: RequestId, outcome: Outcome) {
+        if let Outcome::Key(package) = &outcome {
+            for member in self.members.all() {
+                self.send(Address::Node(member), Message::Key(package.clone()));
+            }
+        }
+        let Some(drive) = self.drives.get_mut(&request) else { return };
+        let call = finish_call(request, drive.fence, &outcome);
+        (drive.outcome, drive.session) = (Some(outcome), None);
+        self.deeds.push(Deed::Store(call));
+    }
+
+    fn package(&self, digest: keymoot_protocol::transcript::Hash) -> Option<Vec<u8>> {
+        self.keys.values().find(|key| C::describe(key).digest == digest).map(C::encode_key)
+    }
+}
+
+/// Whether an honest node can give this reason for not taking part in a batch, or in a pair setup.
+const fn is_plausible(refusal: &Refusal, is_batch: bool) -> bool {
+    match refusal {
+        Refusal::TooMany | Refusal::Banned(_) => true,
+        Refusal::Setup(_) | Refusal::Key => is_batch,
+        _ => false,
+    }
+}

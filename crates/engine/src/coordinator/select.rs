@@ -1,0 +1,293 @@
+//! Who is there, who is to be counted on, and what they hold. All of it is hearsay: it decides what is tried, never what
+//! is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keymoot_protocol::context::Committee;
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::{Millis, Party};
+
+use crate::crypto::Crypto;
+use crate::message::Stock;
+
+/// Between two halvings of all suspicion, in milliseconds.
+const FORGIVENESS: u64 = 10_000;
+
+/// How long what a node says of its stock is gone by, in milliseconds.
+const STOCK_AGE: u64 = 5_000;
+
+/// Steps that are taken in search of a quorum.
+const SEARCH_MAX: u32 = 10_000;
+
+/// How long a node may take to say what it has, in milliseconds.
+const STOCK_ANSWER: u64 = 400;
+
+/// Presignatures by name, and who says to hold its part.
+type Lot<C> = BTreeMap<Hash, (BTreeSet<Party>, <C as Crypto>::Public)>;
+
+/// What is known of the members.
+pub(super) struct Members<C: Crypto> {
+    members: BTreeMap<Party, Member>,
+    /// Who says that it does not work with whom.
+    apart: BTreeSet<(Party, Party)>,
+    /// By key package and signers: presignatures, and who says to hold its part.
+    stock: BTreeMap<(Hash, Vec<Party>), Lot<C>>,
+    forgive_at: Millis,
+    needed: usize,
+}
+
+#[derive(Default)]
+struct Member {
+    seen: Option<Millis>,
+    /// Moving average of how long an answer took, in milliseconds.
+    latency: u64,
+    suspicion: u32,
+    setups: Vec<Hash>,
+    /// When it last said what it holds of a key.
+    told: BTreeMap<Hash, Millis>,
+    /// When it was asked last, and has not answered.
+    asked: BTreeMap<Hash, Millis>,
+}
+
+impl<C: Crypto> Members<C> {
+    pub(super) fn new(committee: &Committee) -> Self {
+        let members = committee.threshold().parties().map(|party| (party, Member::default())).collect();
+        let needed = usize::from(committee.threshold().needed());
+        let (apart, stock) = (BTreeSet::new(), BTreeMap::new());
+        Self { members, apart, stock, forgive_at: Millis(0), needed }
+    }
+
+    pub(super) fn contains(&self, party: Party) -> bool {
+        self.members.contains_key(&party)
+    }
+
+    pub(super) fn all(&self) -> Vec<Party> {
+        self.members.keys().copied().collect()
+    }
+
+    pub(super) fn heard(&mut self, party: Party, now: Millis) {
+        if let Some(member) = self.members.get_mut(&party) {
+            member.seen = Some(now);
+        }
+    }
+
+    /// Notes how long a member took to answer.
+    pub(super) fn took(&mut self, party: Party, time: u64) {
+        if let Some(member) = self.members.get_mut(&party) {
+            member.latency = member.latency.saturating_mul(7).saturating_add(time) / 8;
+        }
+    }
+
+    pub(super) fn suspect(&mut self, party: Party, by: u32) {
+        if let Some(member) = self.members.get_mut(&party) {
+            member.suspicion = member.suspicion.saturating_add(by);
+        }
+    }
+
+    /// Suspicion fades: what was a broken line may work again.
+    pub(super) fn forgive(&mut self, now: Millis) {
+        if now >= self.forgive_at {
+            self.forgive_at = now.plus(FORGIVENESS);
+            self.members.values_mut().for_each(|member| member.suspicion /= 2);
+        }
+    }
+
+    /// One of these refuses to work with the other.
+    pub(super) fn part(&mut self, one: Party, other: Party) {
+        self.apart.insert((one, other));
+        self.apart.insert((other, one));
+    }
+
+    pub(super) fn is_live(&self, party: Party, now: Millis, silence: u64) -> bool {
+        let seen = self.members.get(&party).and_then(|member| member.seen);
+        seen.is_some_and(|seen| now < seen.plus(silence))
+    }
+
+    /// The members that can be asked, those first that are most to be counted on.
+    pub(super) fn ranked(&self, now: Millis, silence: u64, without: &BTreeSet<Party>) -> Vec<Party> {
+        let mut able: Vec<_> = self
+            .members
+            .iter()
+            .filter(|(party, _)| self.is_live(**party, now, silence) && !without.contains(party))
+            .map(|(party, member)| (member.suspicion, member.latency / 64, *party))
+            .collect();
+        able.sort_unstable();
+        able.into_iter().map(|(_, _, party)| party).collect()
+    }
+
+    /// As many as are needed, of whom none refuses another, in increasing order: the first such set in the order of ranks.
+    pub(super) fn quorum(&self, ranked: &[Party]) -> Option<Vec<Party>> {
+        let mut quorum = Vec::with_capacity(self.needed);
+        let mut steps = SEARCH_MAX;
+        if !self.search(ranked, &mut quorum, &mut steps) {
+            return None;
+        }
+        quorum.sort_unstable();
+        Some(quorum)
+    }
+
+    fn search(&self, ranked: &[Party], quorum: &mut Vec<Party>, steps: &mut u32) -> bool {
+        if quorum.len() == self.needed {
+            return true;
+        }
+        for (place, party) in ranked.iter().enumerate() {
+            *steps = steps.saturating_sub(1);
+            let rest = ranked.get(place.saturating_add(1)..).unwrap_or_default();
+            let lacks = self.needed.saturating_sub(quorum.len());
+            if *steps == 0 || rest.len().saturating_add(1) < lacks {
+                return false;
+            }
+            if quorum.iter().all(|other| !self.apart.contains(&(*party, *other))) {
+                quorum.push(*party);
+                if self.search(rest, quorum, steps) {
+                    return true;
+                }
+                quorum.pop();
+            }
+        }
+        false
+    }
+
+    /// What is thought of each of them.
+    pub(super) fn views(&self) -> Vec<super::MemberView> {
+        let view = |(party, member): (&Party, &Member)| super::MemberView {
+            party: *party,
+            seen: member.seen,
+            suspicion: member.suspicion,
+        };
+        self.members.iter().map(view).collect()
+    }
+
+    fn trust(&self, quorum: &[Party]) -> u64 {
+        let suspicion = |party| self.members.get(party).map_or(0, |member| u64::from(member.suspicion));
+        quorum.iter().map(suspicion).sum()
+    }
+
+    /// What a member says it holds of one key, instead of what it said before.
+    pub(super) fn restock(&mut self, party: Party, stock: &Stock, now: Millis) {
+        if let Some(member) = self.members.get_mut(&party) {
+            member.setups.clone_from(&stock.setups);
+            member.told.insert(stock.key, now);
+            member.asked.remove(&stock.key);
+        }
+        for ((key, signers), lot) in &mut self.stock {
+            if *key == stock.key && signers.contains(&party) {
+                lot.values_mut().for_each(|(holders, _)| {
+                    holders.remove(&party);
+                });
+                lot.retain(|_, (holders, _)| !holders.is_empty());
+            }
+        }
+        for bytes in &stock.presignatures {
+            let Some(public) = C::decode_public(bytes) else { continue };
+            let label = C::label(&public);
+            if label.key == stock.key && label.signers.contains(&party) {
+                let lot = self.stock.entry((label.key, label.signers)).or_default();
+                lot.entry(label.id).or_insert_with(|| (BTreeSet::new(), public)).0.insert(party);
+            }
+        }
+        self.stock.retain(|_, lot| !lot.is_empty());
+    }
+
+    /// Who has not said lately what it holds of a key.
+    pub(super) fn untold(&self, signers: &[Party], key: Hash, now: Millis) -> Vec<Party> {
+        let told = |party: &Party| {
+            let at = self.members.get(party).and_then(|member| member.told.get(&key));
+            at.is_some_and(|at| now < at.plus(STOCK_AGE))
+        };
+        signers.iter().copied().filter(|party| !told(party)).collect()
+    }
+
+    /// Which of these are to be asked now what they hold. Whoever has not answered in time is suspected, and asked again.
+    pub(super) fn due(&mut self, untold: &[Party], key: Hash, now: Millis) -> Vec<Party> {
+        let mut due = Vec::new();
+        for party in untold {
+            let Some(member) = self.members.get_mut(party) else { continue };
+            match member.asked.get(&key) {
+                Some(at) if now < at.plus(STOCK_ANSWER) => continue,
+                Some(_) => member.suspicion = member.suspicion.saturating_add(1),
+                None => {}
+            }
+            member.asked.insert(key, now);
+            due.push(*party);
+        }
+        due
+    }
+
+    /// What this member said of its stock does not hold any more.
+    pub(super) fn ask_again(&mut self, party: Party) {
+        if let Some(member) = self.members.get_mut(&party) {
+            member.told.clear();
+        }
+    }
+
+    /// These signers, and all others that can be asked and are above suspicion, to share one pair setup.
+    pub(super) fn company(&self, signers: &[Party], ranked: &[Party]) -> Vec<Party> {
+        let mut company = signers.to_vec();
+        for party in ranked {
+            let clean = self.members.get(party).is_some_and(|member| member.suspicion == 0);
+            let fits = company.iter().all(|other| !self.apart.contains(&(*party, *other)));
+            if clean && fits && !company.contains(party) {
+                company.push(*party);
+            }
+        }
+        company.sort_unstable();
+        company
+    }
+
+    /// How many presignatures all of these signers say they hold.
+    pub(super) fn left(&self, key: Hash, signers: &[Party]) -> usize {
+        let lot = self.stock.get(&(key, signers.to_vec()));
+        lot.map_or(0, |lot| lot.values().filter(|(holders, _)| holders.len() == signers.len()).count())
+    }
+
+    /// A presignature that all of its signers say they hold, of the most trusted signers among those that can be asked.
+    pub(super) fn take(
+        &mut self,
+        key: Hash,
+        ranked: &[Party],
+        preferred: &[Party],
+    ) -> Option<(Vec<Party>, C::Public)> {
+        let usable = |signers: &[Party]| {
+            let able = signers.iter().all(|signer| ranked.contains(signer));
+            let together =
+                signers.iter().all(|one| signers.iter().all(|other| !self.apart.contains(&(*one, *other))));
+            able && together && self.left(key, signers) > 0
+        };
+        let best = self.trust(preferred);
+        let lots = self.stock.keys().filter(|(of, signers)| *of == key && usable(signers));
+        let signers = lots
+            .map(|(_, signers)| signers)
+            .filter(|signers| self.trust(signers) <= best)
+            .min_by_key(|signers| (self.trust(signers), *signers != preferred))?
+            .clone();
+        let lot = self.stock.get_mut(&(key, signers.clone()))?;
+        let id = lot.iter().find(|(_, (holders, _))| holders.len() == signers.len()).map(|(id, _)| *id)?;
+        let (_, public) = lot.remove(&id)?;
+        Some((signers, public))
+    }
+
+    /// The latest pair setup that all of these say they hold.
+    pub(super) fn shared_setup(&self, signers: &[Party]) -> Option<Hash> {
+        let setups = |party| self.members.get(party).map(|member| &member.setups);
+        let first = setups(signers.first()?)?;
+        let held = |name: &&Hash| {
+            signers.iter().all(|signer| setups(signer).is_some_and(|held| held.contains(name)))
+        };
+        first.iter().rev().find(held).copied()
+    }
+
+    /// A member says that a setup cannot be used with somebody: it is not counted on any more.
+    pub(super) fn forget_setup(&mut self, party: Party, name: Option<Hash>) {
+        if let Some(member) = self.members.get_mut(&party) {
+            member.setups.retain(|held| name.is_some_and(|name| *held != name));
+        }
+    }
+
+    /// Notes a setup that a member has now.
+    pub(super) fn set_up(&mut self, party: Party, name: Hash) {
+        if let Some(member) = self.members.get_mut(&party) {
+            member.setups.push(name);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a coordinator works on and believes, for people who look. It holds no secret to begin with.
+
+use keymoot_types::{Millis, Party, SessionId};
+
+use super::{Aim, Coordinator};
+use crate::crypto::Crypto;
+use crate::request::RequestId;
+
+/// A coordinator at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Requests that it works on.
+    pub drives: Vec<DriveView>,
+    /// Requests that the store has not spoken about yet.
+    pub admitting: Vec<RequestId>,
+    /// Sessions that it has called.
+    pub runs: Vec<RunView>,
+    /// What it thinks of each member.
+    pub members: Vec<MemberView>,
+    /// How many certified keys it knows.
+    pub keys: usize,
+}
+
+/// Work on a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriveView {
+    /// The request.
+    pub request: RequestId,
+    /// The fencing number of the lease.
+    pub fence: u64,
+    /// Sessions that were called for it.
+    pub attempt: u16,
+    /// Since when, by the monotonic clock.
+    pub began: Millis,
+    /// The session that is going on.
+    pub session: Option<SessionId>,
+    /// Who has denied it.
+    pub denied: Vec<Party>,
+    /// Whether its outcome is on the way to the store.
+    pub is_ending: bool,
+    /// What went wrong last.
+    pub trouble: &'static str,
+}
+
+/// A session that a coordinator has called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunView {
+    /// Its name.
+    pub session: SessionId,
+    /// What it does, in a word.
+    pub kind: &'static str,
+    /// Who takes part.
+    pub members: Vec<Party>,
+    /// When it is given up, by the monotonic clock.
+    pub deadline: Millis,
+    /// Whose mail has come.
+    pub heard: Vec<Party>,
+}
+
+/// What a coordinator thinks of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// The member.
+    pub party: Party,
+    /// When it was heard last, by the monotonic clock.
+    pub seen: Option<Millis>,
+    /// How much it is suspected.
+    pub suspicion: u32,
+}
+
+impl<C: Crypto> Coordinator<C> {
+    /// What this coordinator works on and believes now.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let drives = self.drives.iter().map(|(request, drive)| DriveView {
+            request: *request,
+            fence: drive.fence,
+            attempt: drive.attempt,
+            began: drive.began,
+            session: drive.session,
+            denied: drive.denials.keys().copied().collect(),
+            is_ending: drive.outcome.is_some(),
+            trouble: drive.trouble,
+        });
+        let runs = self.runs.iter().map(|(session, run)| RunView {
+            session: *session,
+            kind: run.aim.word(),
+            members: run.members.clone(),
+            deadline: run.deadline,
+            heard: run.heard.iter().copied().collect(),
+        });
+        View {
+            drives: drives.collect(),
+            admitting: self.admitting.keys().copied().collect(),
+            runs: runs.collect(),
+            members: self.members.views(),
+            keys: self.keys.len(),
+        }
+    }
+}
+
+impl<C: Crypto> Aim<C> {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Keygen(..) => "key generation",
+            Self::Setup => "pair setup",
+            Self::Presign(..) => "presigning",
+            Self::Sign(..) => "signing",
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Invitations: what a node checks before it takes part in anything. Every question is asked here, by the node itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::{Millis, Party, Quorum, SessionId};
+use rand_core::CryptoRngCore;
+use zeroize::Zeroizing;
+
+use super::presigns::Use;
+use super::rounds::{Live, Running};
+use super::{Kind, Node, everybody};
+use crate::crypto::{Crypto, Job, Order, Task};
+use crate::message::{Address, Invite, Message, What};
+use crate::outcome::denial;
+use crate::plan::{Effect, Lane};
+use crate::policy::{Decision, Policy};
+use crate::record::Entry;
+use crate::refusal::Refusal;
+use crate::request::{Ask, RequestId, SKEW_MAX, SignedRequest, key_of_attempt};
+
+/// What was served for whom, until the requests expire: attempts are bounded, and no session comes twice.
+#[derive(Default)]
+pub(super) struct Requests {
+    known: BTreeMap<RequestId, Known>,
+}
+
+struct Known {
+    until: Millis,
+    sessions: Vec<SessionId>,
+    denied: bool,
+}
+
+impl Requests {
+    /// Whether this session may be another attempt at the request.
+    fn admits(&self, id: RequestId, session: SessionId, most: u16) -> Result<(), Refusal> {
+        match self.known.get(&id) {
+            Some(known) if known.sessions.contains(&session) => Err(Refusal::Seen),
+            Some(known) if known.sessions.len() >= usize::from(most) => Err(Refusal::TooMany),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn entry(&mut self, id: RequestId, until: Millis) -> &mut Known {
+        let fresh = Known { until, sessions: Vec::new(), denied: false };
+        self.known.entry(id).or_insert(fresh)
+    }
+
+    /// Notes an attempt.
+    pub(super) fn note(&mut self, id: RequestId, session: SessionId, until: Millis) {
+        self.entry(id, until).sessions.push(session);
+    }
+
+    /// Whether this denial is the first.
+    fn is_first_denial(&mut self, id: RequestId, until: Millis) -> bool {
+        !std::mem::replace(&mut self.entry(id, until).denied, true)
+    }
+
+    /// Forgets what has expired, long enough ago that no clock here takes it for valid again.
+    pub(super) fn forget(&mut self, wall: Millis) {
+        self.known.retain(|_, known| wall < known.until.plus(2 * SKEW_MAX));
+    }
+}
+
+impl<C: Crypto, P: Policy> Node<C, P> {
+    pub(super) fn invited(&mut self, from: Address, invite: Invite, rng: &mut impl CryptoRngCore) {
+        let Invite { session, what } = invite;
+        // The network may say things twice.
+        if self.sessions.contains_key(&session) {
+            return;
+        }
+        let mut asked = None;
+        let outcome = match what {
+            _ if self.sessions.len() >= self.config.limits.sessions => Err(Refusal::TooMany),
+            What::Keygen { request, attempt } => self
+                .request(&request, &mut asked)
+                .and_then(|(id, signed)| self.keygen(from, session, (id, &signed), attempt, rng)),
+            What::Setup { members } => self.pair_setup(from, session, members, rng),
+            What::Presign { key, signers, setup, size } => {
+                self.presign(from, session, (key, setup), (signers, size), rng)
+            }
+            What::Sign { request, signers, presignature } => {
+                self.request(&request, &mut asked).and_then(|(id, signed)| {
+                    self.sign(from, session, (id, &signed), (signers, presignature), rng)
+                })
+            }
+        };
+        match outcome {
+            Ok(()) => self.open_early_mail(session),
+            Err(refusal) => self.refuse(from, session, asked, refusal),
+        }
+    }
+
+    /// Reads a request; notes whose it is as soon as its client is known to have signed it.
+    fn request(
+        &self,
+        bytes: &[u8],
+        asked: &mut Option<(RequestId, Millis)>,
+    ) -> Result<(RequestId, SignedRequest), Refusal> {
+        let (id, signed) = SignedRequest::read_from::<C>(bytes).map_err(Refusal::Request)?;
+        let client = self.config.clients.get(&signed.request.client).ok_or(Refusal::Client)?;
+        if !signed.is_from::<C>(id, client) {
+            return Err(Refusal::Client);
+        }
+        signed.request.check_time(self.now.wall).map_err(Refusal::Request)?;
+        *asked = Some((id, signed.request.expires));
+        Ok((id, signed))
+    }
+
+    fn refuse(
+        &mut self,
+        to: Address,
+        session: SessionId,
+        asked: Option<(RequestId, Millis)>,
+        refusal: Refusal,
+    ) {
+        let word = match asked {
+            Some((request, until)) if refusal.is_final() => {
+                let reason = refusal.to_string();
+                let word = self.crypto.sign(&denial::<C>(request, &reason));
+                // A second word waits for the record of the first.
+                self.draft.lane = Lane::Whole;
+                if self.requests.is_first_denial(request, until) {
+                    let at = self.now.wall;
+                    self.persist(Entry::Denied { request, reason, at });
+                }
+                Some(word)
+            }
+            Some(_) | None => {
+                self.refused = self.refused.saturating_add(1);
+                None
+            }
+        };
+        self.send(to, Message::Refused(session, refusal, word));
+    }
+
+    fn keygen(
+        &mut self,
+        from: Address,
+        session: SessionId,
+        (id, signed): (RequestId, &SignedRequest),
+        attempt: u16,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), Refusal> {
+        let Ask::Key(scheme) = signed.request.ask else {
+            return Err(Refusal::Unfit("the request asks for something else"));
+        };
+        self.requests.admits(id, session, self.config.limits.attempts)?;
+        if attempt >= self.config.limits.attempts {
+            return Err(Refusal::TooMany);
+        }
+        let key = key_of_attempt::<C>(id, attempt);
+        let is_running = self.sessions.values().any(|live| live.kind == Kind::Keygen(key));
+        if self.keys.is_taken(key) || is_running {
+            return Err(Refusal::Generated);
+        }
+        let committee = Arc::clone(&self.config.committee);
+        let members = everybody(&committee);
+        self.check_bans(&members)?;
+        if let Decision::Deny(why) = self.policy.decide(&signed.request, None) {
+            return Err(Refusal::Policy(why));
+        }
+        self.allow(id, session, C::digest("keymoot/keygen/v1", key.as_bytes()), signed.request.expires);
+        let task = Task::Keygen { session, committee, key, scheme, me: self.config.me };
+        self.begin(from, session, (Kind::Keygen(key), members), task, rng)
+    }
+
+    fn pair_setup(
+        &mut self,
+        from: Address,
+        session: SessionId,
+        members: Vec<Party>,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), Refusal> {
+        // Each coordinator has its own, so that a stolen one cannot keep the others out.
+        let is_its = |live: &&Live<C>| live.kind == Kind::Setup && live.coordinator == from;
+        let running = self.sessions.values().filter(is_its).count();
+        if running >= self.config.limits.setups {
+            return Err(Refusal::TooMany);
+        }
+        self.check_signers(&members, false)?;
+        let committee = Arc::clone(&self.config.committee);
+        let (me, bans) = (self.config.me, self.bans.clone());
+        let task = Task::Setup { session, committee, members: members.clone(), me, bans };
+        self.begin(from, session, (Kind::Setup, members), task, rng)
+    }
+
+    fn presign(
+        &mut self,
+        from: Address,
+        session: SessionId,
+        (key, setup): (Hash, Hash),
+        (signers, size): (Vec<Party>, u16),
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), Refusal> {
+        let share = Arc::clone(self.keys.share_of(key).ok_or(Refusal::Key)?);
+        if !C::describe(&C::key_of(&share)).scheme.presigns() {
+            return Err(Refusal::Scheme);
+        }
+        self.check_signers(&signers, true)?;
+        if usize::from(size) > self.config.limits.stock {
+            return Err(Refusal::Enough);
+        }
+        let twice = |live: &Live<C>| {
+            let same = live.key == Some(key) && live.members == signers && live.coordinator == from;
+            live.kind == Kind::Presign && same
+        };
+        if self.sessions.values().any(twice) {
+            return Err(Refusal::TooMany);
+        }
+        let Use { setup, ticket, counted } =
+            self.setups.reserve(setup, &signers, &self.bans).map_err(|unfit| Refusal::Setup(unfit.0))?;
+        self.persist(counted);
+        let name = C::setup_name(&setup);
+        let task = Task::Presign { session, share, setup, ticket, size, bans: self.bans.clone() };
+        self.begin(from, session, (Kind::Presign, signers), task, rng)?;
+        if let Some(live) = self.sessions.get_mut(&session) {
+            (live.key, live.setup) = (Some(key), Some(name));
+        }
+        Ok(())
+    }
+
+    fn sign(
+        &mut self,
+        from: Address,
+        session: SessionId,
+        (id, signed): (RequestId, &SignedRequest),
+        (signers, presignature): (Vec<Party>, Option<Hash>),
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), Refusal> {
+        let Ask::Sign { key, path, payload } = &signed.request.ask else {
+            return Err(Refusal::Unfit("the request asks for something else"));
+        };
+        let share = Arc::clone(self.keys.share(*key).ok_or(Refusal::Key)?);
+        let key = C::key_of(&share);
+        let described = C::describe(&key);
+        if described.scheme.presigns() != presignature.is_some() {
+            return Err(Refusal::Presignature);
+        }
+        self.check_signers(&signers, described.scheme.presigns())?;
+        self.requests.admits(id, session, self.config.limits.attempts)?;
+        if let Decision::Deny(why) = self.policy.decide(&signed.request, Some(&described)) {
+            return Err(Refusal::Policy(why));
+        }
+        let public = match presignature {
+            Some(name) => {
+                let found = self.pool.look(name, described.digest, &signers, self.now.wall);
+                Some(found.ok_or(Refusal::Presignature)?.clone())
+            }
+            None => None,
+        };
+        let (path, payload) = (path.clone(), Arc::clone(payload));
+        let order = Order { key, path, payload, signers: signers.clone(), presignature: public };
+        let intent = C::intent(&order).map_err(|unfit| Refusal::Unfit(unfit.0))?;
+        self.allow(id, session, intent, signed.request.expires);
+        let burnt = match presignature {
+            Some(name) => {
+                let burnt = self.pool.burn(name, intent).ok_or(Refusal::Presignature)?;
+                self.persist(Entry::Burnt { presignatures: vec![name], intent: Some(intent) });
+                Some(burnt)
+            }
+            None => None,
+        };
+        let task = Task::Sign { session, share, order, burnt, bans: self.bans.clone() };
+        self.begin(from, session, (Kind::Sign(id), signers), task, rng)
+    }
+
+    fn allow(&mut self, request: RequestId, session: SessionId, intent: Hash, until: Millis) {
+        self.requests.note(request, session, until);
+        let at = self.now.wall;
+        self.persist(Entry::Allowed { request, session, intent, at });
+    }
+
+    fn check_bans(&self, members: &[Party]) -> Result<(), Refusal> {
+        match self.bans.find(&self.config.committee, members) {
+            Some(banned) => Err(Refusal::Banned(banned)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_signers(&self, signers: &[Party], exactly: bool) -> Result<(), Refusal> {
+        let threshold = self.config.committee.threshold();
+        let quorum = Quorum::new(threshold, signers.to_vec()).map_err(|_| Refusal::Signers)?;
+        let fits = !exactly || signers.len() == usize::from(threshold.needed());
+        if !fits || !quorum.contains(self.config.me) {
+            return Err(Refusal::Signers);
+        }
+        self.check_bans(signers)
+    }
+
+    fn begin(
+        &mut self,
+        from: Address,
+        session: SessionId,
+        (kind, members): (Kind, Vec<Party>),
+        task: Task<C>,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), Refusal> {
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(seed.as_mut());
+        let limits = &self.config.limits;
+        let time = if matches!(kind, Kind::Sign(_)) { limits.signing } else { limits.ceremony };
+        let deadline = self.now.mono.plus(time);
+        let is_heavy = kind.is_heavy();
+        let mut live = Live::new(kind, members, from, deadline);
+        self.wake_at(deadline);
+        if is_heavy {
+            live.running = Running::Away(Vec::new());
+            self.sessions.insert(session, live);
+            self.draft.then.push(Effect::Work(session, Job::Begin { task: Box::new(task), seed }));
+            return Ok(());
+        }
+        let progress = self.crypto.begin(task, &seed).map_err(|unfit| Refusal::Unfit(unfit.0))?;
+        self.advance(session, live, progress);
+        Ok(())
+    }
+}

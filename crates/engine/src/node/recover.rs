@@ -1,0 +1,162 @@
+//! A node begins with what its journal says, and nothing more.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use keymoot_protocol::codec::Wire;
+use keymoot_protocol::dkls23::Bans;
+use keymoot_protocol::identity::IdentityPublic;
+use keymoot_types::{KeyId, Millis};
+use zeroize::Zeroizing;
+
+use super::invite::Requests;
+use super::keys::{Keys, Pending};
+use super::presigns::{Pool, Setups, unseal_batch};
+use super::rounds::Early;
+use super::vouch::{self, Vouching};
+use super::{Config, Draft, Node, Timers, everybody};
+use crate::crypto::Crypto;
+use crate::event::{Clock, Now};
+use crate::plan::{Effect, Plan};
+use crate::policy::Policy;
+use crate::record::{Entry, Record};
+use crate::request::VALIDITY_MAX;
+
+/// The journal cannot be believed. The node does not begin; a person has to look.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {index} of the journal {why}; the node does not start with it")]
+pub struct Corrupt {
+    /// Which record, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl<C: Crypto, P: Policy> Node<C, P> {
+    /// A node with this journal. The plan says that it has begun.
+    ///
+    /// # Errors
+    /// A journal that this node cannot have written, or a configuration in which it is not a member.
+    pub fn recover(
+        crypto: C,
+        policy: P,
+        config: Config,
+        journal: Vec<Record>,
+        now: Now,
+    ) -> Result<(Self, Plan<Effect<C>>), Corrupt> {
+        let me = config.me;
+        let (log, witness) = vouch::begin(&config)
+            .filter(|_| config.committee.identity(me) == Some(&crypto.identity()))
+            .ok_or(Corrupt {
+                index: 0,
+                why: "belongs to another node: this one is not the member it claims to be",
+            })?;
+        let identity = *crypto.identity().as_bytes();
+        let clock = Clock::new(now);
+        let soon = now.mono;
+        let timers = Timers { beat: soon, checkpoint: soon.plus(config.limits.checkpoint), covered: 0 };
+        let mut node = Self {
+            crypto,
+            policy,
+            config,
+            clock,
+            now,
+            keys: Keys::default(),
+            pool: Pool::default(),
+            setups: Setups::default(),
+            bans: Bans::default(),
+            requests: Requests::default(),
+            sessions: BTreeMap::new(),
+            ended: VecDeque::new(),
+            early: Early::default(),
+            log,
+            witness,
+            vouching: Vouching::default(),
+            timers,
+            refused: 0,
+            draft: Draft::empty(),
+            is_stopped: false,
+        };
+        let mut boot: u64 = 0;
+        let mut was_stopped = true;
+        for (index, record) in journal.into_iter().enumerate() {
+            node.log.append(&record.entry.encode());
+            if let Entry::Started { boot: number, node: whose } = record.entry {
+                if whose != identity {
+                    return Err(Corrupt { index, why: "belongs to another node" });
+                }
+                if number != boot {
+                    return Err(Corrupt { index, why: "counts another start than the next" });
+                }
+                boot = boot.saturating_add(1);
+            } else if was_stopped {
+                return Err(Corrupt { index, why: "comes while the node is not running" });
+            }
+            let is_stop = record.entry == Entry::Stopped;
+            node.replay(record).map_err(|why| Corrupt { index, why })?;
+            was_stopped = is_stop;
+        }
+        let members = everybody(&node.config.committee);
+        node.setups.enforce(&members);
+        node.pool.bury_all();
+        node.persist(Entry::Started { boot, node: identity });
+        node.wake_at(soon);
+        let plan = node.draft.finish();
+        Ok((node, plan))
+    }
+
+    fn replay(&mut self, record: Record) -> Result<(), &'static str> {
+        let sealed = record.sealed();
+        match &record.entry {
+            // Whatever the end of the last life was, no presignature of it is ever used: the journal may be an old copy.
+            Entry::Started { .. } => drop(self.pool.bury_all()),
+            Entry::Stopped | Entry::Refused { .. } | Entry::Blamed { .. } | Entry::Denied { .. } => {}
+            Entry::Forked { party, .. } => {
+                self.vouching.forked.insert(*party);
+            }
+            Entry::Allowed { request, session, at, .. } => {
+                self.requests.note(*request, *session, at.plus(VALIDITY_MAX));
+            }
+            Entry::Burnt { presignatures, .. } => self.pool.bury(presignatures),
+            Entry::Pending { key, .. } if self.keys.is_taken(*key) => {
+                return Err("signs a key that was signed before");
+            }
+            Entry::Pending { key, package } => {
+                self.keys.hold(*key, Pending { package: *package, share: Zeroizing::new(sealed.to_vec()) });
+            }
+            Entry::Certified { key, package } => self.replay_key(*key, package)?,
+            Entry::SetUp { setup } => {
+                let found = C::unseal_setup(sealed, &self.config.committee)
+                    .filter(|found| C::setup_name(found) == *setup)
+                    .ok_or("holds a pair setup that cannot be read")?;
+                let ledger = C::new_ledger(&found);
+                self.setups.add(found, ledger);
+            }
+            Entry::Counted { setup, ledger } => {
+                let ledger = C::decode_ledger(ledger).ok_or("holds a ledger that cannot be read")?;
+                self.setups.restore(*setup, ledger);
+            }
+            Entry::Stocked { expires, .. } => self.replay_batch(sealed, *expires)?,
+            Entry::Banned { identity } => {
+                let identity =
+                    IdentityPublic::from_bytes(*identity).ok_or("bans something that is no identity")?;
+                self.bans.add(identity);
+            }
+            Entry::Witnessed { note } => {
+                self.witness.recall(note, C::verifies_note).map_err(|_| "holds a checkpoint that is none")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn replay_key(&mut self, key: KeyId, package: &[u8]) -> Result<(), &'static str> {
+        let certified = C::decode_key(package, &self.config.committee);
+        let ours = certified.and_then(|certified| self.keys.certify(&certified));
+        if ours == Some(key) { Ok(()) } else { Err("certifies a key that is not ours") }
+    }
+
+    fn replay_batch(&mut self, sealed: &[u8], expires: Millis) -> Result<(), &'static str> {
+        let batch = unseal_batch::<C>(sealed).ok_or("holds presignatures that cannot be read")?;
+        batch.into_iter().for_each(|one| self.pool.add(one, expires));
+        Ok(())
+    }
+}

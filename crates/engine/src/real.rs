@@ -1,0 +1,227 @@
+//! The cryptography that ships: `keymoot-protocol` behind the seam that [`crate::crypto`] draws.
+//!
+//! Decides nothing and keeps nothing but the identity. Sessions have no deadline here, because time is for the engine:
+//! it drops a run that takes too long and asks [`Crypto::missing`] who was waited for.
+
+mod begin;
+mod holding;
+mod order;
+mod progress;
+mod words;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keymoot_protocol::any::AnyMachine;
+use keymoot_protocol::codec::Wire;
+use keymoot_protocol::context::Committee;
+use keymoot_protocol::dkls23::{
+    Bans, BurntPresignature, Freshness, Ledger, PairSetup, Payload, Presignature, Public, Ticket,
+};
+use keymoot_protocol::identity::{IdentityKey, IdentityPublic, IdentitySignature};
+use keymoot_protocol::session::Session;
+use keymoot_protocol::transcript::{Hash, Statement, Transcript};
+use keymoot_types::{Party, Path};
+use zeroize::Zeroizing;
+
+pub use self::holding::{Key, Share};
+use crate::crypto::{Crypto, Described, Order, PresignatureLabel, Progress, Task, Unfit};
+
+/// Threshold cryptography as it is, for the owner of an identity.
+///
+/// A presignature is given up once, and the compiler sees to it. What is gone cannot be named again:
+///
+/// ```
+/// # use keymoot_engine::{crypto::Crypto, real::Real};
+/// # type Presignature = <Real as Crypto>::Presignature;
+/// fn once(one: Presignature, intent: keymoot_protocol::transcript::Hash) {
+///     Real::burn(one, intent);
+/// }
+/// ```
+/// ```compile_fail,E0382
+/// # use keymoot_engine::{crypto::Crypto, real::Real};
+/// # type Presignature = <Real as Crypto>::Presignature;
+/// fn twice(one: Presignature, intent: keymoot_protocol::transcript::Hash) {
+///     Real::burn(one, intent);
+///     Real::burn(one, intent);
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Real {
+    identity: Arc<IdentityKey>,
+}
+
+impl Real {
+    /// The cryptography of whoever has this identity.
+    #[must_use]
+    pub const fn new(identity: Arc<IdentityKey>) -> Self {
+        Self { identity }
+    }
+
+    /// The identity.
+    #[must_use]
+    pub const fn key(&self) -> &Arc<IdentityKey> {
+        &self.identity
+    }
+}
+
+impl Crypto for Real {
+    type Key = Key;
+    type Share = Share;
+    type Setup = PairSetup;
+    type Ledger = Ledger;
+    type Ticket = Ticket;
+    type Presignature = Presignature;
+    type Burnt = BurntPresignature;
+    type Public = Arc<Public>;
+    type Run = Session<AnyMachine>;
+
+    fn identity(&self) -> IdentityPublic {
+        self.identity.public()
+    }
+
+    fn sign(&self, statement: &Hash) -> IdentitySignature {
+        self.identity.sign(statement)
+    }
+
+    fn verifies(who: &IdentityPublic, statement: &Hash, signature: &IdentitySignature) -> bool {
+        who.verifies(statement, signature)
+    }
+
+    fn sign_note(&self, text: &str) -> IdentitySignature {
+        // A note that is too short gets a signature that verifies as no note's, rather than one on somebody's digest.
+        let refused = || self.identity.sign(&Self::digest("keymoot/short-note/v1", text.as_bytes()));
+        self.identity.sign_text(text).unwrap_or_else(refused)
+    }
+
+    fn verifies_note(who: &IdentityPublic, text: &str, signature: &IdentitySignature) -> bool {
+        who.verifies_text(text, signature)
+    }
+
+    fn digest(domain: &'static str, statement: &[u8]) -> Hash {
+        Statement { domain, bytes: statement }.digest()
+    }
+
+    fn begin(&self, task: Task<Self>, seed: &[u8; 32]) -> Result<Progress<Self>, Unfit> {
+        begin::opening(&self.identity, task, seed).map(progress::begun)
+    }
+
+    fn deliver(run: Self::Run, mail: &[u8]) -> Progress<Self> {
+        progress::delivered(run, mail)
+    }
+
+    fn missing(run: &Self::Run) -> Vec<Party> {
+        run.missing()
+    }
+
+    fn describe(key: &Key) -> Described {
+        key.describe()
+    }
+
+    fn encode_key(key: &Key) -> Vec<u8> {
+        key.encode()
+    }
+
+    fn decode_key(bytes: &[u8], committee: &Arc<Committee>) -> Option<Key> {
+        Key::decode(bytes, committee)
+    }
+
+    fn key_of(share: &Share) -> Key {
+        share.key()
+    }
+
+    fn promote(pending: &[u8], key: &Key) -> Option<Share> {
+        Share::unseal(pending, key)
+    }
+
+    fn seal_share(share: &Share) -> Zeroizing<Vec<u8>> {
+        share.seal()
+    }
+
+    fn setup_name(setup: &PairSetup) -> Hash {
+        setup.name()
+    }
+
+    fn seal_setup(setup: &PairSetup) -> Zeroizing<Vec<u8>> {
+        setup.seal()
+    }
+
+    fn unseal_setup(bytes: &[u8], committee: &Arc<Committee>) -> Option<PairSetup> {
+        PairSetup::unseal(bytes, Arc::clone(committee)).ok()
+    }
+
+    fn new_ledger(setup: &PairSetup) -> Ledger {
+        Ledger::new(setup)
+    }
+
+    fn encode_ledger(ledger: &Ledger) -> Vec<u8> {
+        ledger.encode().to_vec()
+    }
+
+    fn decode_ledger(bytes: &[u8]) -> Option<Ledger> {
+        Ledger::decode(bytes).ok()
+    }
+
+    fn reserve(
+        setup: &PairSetup,
+        ledger: &mut Ledger,
+        signers: &[Party],
+        bans: &Bans,
+    ) -> Result<Ticket, Unfit> {
+        ledger.reserve(setup, signers, Freshness::Shared, bans).map_err(words::unusable)
+    }
+
+    fn observe(ledger: &mut Ledger, counts: &BTreeMap<Party, u64>) -> bool {
+        ledger.observe(counts).is_ok()
+    }
+
+    fn burn_pair(setup: &PairSetup, ledger: &mut Ledger, peer: Party) {
+        setup.burn(peer);
+        ledger.burn(peer);
+    }
+
+    fn is_sound(setup: &PairSetup, ledger: &Ledger, peer: Party) -> bool {
+        !ledger.is_burnt(peer) && setup.peers().any(|sound| sound == peer)
+    }
+
+    fn public_of(presignature: &Presignature) -> Arc<Public> {
+        Arc::new(presignature.public().clone())
+    }
+
+    fn label(public: &Arc<Public>) -> PresignatureLabel {
+        PresignatureLabel { id: public.id(), key: public.group_key, signers: public.signers.clone() }
+    }
+
+    fn encode_public(public: &Arc<Public>) -> Vec<u8> {
+        public.encode().to_vec()
+    }
+
+    fn decode_public(bytes: &[u8]) -> Option<Arc<Public>> {
+        Public::decode(bytes).ok().map(Arc::new)
+    }
+
+    fn seal_presignature(presignature: &Presignature) -> Zeroizing<Vec<u8>> {
+        presignature.seal()
+    }
+
+    fn unseal_presignature(bytes: &[u8]) -> Option<Presignature> {
+        Presignature::unseal(bytes).ok()
+    }
+
+    fn burn(presignature: Presignature, intent: Hash) -> BurntPresignature {
+        let (_, burnt) = presignature.burn(intent);
+        burnt
+    }
+
+    fn intent(order: &Order<Self>) -> Result<Hash, Unfit> {
+        order::intent(order)
+    }
+
+    fn digest_of(key: &Key, payload: &Payload) -> Vec<u8> {
+        order::message(key, payload)
+    }
+
+    fn is_signature(key: &Key, path: &Path, payload: &Payload, signature: &[u8]) -> bool {
+        order::is_signature(key, path, payload, signature)
+    }
+}

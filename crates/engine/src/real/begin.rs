@@ -1,0 +1,185 @@
+//! From a task to a machine that is ready to start.
+
+use std::sync::Arc;
+
+use keymoot_protocol::any::AnyMachine;
+use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::dkg::Dkg;
+use keymoot_protocol::dkls23::{self, Bans, BurntPresignature, PairSetup, Presigner, Ticket};
+use keymoot_protocol::frost::{self, Nonces, SigningKey, Suite};
+use keymoot_protocol::identity::IdentityKey;
+use keymoot_protocol::key::{GroupKey, KeyShare};
+use keymoot_protocol::machine::Opening;
+use keymoot_types::{CurveName, Epoch, KeyId, Party, Quorum, Scheme, SessionId};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::order::{ecdsa_order, frost_order};
+use super::{Key, Real, Share, words};
+use crate::crypto::{Order, Task, Unfit};
+
+type Started = Result<Opening<AnyMachine>, Unfit>;
+
+const WRONG_KEY: Unfit = Unfit("the share belongs to another key");
+
+/// Who begins, with what chance: the randomness of one run, borrowed, so that no move leaves a copy of it.
+struct Starter<'a> {
+    identity: &'a Arc<IdentityKey>,
+    rng: &'a mut ChaCha20Rng,
+}
+
+/// The machine for this task, with its first words.
+pub(super) fn opening(identity: &Arc<IdentityKey>, task: Task<Real>, seed: &[u8; 32]) -> Started {
+    let mut rng = ChaCha20Rng::from_seed(*seed);
+    let starter = Starter { identity, rng: &mut rng };
+    match task {
+        Task::Keygen { session, committee, key, scheme, me } => {
+            starter.keygen(whole(Protocol::Dkg, session, committee, scheme, Some(key)), me)
+        }
+        Task::Setup { session, committee, members, me, bans } => {
+            let whole = whole(Protocol::DklsSetup, session, committee, Scheme::Dkls23, None);
+            starter.setup(among(whole, members)?, me, &bans)
+        }
+        Task::Presign { session, share, setup, ticket, size, bans } => {
+            starter.presign(&share, setup, ticket, (session, size), &bans)
+        }
+        Task::Sign { session, share, order, burnt, bans } => {
+            if bans.find(order.key.committee(), &order.signers).is_some() {
+                return Err(Unfit("a signer is banned"));
+            }
+            starter.sign(session, &share, &order, burnt, &bans)
+        }
+        Task::Aggregate { session, order } => aggregate(session, &order),
+    }
+}
+
+/// The context of what the whole committee does.
+const fn whole(
+    protocol: Protocol,
+    session: SessionId,
+    committee: Arc<Committee>,
+    scheme: Scheme,
+    key: Option<KeyId>,
+) -> Context {
+    Context {
+        session,
+        scheme,
+        protocol,
+        committee,
+        key,
+        epoch: Epoch::FIRST,
+        signers: None,
+        group_key: None,
+        merkle_root: None,
+        intent: None,
+        batch: None,
+    }
+}
+
+/// The same among some; nobody is named where everybody takes part, so that it has one name.
+fn among(context: Context, members: Vec<Party>) -> Result<Context, Unfit> {
+    if members == context.participants() {
+        return Ok(context);
+    }
+    let quorum = Quorum::new(context.committee.threshold(), members);
+    let signers = quorum.map_err(|_| Unfit("these members are not enough for a pair setup"))?;
+    Ok(Context { signers: Some(signers), ..context })
+}
+
+impl Starter<'_> {
+    fn keygen(self, context: Context, me: Party) -> Started {
+        let (context, identity) = (Arc::new(context), Arc::clone(self.identity));
+        match context.scheme.curve() {
+            CurveName::Secp256k1 => Dkg::start(context, me, identity, self.rng)
+                .map(|opening| opening.wrap(AnyMachine::DkgSecp256k1)),
+            CurveName::Ed25519 => Dkg::start(context, me, identity, self.rng)
+                .map(|opening| opening.wrap(AnyMachine::DkgEd25519)),
+        }
+        .map_err(words::dkg_refused)
+    }
+
+    fn setup(self, context: Context, me: Party, bans: &Bans) -> Started {
+        dkls23::Setup::start(Arc::new(context), me, Arc::clone(self.identity), bans, self.rng)
+            .map(|opening| opening.wrap(AnyMachine::SetUp))
+            .map_err(words::setup_refused)
+    }
+
+    fn presign(
+        self,
+        share: &Share,
+        setup: Arc<PairSetup>,
+        ticket: Ticket,
+        session: (SessionId, u16),
+        bans: &Bans,
+    ) -> Started {
+        let Share::Ecdsa(share) = share else {
+            return Err(Unfit("the key's scheme has no presignatures"));
+        };
+        let identity = Arc::clone(self.identity);
+        Presigner::start(Arc::clone(share), setup, ticket, session, identity, bans, self.rng)
+            .map(|opening| opening.wrap(AnyMachine::Presign))
+            .map_err(words::presign_refused)
+    }
+
+    fn sign(
+        self,
+        session: SessionId,
+        share: &Share,
+        order: &Order<Real>,
+        burnt: Option<BurntPresignature>,
+        bans: &Bans,
+    ) -> Started {
+        match &order.key {
+            Key::Taproot(group) => {
+                let Share::Taproot(share) = share else { return Err(WRONG_KEY) };
+                let signer = self.sign_frost((session, burnt), share, group, order)?;
+                Ok(signer.wrap(|signer| AnyMachine::SignTaproot(Box::new(signer))))
+            }
+            Key::Ed25519(group) => {
+                let Share::Ed25519(share) = share else { return Err(WRONG_KEY) };
+                let signer = self.sign_frost((session, burnt), share, group, order)?;
+                Ok(signer.wrap(|signer| AnyMachine::SignEd25519(Box::new(signer))))
+            }
+            Key::Ecdsa(group) => {
+                let Share::Ecdsa(share) = share else { return Err(WRONG_KEY) };
+                if share.group() != group {
+                    return Err(WRONG_KEY);
+                }
+                let burnt = burnt.ok_or(Unfit("the scheme signs with a presignature that is burnt"))?;
+                let (order, identity) = (ecdsa_order(group, order)?, Arc::clone(self.identity));
+                dkls23::Signer::start(order, session, identity, burnt, bans)
+                    .map(|opening| opening.wrap(|signer| AnyMachine::SignEcdsa(Box::new(signer))))
+                    .map_err(words::ecdsa_refused)
+            }
+        }
+    }
+
+    /// The nonces are this run's alone: nobody ever stored them, so that dropping the run is all that burns them.
+    fn sign_frost<S: Suite>(
+        self,
+        (session, burnt): (SessionId, Option<BurntPresignature>),
+        share: &KeyShare<S>,
+        group: &Arc<GroupKey<S>>,
+        order: &Order<Real>,
+    ) -> Result<Opening<frost::Signer<S>>, Unfit> {
+        if burnt.is_some() {
+            return Err(Unfit("the scheme signs without presignatures"));
+        }
+        let order = frost_order(group, order)?;
+        let key = SigningKey::new(share, Arc::clone(order.key())).map_err(words::frost_refused)?;
+        let (_, nonces) = Nonces::draw(&key, self.rng).burn();
+        frost::Signer::start(Arc::new(key), order, session, Arc::clone(self.identity), nonces)
+            .map_err(words::frost_refused)
+    }
+}
+
+fn aggregate(session: SessionId, order: &Order<Real>) -> Started {
+    Ok(match &order.key {
+        Key::Taproot(group) => frost::Aggregator::start(frost_order(group, order)?, session)
+            .wrap(|one| AnyMachine::AggregateTaproot(Box::new(one))),
+        Key::Ed25519(group) => frost::Aggregator::start(frost_order(group, order)?, session)
+            .wrap(|one| AnyMachine::AggregateEd25519(Box::new(one))),
+        Key::Ecdsa(group) => dkls23::Aggregator::start(ecdsa_order(group, order)?, session)
+            .wrap(|one| AnyMachine::AggregateEcdsa(Box::new(one))),
+    })
+}

@@ -1,0 +1,82 @@
+//! What a payload means to each scheme, and orders in the words of each.
+
+use std::sync::Arc;
+
+use keymoot_protocol::curve::Secp256k1;
+use keymoot_protocol::dkls23::{self, Payload};
+use keymoot_protocol::frost::{self, Suite};
+use keymoot_protocol::key::GroupKey;
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::Path;
+
+use super::{Key, Real, words};
+use crate::crypto::{Order, Unfit};
+
+/// What the scheme signs: Taproot and ECDSA the payload's digest, Ed25519 its bytes, since RFC 8032 hashes by itself.
+pub(super) fn message(key: &Key, payload: &Payload) -> Vec<u8> {
+    match key {
+        Key::Taproot(_) | Key::Ecdsa(_) => payload.digest().as_bytes().to_vec(),
+        Key::Ed25519(_) => payload.as_bytes().to_vec(),
+    }
+}
+
+pub(super) fn intent(order: &Order<Real>) -> Result<Hash, Unfit> {
+    match &order.key {
+        Key::Taproot(group) => frost_order(group, order).map(|order| order.intent()),
+        Key::Ed25519(group) => frost_order(group, order).map(|order| order.intent()),
+        Key::Ecdsa(group) => ecdsa_order(group, order).map(|order| order.intent()),
+    }
+}
+
+/// 64 bytes for Taproot and Ed25519, 65 for ECDSA: r ‖ s ‖ recovery id.
+pub(super) fn is_signature(key: &Key, path: &Path, payload: &Payload, signature: &[u8]) -> bool {
+    let message = message(key, payload);
+    match key {
+        Key::Taproot(group) => frost_key(group, path).is_ok_and(|key| key.is_signature(&message, signature)),
+        Key::Ed25519(group) => frost_key(group, path).is_ok_and(|key| key.is_signature(&message, signature)),
+        Key::Ecdsa(group) => ecdsa_key(group, path).is_ok_and(|key| key.is_signature(payload, signature)),
+    }
+}
+
+/// The order in FROST's words.
+pub(super) fn frost_order<S: Suite>(
+    group: &Arc<GroupKey<S>>,
+    order: &Order<Real>,
+) -> Result<frost::Order<S>, Unfit> {
+    if order.presignature.is_some() {
+        return Err(Unfit("the scheme signs without presignatures"));
+    }
+    let key = frost_key(group, &order.path).map_err(words::frost_refused)?;
+    let message = message(&order.key, &order.payload);
+    frost::Order::new(Arc::new(key), order.signers.clone(), message).map_err(words::frost_refused)
+}
+
+/// The order in DKLs23's words.
+pub(super) fn ecdsa_order(
+    group: &Arc<GroupKey<Secp256k1>>,
+    order: &Order<Real>,
+) -> Result<dkls23::Order, Unfit> {
+    let public = order.presignature.as_ref().ok_or(Unfit("the scheme signs with a presignature"))?;
+    if public.signers != order.signers {
+        return Err(Unfit("the presignature is for other signers"));
+    }
+    let key = ecdsa_key(group, &order.path).map_err(words::ecdsa_refused)?;
+    let payload = Arc::clone(&order.payload);
+    dkls23::Order::new(Arc::new(key), payload, Arc::clone(public)).map_err(words::ecdsa_refused)
+}
+
+// The committee of a key that exists is the one that was pinned when it was read.
+
+fn frost_key<S: Suite>(
+    group: &Arc<GroupKey<S>>,
+    path: &Path,
+) -> Result<frost::VerifyingKey<S>, frost::Refused> {
+    frost::VerifyingKey::new(Arc::clone(group), &group.committee, path.clone())
+}
+
+fn ecdsa_key(
+    group: &Arc<GroupKey<Secp256k1>>,
+    path: &Path,
+) -> Result<dkls23::VerifyingKey, dkls23::SignRefused> {
+    dkls23::VerifyingKey::new(Arc::clone(group), &group.committee, path.clone())
+}

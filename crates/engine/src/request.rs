@@ -1,0 +1,223 @@
+//! What a client asks for, and the signature that makes it the client's.
+//!
+//! The request's name is the digest of everything that is asked. The client signs that name, every node checks the
+//! signature itself, and nothing that a coordinator adds can change what was asked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use keymoot_protocol::codec::{Malformed, Reader, Wire, Writer};
+use keymoot_protocol::dkls23::{Payload, PayloadHash};
+use keymoot_protocol::identity::{IdentityPublic, IdentitySignature};
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::{KeyId, Millis, Path, Scheme};
+
+use crate::crypto::Crypto;
+
+/// The longest time for which a request may ask to be valid, in milliseconds.
+pub const VALIDITY_MAX: u64 = 15 * 60 * 1000;
+
+/// How far a client's clock may be ahead of a node's, in milliseconds.
+pub const SKEW_MAX: u64 = 30 * 1000;
+
+/// The longest payload, in bytes.
+pub const PAYLOAD_MAX: usize = 1 << 20;
+
+/// The name of a request: the digest of all that it asks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub Hash);
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "req_{:?}", self.0)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "req_{}", self.0)
+    }
+}
+
+/// The bytes of a client's identity, as claimed: whether such a client is enrolled, each node knows itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientId(pub [u8; 32]);
+
+impl ClientId {
+    /// The name of an identity.
+    #[must_use]
+    pub const fn of(identity: &IdentityPublic) -> Self {
+        Self(*identity.as_bytes())
+    }
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A new key of this scheme.
+    Key(Scheme),
+    /// A signature.
+    Sign {
+        /// Under this key.
+        key: KeyId,
+        /// At this path below it.
+        path: Path,
+        /// Of these bytes.
+        payload: Arc<Payload>,
+    },
+}
+
+/// A client's request, as every node sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is wanted.
+    pub ask: Ask,
+    /// By whom.
+    pub client: ClientId,
+    /// Since when, by the client's clock, in milliseconds of wall time.
+    pub created: Millis,
+    /// Until when.
+    pub expires: Millis,
+    /// Makes two equal wishes two requests.
+    pub nonce: [u8; 16],
+}
+
+/// A request with its client's signature. What a coordinator carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedRequest {
+    /// What is asked.
+    pub request: Request,
+    /// The client's signature on the request's name.
+    pub signature: IdentitySignature,
+}
+
+/// Why a request is no request of that client at that time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRequest {
+    /// Not an encoding of a request.
+    #[error("the bytes are no request")]
+    Malformed,
+    /// Its time is over.
+    #[error("the request has expired")]
+    Expired,
+    /// It comes from the future.
+    #[error("the request was made in the future")]
+    Premature,
+    /// It asks to be valid for longer than fifteen minutes.
+    #[error("a request is valid for 15 minutes at most")]
+    TooLong,
+}
+
+impl Request {
+    /// The name that the client signs.
+    #[must_use]
+    pub fn id<C: Crypto>(&self) -> RequestId {
+        RequestId(C::digest("keymoot/request/v1", &self.encode()))
+    }
+
+    /// The request, signed by the client that `crypto` is.
+    #[must_use]
+    pub fn sign<C: Crypto>(self, crypto: &C) -> SignedRequest {
+        let signature = crypto.sign(&self.id::<C>().0);
+        SignedRequest { request: self, signature }
+    }
+
+    /// Whether it is neither too old, nor too new, nor for too long.
+    ///
+    /// # Errors
+    /// Which of these it is.
+    pub fn check_time(&self, wall: Millis) -> Result<(), BadRequest> {
+        if self.expires.0.saturating_sub(self.created.0) > VALIDITY_MAX {
+            return Err(BadRequest::TooLong);
+        }
+        if wall >= self.expires {
+            return Err(BadRequest::Expired);
+        }
+        if self.created > wall.plus(SKEW_MAX) { Err(BadRequest::Premature) } else { Ok(()) }
+    }
+}
+
+impl SignedRequest {
+    /// Reads a request, without looking at its signature.
+    ///
+    /// # Errors
+    /// Bytes that are no request.
+    pub fn read_from<C: Crypto>(bytes: &[u8]) -> Result<(RequestId, Self), BadRequest> {
+        let signed = Self::decode(bytes).map_err(|_| BadRequest::Malformed)?;
+        Ok((signed.request.id::<C>(), signed))
+    }
+
+    /// Whether this enrolled client signed it.
+    #[must_use]
+    pub fn is_from<C: Crypto>(&self, id: RequestId, client: &IdentityPublic) -> bool {
+        ClientId::of(client) == self.request.client && C::verifies(client, &id.0, &self.signature)
+    }
+}
+
+/// The key that an attempt at a key request makes. A second attempt makes another key, so that no certificate of the
+/// first can ever be taken for it, and nobody but the client's request chooses the name.
+#[must_use]
+pub fn key_of_attempt<C: Crypto>(request: RequestId, attempt: u16) -> KeyId {
+    let mut bytes = request.0.as_bytes().to_vec();
+    bytes.extend_from_slice(&attempt.to_le_bytes());
+    let digest = C::digest("keymoot/key-of-attempt/v1", &bytes);
+    let mut name = [0; 16];
+    name.iter_mut().zip(digest.as_bytes()).for_each(|(place, byte)| *place = *byte);
+    KeyId::new(name)
+}
+
+impl Wire for Request {
+    fn write(&self, writer: &mut Writer) {
+        match &self.ask {
+            Ask::Key(scheme) => {
+                writer.uint(0);
+                writer.text(scheme.name());
+            }
+            Ask::Sign { key, path, payload } => {
+                writer.uint(1);
+                writer.bytes(key.as_bytes());
+                writer.list(path.steps().iter(), |writer, step| writer.uint(u64::from(*step)));
+                writer.text(payload.hash().label());
+                writer.bytes(payload.as_bytes());
+            }
+        }
+        writer.bytes(&self.client.0);
+        writer.uint(self.created.0);
+        writer.uint(self.expires.0);
+        writer.bytes(&self.nonce);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let ask = match reader.uint()? {
+            0 => Ask::Key(reader.text()?.parse().map_err(|_| Malformed::Choice)?),
+            1 => {
+                let key = KeyId::new(reader.fixed()?);
+                let steps = reader.list(keymoot_types::key::PATH_DEPTH_MAX, |reader| {
+                    u32::try_from(reader.uint()?).map_err(|_| Malformed::Integer)
+                })?;
+                let path = Path::new(steps).map_err(|_| Malformed::Integer)?;
+                let hash = PayloadHash::parse(reader.text()?).ok_or(Malformed::Choice)?;
+                let payload = Arc::new(Payload::new(hash, reader.bytes(PAYLOAD_MAX)?.to_vec()));
+                Ask::Sign { key, path, payload }
+            }
+            _ => return Err(Malformed::Choice),
+        };
+        Ok(Self {
+            ask,
+            client: ClientId(reader.fixed()?),
+            created: Millis(reader.uint()?),
+            expires: Millis(reader.uint()?),
+            nonce: reader.fixed()?,
+        })
+    }
+}
+
+impl Wire for SignedRequest {
+    fn write(&self, writer: &mut Writer) {
+        self.request.write(writer);
+        writer.bytes(&self.signature.0);
+    }
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { request: Request::read(reader)?, signature: IdentitySignature(reader.fixed()?) })
+    }
+}

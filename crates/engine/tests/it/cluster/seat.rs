@@ -1,0 +1,220 @@
+//! A node with its disk and its worker: plans run through the pipeline, and a life ends between any two effects.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use keymoot_engine::crypto::Described;
+use keymoot_engine::event::Event;
+use keymoot_engine::message::{Address, Invite, Message, What};
+use keymoot_engine::node::{Config, Corrupt, Node};
+use keymoot_engine::plan::{Effect, Pipeline};
+use keymoot_engine::policy::{Decision, DenyAll, Policy};
+use keymoot_engine::real::Real;
+use keymoot_engine::record::{Entry, Record};
+use keymoot_engine::request::Request;
+use keymoot_protocol::codec::Wire;
+use keymoot_types::{Party, SessionId};
+
+use super::{Cluster, Deeds, Due};
+
+/// What a node does to the world.
+pub type Deed = Effect<Real>;
+
+/// A node's policy: everything, or what ships today, which is nothing.
+#[derive(Clone, Default)]
+pub struct Rule {
+    denies: Rc<Cell<bool>>,
+}
+
+impl Policy for Rule {
+    fn decide(&self, request: &Request, key: Option<&Described>) -> Decision {
+        if self.denies.get() { DenyAll.decide(request, key) } else { Decision::Allow }
+    }
+}
+
+/// One node's machine. The journal survives the node.
+#[derive(Default)]
+pub struct Seat {
+    pub node: Option<Node<Real, Rule>>,
+    pipeline: Pipeline<Deed>,
+    /// Records as they are on disk.
+    pub journal: Vec<Vec<u8>>,
+    rule: Rule,
+    /// By how much its wall clock is wrong, in milliseconds.
+    pub wall_shift: i64,
+    /// How long a write takes beyond a millisecond.
+    pub disk: u64,
+    /// How long a long step takes beyond a millisecond.
+    pub work: u64,
+    /// How often something was written.
+    pub writes: usize,
+    life: u64,
+}
+
+impl Seat {
+    pub fn is(&self, life: u64) -> bool {
+        self.node.is_some() && self.life == life
+    }
+
+    /// Lets nothing be signed any more.
+    pub fn deny_all(&self) {
+        self.rule.denies.set(true);
+    }
+
+    pub fn entries(&self) -> Vec<Entry> {
+        self.journal.iter().map(|bytes| Record::decode(bytes).expect("a record").entry).collect()
+    }
+
+    pub fn count(&self, is_it: impl Fn(&Entry) -> bool) -> usize {
+        self.entries().iter().filter(|entry| is_it(entry)).count()
+    }
+
+    pub fn node(&self) -> &Node<Real, Rule> {
+        self.node.as_ref().expect("the node lives")
+    }
+
+    pub fn sessions(&self) -> BTreeMap<SessionId, u64> {
+        self.node().sessions().map(|(session, deadline)| (session, deadline.0)).collect()
+    }
+}
+
+impl Cluster {
+    pub fn crypto(&self, party: Party) -> Real {
+        Real::new(Arc::clone(&self.identities[&party]))
+    }
+
+    pub fn config(&self, me: Party) -> Config {
+        Config {
+            me,
+            committee: Arc::clone(&self.committee),
+            clients: self.clients(),
+            coordinators: 2,
+            limits: self.node_limits,
+        }
+    }
+
+    /// A node with these bytes on its disk.
+    pub fn recover(
+        &self,
+        party: Party,
+        journal: &[Vec<u8>],
+    ) -> Result<(Node<Real, Rule>, keymoot_engine::plan::Plan<Deed>), Corrupt> {
+        let journal = journal.iter().map(|bytes| Record::decode(bytes).expect("a record")).collect();
+        let seat = &self.seats[&party];
+        let now = self.time(seat.wall_shift);
+        Node::recover(self.crypto(party), seat.rule.clone(), self.config(party), journal, now)
+    }
+
+    /// Begins with what the disk holds.
+    pub fn start_node(&mut self, party: Party) {
+        let journal = self.seats[&party].journal.clone();
+        let (node, plan) = self.recover(party, &journal).expect("the journal is sound");
+        let seat = self.seat(party);
+        seat.node = Some(node);
+        seat.pipeline = Pipeline::default();
+        let deeds = seat.pipeline.submit(plan);
+        self.carry_out(party, deeds.into());
+    }
+
+    /// The node is gone, with all that was not written.
+    pub fn crash_node(&mut self, party: Party) {
+        let seat = self.seat(party);
+        seat.node = None;
+        seat.life += 1;
+    }
+
+    pub fn restart_node(&mut self, party: Party) {
+        self.crash_node(party);
+        self.start_node(party);
+    }
+
+    /// The node ends in order: it is told to, and what it says of that is written.
+    pub fn stop_node(&mut self, party: Party) {
+        self.node_event(party, Event::Stop);
+        let stopped = |cluster: &Self| cluster.seats[&party].entries().last() == Some(&Entry::Stopped);
+        self.run_until(stopped);
+        self.crash_node(party);
+    }
+
+    pub fn seat(&mut self, party: Party) -> &mut Seat {
+        self.seats.get_mut(&party).expect("a seat of the cluster")
+    }
+
+    pub(super) fn node_event(&mut self, party: Party, event: Event<Real>) {
+        let Some(seat) = self.seats.get_mut(&party) else { return };
+        let wall_shift = seat.wall_shift;
+        let now = self.time(wall_shift);
+        let Some(seat) = self.seats.get_mut(&party) else { return };
+        let Some(node) = &mut seat.node else { return };
+        let plan = node.step(now, event, &mut self.rng);
+        let deeds = seat.pipeline.submit(plan);
+        self.carry_out(party, deeds.into());
+    }
+
+    /// Does what may be done, and has written what waits.
+    fn carry_out(&mut self, party: Party, mut deeds: Deeds) {
+        while let Some(deed) = deeds.pop_front() {
+            if (self.fate)(party, &deed) {
+                return self.crash_node(party);
+            }
+            let life = self.seats[&party].life;
+            match deed {
+                Effect::Send(to, message) => self.post(Address::Node(party), to, message),
+                Effect::WakeAt(at) => {
+                    self.later(at.0.saturating_sub(self.now), Due::WakeNode(party, life));
+                }
+                Effect::Work(session, job) => {
+                    let time = 1 + self.seats[&party].work;
+                    self.later(time, Due::Work(party, life, session, job));
+                }
+            }
+        }
+        let seat = self.seat(party);
+        let (life, time) = (seat.life, 1 + seat.disk);
+        if let Some(batch) = seat.pipeline.next_batch() {
+            let batch = batch.iter().map(|record| record.encode().to_vec()).collect();
+            self.later(time, Due::Written(party, life, batch));
+        }
+    }
+
+    pub(super) fn written(&mut self, party: Party, batch: Vec<Vec<u8>>) {
+        let seat = self.seat(party);
+        seat.journal.extend(batch);
+        seat.writes += 1;
+        let deeds = seat.pipeline.written();
+        self.carry_out(party, deeds.into());
+    }
+
+    /// What the stolen coordinator gets from a node for saying this: everything the node says to it within a second.
+    pub fn provoke(&mut self, party: Party, message: Message) -> Vec<Message> {
+        let since = self.said.len();
+        self.say(super::STOLEN, Address::Node(party), message);
+        self.run_for(1_000);
+        self.told(Address::Node(party), super::STOLEN, since).into_iter().cloned().collect()
+    }
+
+    /// What a node says when the stolen coordinator invites it to this, in a session of a new name.
+    pub fn lure(&mut self, party: Party, what: What) -> Vec<Message> {
+        let session = self.session();
+        self.provoke(party, Message::Invite(Invite { session, what }))
+    }
+
+    /// The name of a session that nobody has had.
+    pub fn session(&mut self) -> SessionId {
+        let mut name = [0xfe; 16];
+        self.count += 1;
+        name[..8].copy_from_slice(&self.count.to_le_bytes());
+        SessionId::new(name)
+    }
+
+    /// Which presignatures a node has burnt for a signature.
+    pub fn burnt(&self, party: Party) -> Vec<keymoot_protocol::transcript::Hash> {
+        let burnt = |entry: Entry| match entry {
+            Entry::Burnt { presignatures, intent: Some(_) } => presignatures,
+            _ => Vec::new(),
+        };
+        self.seats[&party].entries().into_iter().flat_map(burnt).collect()
+    }
+}

@@ -1,0 +1,121 @@
+//! A coordinator that invites again and again wears nothing out but itself.
+
+use keymoot_engine::message::{Message, What};
+use keymoot_engine::record::Entry;
+use keymoot_engine::refusal::Refusal;
+use keymoot_engine::request::Ask;
+use keymoot_types::Scheme;
+
+use crate::cluster::{Cluster, id_of};
+use crate::room::party;
+
+#[test]
+fn t18_one_request_burns_no_more_than_its_attempts() {
+    let mut cluster = Cluster::with(120, |node, limits| (node.attempts, limits.batch) = (3, 8));
+    let key = cluster.key(Scheme::Dkls23);
+    cluster.sign(key.id, "warm");
+    cluster.run_for(10_000);
+    let body = cluster.sign_request(key.id, "once more");
+    let before = cluster.burnt(party(1)).len();
+    let said = cluster.provoke(party(1), Message::StockQuery(key.digest));
+    let [Message::Stock(stock)] = said.as_slice() else { panic!("{said:?}") };
+    let labels: Vec<_> = stock.presignatures.iter().map(|bytes| label(bytes)).collect();
+    let mut refused = 0;
+    for round in 0..12 {
+        let (signers, name) = labels[round % labels.len()].clone();
+        let what = What::Sign { request: body.clone(), signers, presignature: Some(name) };
+        let said = cluster.lure(party(1), what);
+        refused +=
+            said.iter().filter(|one| matches!(one, Message::Refused(_, Refusal::TooMany, None))).count();
+    }
+    let id = id_of(&body);
+    let allowed = |entry: &Entry| matches!(entry, Entry::Allowed { request, .. } if *request == id);
+    assert!(cluster.seats[&party(1)].count(allowed) <= 3);
+    assert!(cluster.burnt(party(1)).len() - before <= 3);
+    assert!(refused > 0);
+}
+
+fn label(bytes: &[u8]) -> (Vec<keymoot_types::Party>, keymoot_protocol::transcript::Hash) {
+    use keymoot_engine::crypto::Crypto;
+    use keymoot_engine::real::Real;
+    let label = Real::label(&Real::decode_public(bytes).expect("a public side"));
+    (label.signers, label.id)
+}
+
+#[test]
+fn one_request_has_only_so_many_sessions() {
+    let mut cluster = Cluster::with(121, |node, _| node.attempts = 5);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    let (signing, making) =
+        (cluster.sign_request(key, "again"), cluster.request(Ask::Key(Scheme::FrostTaproot)));
+    for round in 0..20 {
+        let sign =
+            What::Sign { request: signing.clone(), signers: vec![party(1), party(2)], presignature: None };
+        let make = What::Keygen { request: making.clone(), attempt: round };
+        for what in [sign, make] {
+            let said = cluster.lure(party(1), what);
+            let is_refused =
+                said.iter().any(|one| matches!(one, Message::Refused(_, Refusal::TooMany, None)));
+            assert_eq!(is_refused, round >= 5, "round {round}: {said:?}");
+        }
+    }
+    for id in [id_of(&signing), id_of(&making)] {
+        let allowed = |entry: &Entry| matches!(entry, Entry::Allowed { request, .. } if *request == id);
+        assert_eq!(cluster.seats[&party(1)].count(allowed), 5);
+    }
+}
+
+#[test]
+fn a_node_is_in_only_so_many_sessions_at_once() {
+    let mut cluster = Cluster::with(122, |node, _| node.sessions = 4);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    cluster.run_for(15_000);
+    for round in 0..10 {
+        let request = cluster.sign_request(key, "another");
+        let session = cluster.session();
+        let what = What::Sign { request, signers: vec![party(1), party(2)], presignature: None };
+        let invite = keymoot_engine::message::Invite { session, what };
+        cluster.say(
+            crate::cluster::STOLEN,
+            keymoot_engine::message::Address::Node(party(1)),
+            Message::Invite(invite),
+        );
+        cluster.run_for(10);
+        assert_eq!(cluster.seats[&party(1)].sessions().len(), (round + 1).min(4));
+    }
+    cluster.run_for(4_000);
+    assert_eq!(cluster.sign(key, "when they are over"), [party(1), party(2)]);
+}
+
+#[test]
+fn pair_setups_and_batches_are_few_at_a_time() {
+    let mut cluster = Cluster::new(123);
+    let key = cluster.key(Scheme::Dkls23);
+    cluster.sign(key.id, "warm");
+    cluster.run_for(15_000);
+    cluster.seat(party(1)).work = 60_000;
+    let setup = What::Setup { members: cluster.parties() };
+    for _ in 0..cluster.node_limits.setups {
+        assert!(cluster.lure(party(1), setup.clone()).is_empty());
+    }
+    let said = cluster.lure(party(1), setup);
+    assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::TooMany, None)]), "{said:?}");
+    let said = cluster.provoke(party(1), Message::StockQuery(key.digest));
+    let [Message::Stock(stock)] = said.as_slice() else { panic!("{said:?}") };
+    let presign = |size| What::Presign {
+        key: key.digest,
+        signers: vec![party(1), party(2)],
+        setup: stock.setups[0],
+        size,
+    };
+    let counted = |entry: &Entry| matches!(entry, Entry::Counted { .. });
+    let before = cluster.seats[&party(1)].count(counted);
+    assert!(cluster.lure(party(1), presign(4)).is_empty());
+    for _ in 0..5 {
+        let said = cluster.lure(party(1), presign(4));
+        assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::TooMany, None)]), "{said:?}");
+    }
+    let said = cluster.lure(party(1), presign(u16::MAX));
+    assert!(matches!(said.last(), Some(Message::Refused(_, Refusal::Enough, None))), "{said:?}");
+    assert_eq!(cluster.seats[&party(1)].count(counted), before + 1, "one use is counted");
+}

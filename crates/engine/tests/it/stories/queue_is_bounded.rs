@@ -1,0 +1,77 @@
+//! More than can be worked on is turned away, before anything is stored.
+
+use keymoot_engine::crypto::Crypto;
+use keymoot_engine::message::{Address, Answer, Message, Stock};
+use keymoot_engine::request::{Ask, ClientId, Request};
+use keymoot_protocol::codec::Wire;
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::{Millis, Path, Scheme};
+
+use crate::cluster::{CLIENT, Cluster, DAWN, Post, honest, id_of, payload};
+use crate::room::party;
+
+#[test]
+fn a_coordinator_that_has_enough_to_do_says_so_and_stores_nothing() {
+    let mut cluster = Cluster::with(130, |_, limits| limits.drives = 3);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    cluster.postman = Box::new(|post: Post| {
+        let is_invite = matches!(post.message, Message::Invite(_));
+        if is_invite { vec![] } else { vec![post] }
+    });
+    let requests: Vec<_> = (0..6).map(|_| cluster.sign_request(key, "crowd")).collect();
+    requests.iter().for_each(|body| cluster.ask(0, body));
+    let before = cluster.table.requests().count();
+    cluster.run_for(50);
+    assert_eq!(cluster.table.requests().count(), before + 3);
+    assert_eq!(cluster.replicas[&0].coordinator().load(), 3);
+    for (place, body) in requests.iter().enumerate() {
+        let mut said = cluster.answers.iter().rev().filter(|(_, of, _)| *of == id_of(body));
+        let is_busy = said.next().is_some_and(|(.., one)| matches!(one, Answer::Busy(_)));
+        assert_eq!(is_busy, place >= 3, "request {place}");
+    }
+    cluster.postman = Box::new(honest);
+    for body in &requests {
+        cluster.must_sign(body);
+    }
+    assert_eq!(cluster.replicas[&0].coordinator().load(), 0);
+}
+
+#[test]
+fn a_request_that_no_node_may_serve_is_turned_away_at_the_door() {
+    let mut cluster = Cluster::new(131);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    let me = cluster.client();
+    let admitted = cluster.table.requests().count();
+    for (place, (ahead, valid)) in [(0, 16 * 60_000), (40_000, 60_000)].into_iter().enumerate() {
+        let created = Millis(DAWN + cluster.now + ahead);
+        let ask = Ask::Sign { key, path: Path::root(), payload: payload("some day") };
+        let (client, expires) = (ClientId::of(&me.identity()), created.plus(valid));
+        let request = Request { ask, client, created, expires, nonce: [place as u8; 16] };
+        let body = request.sign(&me).encode();
+        let since = cluster.said.len();
+        (0..2).for_each(|coordinator| cluster.ask(coordinator, &body));
+        cluster.run_for(5_000);
+        for coordinator in [0, 1].map(Address::Coordinator) {
+            let said = cluster.told(coordinator, CLIENT, since);
+            let [Message::Answer(of, Answer::Refused(_))] = said.as_slice() else { panic!("{said:?}") };
+            assert_eq!(*of, id_of(&body));
+        }
+    }
+    assert_eq!(cluster.table.requests().count(), admitted, "nothing was begun");
+    assert_eq!(cluster.sign(key, "today"), [party(1), party(2)]);
+}
+
+#[test]
+fn a_node_that_talks_without_end_does_not_use_up_the_patience_with_others() {
+    let mut cluster = Cluster::new(132);
+    let key = cluster.key(Scheme::Dkls23).id;
+    cluster.parties().into_iter().for_each(|party| cluster.seat(party).work = 200);
+    let body = cluster.sign_request(key, "in spite of the noise");
+    cluster.ask(0, &body);
+    for place in 0..200 {
+        let stock = Stock { key: Hash::from_bytes([place; 32]), setups: vec![], presignatures: vec![] };
+        cluster.say(Address::Node(party(3)), Address::Coordinator(0), Message::Stock(stock));
+        cluster.run_for(5);
+    }
+    cluster.must_sign(&body);
+}

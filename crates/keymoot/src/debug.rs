@@ -1,0 +1,5 @@
+//! `keymoot debug`: tools for whoever looks for a cause.
+
+mod replay;
+
+pub use replay::replay;

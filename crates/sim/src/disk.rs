@@ -1,0 +1,96 @@
+//! A disk that forgets what was not synced, tears what was being written, fills up, refuses, and ages.
+
+use keymoot_engine::record::Record;
+use keymoot_ports::frames;
+use keymoot_protocol::codec::Wire;
+
+use crate::chance::Chance;
+
+/// One node's journal.
+#[derive(Default)]
+pub struct Disk {
+    bytes: Vec<u8>,
+    unsynced: Vec<u8>,
+    sequence: u64,
+    /// There is no room.
+    pub is_full: bool,
+    /// A bit has turned over.
+    pub is_damaged: bool,
+}
+
+/// What is on a disk.
+pub enum Found {
+    /// Whole records.
+    Records(Vec<Record>),
+    /// Something that nobody wrote.
+    Corrupt(String),
+}
+
+impl Disk {
+    /// How many records were written, and how many bytes are not synced.
+    #[must_use]
+    pub fn sizes(&self) -> (u64, usize) {
+        (self.sequence, self.unsynced.len())
+    }
+
+    /// Writes records, without syncing them.
+    pub fn write(&mut self, records: &[Record]) {
+        let encoded: Vec<_> = records.iter().map(Wire::encode).collect();
+        let bytes: Vec<&[u8]> = encoded.iter().map(|one| one.as_slice()).collect();
+        if let Ok(frames) = frames::encode(self.sequence, &bytes) {
+            self.unsynced.extend_from_slice(&frames);
+            self.sequence += records.len() as u64;
+        }
+    }
+
+    /// What was written stays.
+    pub fn sync(&mut self) {
+        self.bytes.append(&mut self.unsynced);
+    }
+
+    /// The process is gone, and so is what it had not synced, all but a piece from its beginning.
+    pub fn crash(&mut self, chance: &mut Chance) {
+        let kept =
+            if chance.happens(500) { 0 } else { chance.between(0, self.unsynced.len() as u64) as usize };
+        self.unsynced.truncate(kept);
+        self.bytes.append(&mut self.unsynced);
+    }
+
+    /// A bit turns over.
+    pub fn flip(&mut self, chance: &mut Chance) {
+        let at = chance.below(self.bytes.len() as u64) as usize;
+        if let Some(byte) = self.bytes.get_mut(at) {
+            *byte ^= 1 << chance.below(8);
+            self.is_damaged = true;
+        }
+    }
+
+    /// Reads everything back, and cuts off what was torn.
+    pub fn read(&mut self) -> Found {
+        let decoded = match frames::decode(&self.bytes) {
+            Ok(decoded) => decoded,
+            Err(corrupt) => return Found::Corrupt(corrupt.to_string()),
+        };
+        self.sequence = decoded.next_sequence(0);
+        let records: Result<Vec<_>, _> = decoded.records.iter().map(|bytes| Record::decode(bytes)).collect();
+        let valid = decoded.valid_len;
+        self.bytes.truncate(valid);
+        match records {
+            Ok(records) => Found::Records(records),
+            Err(_) => Found::Corrupt("a record cannot be read".to_owned()),
+        }
+    }
+
+    /// What was written and not synced is gone.
+    pub fn lose(&mut self) {
+        self.unsynced.clear();
+    }
+
+    /// As [`Disk::read`], but taking what comes before the damage: what no node may do.
+    pub fn read_forgiving(&mut self) -> Found {
+        if let Err(corrupt) = frames::decode(&self.bytes) {
+            self.bytes.truncate(corrupt.at);
+        }
+        self.read()
+    }
+}

@@ -1,0 +1,164 @@
+//! How the model's values look on disk and between processes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use keymoot_protocol::context::Committee;
+use keymoot_types::{KeyId, Party, Scheme};
+use zeroize::Zeroizing;
+
+use super::{CANARY, Key, Ledger, Presignature, Public, Setup, mix};
+
+/// Words in front of each other; nothing else.
+#[derive(Default)]
+struct Words(Vec<u8>);
+
+impl Words {
+    fn put(&mut self, word: u64) -> &mut Self {
+        self.0.extend_from_slice(&word.to_le_bytes());
+        self
+    }
+    fn parties(&mut self, parties: impl ExactSizeIterator<Item = Party>) -> &mut Self {
+        self.put(parties.len() as u64);
+        parties.for_each(|party| {
+            self.put(u64::from(party.index()));
+        });
+        self
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn word(&mut self) -> Option<u64> {
+        let (word, rest) = self.0.split_first_chunk::<8>()?;
+        self.0 = rest;
+        Some(u64::from_le_bytes(*word))
+    }
+    fn party(&mut self) -> Option<Party> {
+        Party::new(u16::try_from(self.word()?).ok()?).ok()
+    }
+    fn many<T>(&mut self, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.word()?;
+        if count > 4096 {
+            return None;
+        }
+        (0..count).map(|_| read(self)).collect()
+    }
+    fn end<T>(self, value: T) -> Option<T> {
+        self.0.is_empty().then_some(value)
+    }
+}
+
+pub(super) fn encode_key(key: &Key) -> Vec<u8> {
+    let mut words = Words::default();
+    let (low, high) = key.id.as_bytes().split_at(8);
+    for half in [low, high] {
+        words.0.extend_from_slice(half);
+    }
+    let scheme = Scheme::ALL.iter().position(|scheme| *scheme == key.scheme).unwrap_or_default();
+    words.put(scheme as u64).put(key.public).put(key.view).put(key.certificate.len() as u64);
+    key.certificate.iter().for_each(|signature| {
+        words.put(*signature);
+    });
+    words.0
+}
+
+pub(super) fn decode_key(bytes: &[u8], committee: &Arc<Committee>) -> Option<Key> {
+    let (id, rest) = bytes.split_first_chunk::<16>()?;
+    let mut reader = Reader(rest);
+    let scheme = *Scheme::ALL.get(usize::try_from(reader.word()?).ok()?)?;
+    let (public, view) = (reader.word()?, reader.word()?);
+    let certificate = reader.many(Reader::word)?;
+    let committee = Arc::clone(committee);
+    reader.end(Key { id: KeyId::new(*id), scheme, committee, public, view, certificate })
+}
+
+pub(super) fn encode_share(me: Party, key: &Key) -> Zeroizing<Vec<u8>> {
+    let mut words = Words::default();
+    words.put(CANARY).put(u64::from(me.index())).put(key.digest()).put(key.share_of(me));
+    Zeroizing::new(words.0)
+}
+
+pub(super) fn decode_share(bytes: &[u8]) -> Option<(Party, u64, u64)> {
+    let mut reader = Reader(bytes);
+    reader.word().filter(|word| *word == CANARY)?;
+    let (me, digest, secret) = (reader.party()?, reader.word()?, reader.word()?);
+    reader.end((me, digest, secret))
+}
+
+pub(super) fn encode_setup(setup: &Setup) -> Zeroizing<Vec<u8>> {
+    let mut words = Words::default();
+    words.put(CANARY).put(setup.name).put(u64::from(setup.me.index()));
+    words.parties(setup.members.iter().copied()).parties(setup.burnt.borrow().iter().copied());
+    Zeroizing::new(words.0)
+}
+
+pub(super) fn decode_setup(bytes: &[u8], committee: &Arc<Committee>) -> Option<Setup> {
+    let mut reader = Reader(bytes);
+    reader.word().filter(|word| *word == CANARY)?;
+    let (name, me) = (reader.word()?, reader.party()?);
+    let members = reader.many(Reader::party)?;
+    let burnt: BTreeSet<_> = reader.many(Reader::party)?.into_iter().collect();
+    let committee = Arc::clone(committee);
+    reader.end(Setup { committee, name, me, members, burnt: burnt.into() })
+}
+
+pub(super) fn encode_ledger(ledger: &Ledger) -> Vec<u8> {
+    let mut words = Words::default();
+    words.put(ledger.uses).parties(ledger.burnt.iter().copied()).put(ledger.seen.len() as u64);
+    for (party, seen) in &ledger.seen {
+        words.put(u64::from(party.index())).put(seen.len() as u64);
+        seen.iter().for_each(|count| {
+            words.put(*count);
+        });
+    }
+    words.0
+}
+
+pub(super) fn decode_ledger(bytes: &[u8]) -> Option<Ledger> {
+    let mut reader = Reader(bytes);
+    let uses = reader.word()?;
+    let burnt = reader.many(Reader::party)?.into_iter().collect();
+    let seen = reader.many(|reader| {
+        let party = reader.party()?;
+        Some((party, reader.many(Reader::word)?.into_iter().collect::<BTreeSet<_>>()))
+    })?;
+    let seen: BTreeMap<_, _> = seen.into_iter().collect();
+    reader.end(Ledger { uses, seen, burnt })
+}
+
+pub(super) fn encode_public(public: &Public) -> Vec<u8> {
+    let mut words = Words::default();
+    words.put(public.id).put(public.key).parties(public.signers.iter().copied());
+    words.0
+}
+
+fn read_public(reader: &mut Reader<'_>) -> Option<Public> {
+    let (id, key) = (reader.word()?, reader.word()?);
+    Some(Public { id, key, signers: reader.many(Reader::party)? })
+}
+
+pub(super) fn decode_public(bytes: &[u8]) -> Option<Public> {
+    let mut reader = Reader(bytes);
+    let public = read_public(&mut reader)?;
+    reader.end(public)
+}
+
+pub(super) fn encode_presignature(presignature: &Presignature) -> Zeroizing<Vec<u8>> {
+    let mut words = Words::default();
+    words.put(CANARY).put(u64::from(presignature.me.index()));
+    words.put(mix(&[CANARY, presignature.public.id]));
+    words.0.extend(encode_public(&presignature.public));
+    Zeroizing::new(words.0)
+}
+
+pub(super) fn decode_presignature(bytes: &[u8]) -> Option<Presignature> {
+    let mut reader = Reader(bytes);
+    reader.word().filter(|word| *word == CANARY)?;
+    let (me, secret) = (reader.party()?, reader.word()?);
+    let public = read_public(&mut reader)?;
+    let fits = secret == mix(&[CANARY, public.id]);
+    reader.end(Presignature { me, public: Rc::new(public) }).filter(|_| fits)
+}

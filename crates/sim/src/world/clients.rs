@@ -1,0 +1,251 @@
+//! Clients: they ask, wait, ask again somewhere else, and check what they are told.
+
+use std::sync::Arc;
+
+use keymoot_engine::message::{Address, Answer, Message};
+use keymoot_engine::outcome::{Outcome, release};
+use keymoot_engine::request::{Ask, Request, RequestId};
+use keymoot_protocol::codec::Wire;
+use keymoot_protocol::dkls23::{Payload, PayloadHash};
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::{Millis, Path, Scheme};
+use rand_core::RngCore;
+
+use super::nodes::{FORBIDDEN, UNLOVED};
+use super::{EPOCH, Happening, PATIENCE, World};
+use crate::backend::Backend;
+use crate::frame::Time;
+use crate::watch::Violation;
+
+/// Between two times that a client asks for the same thing.
+const AGAIN: Time = 900;
+
+/// Keys that are probed.
+const PROBES_MAX: usize = 2;
+
+/// How often clients may ask again where somebody lies.
+const EXTENSIONS_MAX: u32 = 4;
+
+/// Something a client wants.
+pub struct Wish {
+    client: usize,
+    what: Want,
+    /// The request's name; nothing was asked yet while this is zero.
+    pub id: RequestId,
+    body: Vec<u8>,
+    asked_at: Option<Time>,
+    is_done: bool,
+    /// Made when all was well again: has to be granted.
+    is_probe: bool,
+}
+
+enum Want {
+    Key(Scheme),
+    /// A signature under one of the keys that exist by then.
+    Signature {
+        first: u8,
+        second: u8,
+        lasts: u64,
+    },
+}
+
+impl Wish {
+    fn new(client: usize, what: Want, is_probe: bool) -> Self {
+        let id = RequestId(Hash::from_bytes([0; 32]));
+        Self { client, what, id, body: Vec::new(), asked_at: None, is_done: false, is_probe }
+    }
+
+    pub(super) fn is_of(&self, client: u16) -> bool {
+        self.client == usize::from(client)
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        let what = match &self.what {
+            Want::Key(scheme) => format!("a {scheme} key"),
+            Want::Signature { first, second, lasts } => {
+                format!("a signature of {first:02x}{second:02x} for {lasts} ms")
+            }
+        };
+        let asked =
+            self.asked_at.map_or_else(String::new, |at| format!(", asked at {at} ms as {:?}", self.id));
+        let done = if self.is_done { ", is content" } else { "" };
+        format!("{what}{asked}{done}")
+    }
+}
+
+impl<B: Backend> World<B> {
+    pub(super) fn make_wishes(&mut self) {
+        for scheme in self.frame.keys.clone() {
+            self.wish(0, Want::Key(scheme), false);
+        }
+        for number in 0..self.frame.signatures {
+            let at = self.chance.between(1_500, self.frame.heal_at);
+            let (first, second) = match self.chance.below(10) {
+                0 => (FORBIDDEN, 0),
+                1 => (UNLOVED, self.chance.between(1, 7) as u8),
+                _ => (1, number as u8),
+            };
+            let lasts = if self.chance.happens(250) { self.chance.between(200, 4_000) } else { 600_000 };
+            self.wish(at, Want::Signature { first, second, lasts }, false);
+        }
+    }
+
+    fn wish(&mut self, after: Time, what: Want, is_probe: bool) {
+        let client = self.chance.below(self.clients.len() as u64) as usize;
+        self.wishes.push(Wish::new(client, what, is_probe));
+        self.push(after, Happening::Client(self.wishes.len() - 1));
+    }
+
+    /// What has to work when everything works.
+    pub(super) fn make_probes(&mut self) {
+        let keys = self.watch.told_keys().len();
+        for number in 0..keys.min(PROBES_MAX) {
+            let what = Want::Signature { first: 2, second: number as u8, lasts: 600_000 };
+            // Clocks that were set right are believed after five seconds.
+            self.wish(6_000, what, true);
+        }
+    }
+
+    pub(super) fn client_acts(&mut self, number: usize) {
+        if self.wishes[number].is_done || !self.has_asked(number) {
+            return;
+        }
+        let coordinators = u64::from(self.frame.coordinators);
+        // Now and then two at once.
+        let times = if self.chance.happens(100) { 2 } else { 1 };
+        for _ in 0..times {
+            let to = Address::Coordinator(self.chance.below(coordinators) as u16);
+            let wish = &self.wishes[number];
+            let (from, body) = (Address::Client(wish.client as u16), wish.body.clone());
+            self.send(from, to, Message::Ask(body));
+        }
+        self.push(AGAIN, Happening::Client(number));
+    }
+
+    /// Makes the request when the time has come: a signature needs a key.
+    fn has_asked(&mut self, number: usize) -> bool {
+        if self.wishes[number].asked_at.is_some() {
+            return true;
+        }
+        let keys = self.watch.told_keys();
+        let wish = &self.wishes[number];
+        let (ask, lasts) = match &wish.what {
+            Want::Key(scheme) => (Ask::Key(*scheme), 600_000),
+            Want::Signature { first, second, lasts } => {
+                let (first, second, lasts) = (*first, *second, *lasts);
+                let key = if wish.is_probe { keys.get(usize::from(second)) } else { self.chance.pick(&keys) };
+                let Some(key) = key.copied() else {
+                    self.push(AGAIN, Happening::Client(number));
+                    return false;
+                };
+                let bytes = vec![first, second, number as u8];
+                let payload = Arc::new(Payload::new(PayloadHash::Sha256, bytes));
+                (Ask::Sign { key, path: Path::root(), payload }, lasts)
+            }
+        };
+        let person = self.clients[self.wishes[number].client].clone();
+        let created = Millis(EPOCH + self.now);
+        let mut nonce = [0; 16];
+        self.chance.fill_bytes(&mut nonce);
+        let client = keymoot_engine::request::ClientId::of(&person.identity());
+        let request = Request { ask, client, created, expires: created.plus(lasts), nonce };
+        let id = request.id::<B>();
+        self.watch.request(id, request.clone());
+        let body = request.sign(&person).encode().to_vec();
+        let now = self.now;
+        let wish = &mut self.wishes[number];
+        (wish.id, wish.body, wish.asked_at) = (id, body, Some(now));
+        true
+    }
+
+    pub(super) fn client_hears(&mut self, from: Address, message: Message) -> Result<(), Violation> {
+        let Message::Answer(id, Answer::Final(outcome)) = message else { return Ok(()) };
+        let is_stolen = matches!(from, Address::Coordinator(one) if self.frame.stolen == Some(one));
+        // Whoever has stolen a coordinator says what he likes; only what proves itself counts.
+        if is_stolen && !self.proves_itself(id, &outcome) {
+            return Ok(());
+        }
+        if let Some(wish) = self.wishes.iter_mut().find(|wish| wish.id == id) {
+            wish.is_done = true;
+        }
+        Ok(())
+    }
+
+    fn proves_itself(&self, id: RequestId, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Signed { released, session, .. } => {
+                let statement = release::<B>(id, *session);
+                let good = |party, word| {
+                    self.committee.identity(party).is_some_and(|who| B::verifies(who, &statement, word))
+                };
+                released.len() >= self.frame.needed()
+                    && released.iter().all(|(party, word)| good(*party, word))
+            }
+            _ => false,
+        }
+    }
+
+    /// After healing and patience: everything has an end, and what had to be granted was.
+    pub(super) fn all_is_well(&mut self) -> Result<bool, Violation> {
+        let well = self.nodes.iter().filter(|slot| !slot.is_liar && !slot.is_lost).count();
+        let coordinators = usize::from(self.frame.coordinators) - usize::from(self.frame.stolen.is_some());
+        if coordinators == 0 {
+            return Ok(true);
+        }
+        self.invariant_i05_everything_ends()?;
+        let unheard = self.unheard_probes();
+        if well >= self.frame.needed() && !unheard.is_empty() {
+            // Liars can spoil one presigning after the other, each for as long as a session may take. Then a request may end
+            // with that reason, and the client asks again.
+            let is_hopeless = self.extensions >= EXTENSIONS_MAX;
+            if is_hopeless && self.frame.liars.len() > 1 {
+                // Of many quorums one is honest; finding it may take longer than a world lasts.
+                return Ok(true);
+            }
+            if self.frame.liars.is_empty() || is_hopeless {
+                return Self::invariant_i05_the_healthy_sign(&unheard);
+            }
+            self.extensions += 1;
+            self.make_probes();
+            self.push(PATIENCE, Happening::Ends);
+            return Ok(false);
+        }
+        self.watch.invariant_i07_everything_is_covered()?;
+        Ok(true)
+    }
+
+    /// I5: whatever was admitted has an outcome.
+    fn invariant_i05_everything_ends(&self) -> Result<(), Violation> {
+        for (id, _) in self.store.requests() {
+            let id = RequestId(Hash::from_bytes(*id));
+            let fresh = self
+                .wishes
+                .iter()
+                .any(|wish| wish.id == id && wish.asked_at.is_some_and(|at| at + PATIENCE > self.now));
+            if self.store.outcome(id.0.as_bytes()).is_none() && !fresh {
+                let what = format!("{id:?} was admitted and has no outcome {PATIENCE} ms after healing");
+                return Err(Violation { invariant: "I5", what });
+            }
+        }
+        Ok(())
+    }
+
+    /// The last probes, one for each key, that were not answered with a signature.
+    fn unheard_probes(&self) -> Vec<String> {
+        let probes: Vec<&Wish> =
+            self.wishes.iter().filter(|wish| wish.is_probe && wish.asked_at.is_some()).collect();
+        let keys = self.watch.told_keys().len().min(PROBES_MAX);
+        let last = &probes[probes.len().saturating_sub(keys)..];
+        let outcome = |wish: &Wish| {
+            self.store.outcome(wish.id.0.as_bytes()).and_then(|bytes| Outcome::decode(bytes).ok())
+        };
+        let unheard = last.iter().filter(|wish| !matches!(outcome(wish), Some(Outcome::Signed { .. })));
+        unheard.map(|wish| format!("{:?}: {:?}", wish.id, outcome(wish))).collect()
+    }
+
+    /// I5: enough healthy nodes sign.
+    fn invariant_i05_the_healthy_sign(unheard: &[String]) -> Result<bool, Violation> {
+        let what = format!("was asked when all was well, and not signed: {}", unheard.join(", "));
+        Err(Violation { invariant: "I5", what })
+    }
+}

@@ -1,0 +1,4 @@
+//! The simulator, and what it says of the engine.
+
+mod planted;
+mod worlds;
