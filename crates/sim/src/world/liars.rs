@@ -111,8 +111,8 @@ impl<B: Backend> World<B> {
             self.replicas[usize::from(replica)].loot.push(body.clone());
             self.abuse(replica, body);
         }
-        // What was asked long ago may still be of use.
-        if self.chance.happens(100) {
+        // What was asked long ago may still be of use. Tried now and then, and not on every answer: each try has answers.
+        if matches!(message, Message::Beat) && self.chance.happens(300) {
             let old = self.chance.pick(&self.replicas[usize::from(replica)].loot).cloned();
             self.abuse(replica, &old.unwrap_or_default());
         }

@@ -150,6 +150,7 @@ impl<B: Backend> World<B> {
         if slot.node.take().is_none() {
             return;
         }
+        crate::model::forget_trips_of(&slot.person.identity());
         slot.pipeline = Pipeline::default();
         slot.writing = None;
         slot.life += 1;
