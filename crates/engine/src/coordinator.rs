@@ -53,6 +53,8 @@ pub struct Limits {
     pub generations: u16,
     /// How long a replica works on one request before it says that it failed.
     pub patience: u64,
+    /// Requests of one client that are worked on at one time.
+    pub client: usize,
     /// Clients that wait for one answer.
     pub askers: usize,
     /// How long a signing session may take.
@@ -69,7 +71,8 @@ pub struct Limits {
     pub patrol: u64,
     /// Presignatures of a batch.
     pub batch: u16,
-    /// Fewer presignatures than this in common, and the next batch is made.
+    /// Fewer presignatures than this in common, and the next batch is made. Nodes name no more than
+    /// [`crate::message::OFFERED`] at once, so a larger number is of no use.
     pub low: usize,
 }
 
@@ -77,6 +80,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             drives: 1024,
+            client: 256,
             attempts: 24,
             generations: 5,
             patience: 60_000,
@@ -88,7 +92,7 @@ impl Default for Limits {
             pause: 100,
             patrol: 1_000,
             batch: 256,
-            low: 64,
+            low: 32,
         }
     }
 }
@@ -122,6 +126,8 @@ pub struct Coordinator<C: Crypto> {
     now: Now,
     members: Members<C>,
     keys: BTreeMap<KeyId, C::Key>,
+    /// The keys by the digest of their packages.
+    packages: BTreeMap<Hash, KeyId>,
     drives: BTreeMap<RequestId, Drive>,
     /// Who waits for the store's first word on a request.
     admitting: BTreeMap<RequestId, Admitting>,
@@ -138,6 +144,7 @@ pub struct Coordinator<C: Crypto> {
 
 /// A request that the store has not spoken about yet.
 struct Admitting {
+    request: Request,
     body: Vec<u8>,
     askers: BTreeSet<Address>,
     until: Millis,
@@ -233,6 +240,7 @@ impl<C: Crypto> Coordinator<C> {
             now,
             members,
             keys: BTreeMap::new(),
+            packages: BTreeMap::new(),
             drives: BTreeMap::new(),
             admitting: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -274,8 +282,10 @@ impl<C: Crypto> Coordinator<C> {
             Message::Ended(session, ended) => self.ended(party, session, &ended, rng),
             Message::Complete(session, complete) => self.completed(party, session, complete, rng),
             Message::Stock(stock) => {
-                self.members.restock(party, &stock, self.now.mono);
-                self.hurry_key(stock.key, rng);
+                if self.packages.contains_key(&stock.key) {
+                    self.members.restock(party, &stock, self.now.mono);
+                    self.hurry_key(stock.key, rng);
+                }
             }
             Message::Key(package) => {
                 if self.learn_key(&package) {
@@ -319,15 +329,16 @@ impl<C: Crypto> Coordinator<C> {
 
     /// Whether this is a certified key that was not known here.
     fn learn_key(&mut self, package: &[u8]) -> bool {
-        let key = C::decode_key(package, &self.config.committee);
-        key.is_some_and(|key| self.keys.insert(C::describe(&key).id, key).is_none())
+        let Some(key) = C::decode_key(package, &self.config.committee) else { return false };
+        let described = C::describe(&key);
+        self.packages.insert(described.digest, described.id);
+        self.keys.insert(described.id, key).is_none()
     }
 
     /// Goes on with all that waits for presignatures of this key.
     fn hurry_key(&mut self, package: Hash, rng: &mut impl CryptoRngCore) {
-        let keys = self.keys.iter().filter(|(_, key)| C::describe(key).digest == package);
-        let names: BTreeSet<KeyId> = keys.map(|(name, _)| *name).collect();
-        self.hurry(|request| matches!(&request.ask, Ask::Sign { key, .. } if names.contains(key)), rng);
+        let Some(name) = self.packages.get(&package).copied() else { return };
+        self.hurry(|request| matches!(&request.ask, Ask::Sign { key, .. } if *key == name), rng);
     }
 
     /// How many requests are worked on.

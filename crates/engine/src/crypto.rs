@@ -30,7 +30,7 @@ pub trait Crypto: Sized {
     type Share;
     /// What a pair setup leaves with one node.
     type Setup;
-    /// The durable count of a setup's uses, and its burnt pairs.
+    /// The count of a setup's uses, and its burnt pairs.
     type Ledger;
     /// One use of a pair setup, counted.
     type Ticket;
@@ -81,16 +81,8 @@ pub trait Crypto: Sized {
 
     /// The name that all members know a setup by.
     fn setup_name(setup: &Self::Setup) -> Hash;
-    /// The encoding of a setup for a sealed store.
-    fn seal_setup(setup: &Self::Setup) -> Zeroizing<Vec<u8>>;
-    /// Reads a setup back.
-    fn unseal_setup(bytes: &[u8], committee: &Arc<Committee>) -> Option<Self::Setup>;
     /// The ledger of a setup that has not been used.
     fn new_ledger(setup: &Self::Setup) -> Self::Ledger;
-    /// The encoding of a ledger.
-    fn encode_ledger(ledger: &Self::Ledger) -> Vec<u8>;
-    /// Reads a ledger back.
-    fn decode_ledger(bytes: &[u8]) -> Option<Self::Ledger>;
     /// Counts one use by these signers, unless a pair is burnt or missing, or a signer banned.
     ///
     /// # Errors
@@ -107,8 +99,6 @@ pub trait Crypto: Sized {
     fn observe(ledger: &mut Self::Ledger, counts: &BTreeMap<Party, u64>) -> bool;
     /// Burns both directions of a pair, in the running value and in the ledger.
     fn burn_pair(setup: &Self::Setup, ledger: &mut Self::Ledger, peer: Party);
-    /// Whether the pair with `peer` can still be used.
-    fn is_sound(setup: &Self::Setup, ledger: &Self::Ledger, peer: Party) -> bool;
 
     /// What everybody may know about a presignature.
     fn public_of(presignature: &Self::Presignature) -> Self::Public;
@@ -118,10 +108,6 @@ pub trait Crypto: Sized {
     fn encode_public(public: &Self::Public) -> Vec<u8>;
     /// Reads a public side.
     fn decode_public(bytes: &[u8]) -> Option<Self::Public>;
-    /// The encoding of a presignature for a sealed store.
-    fn seal_presignature(presignature: &Self::Presignature) -> Zeroizing<Vec<u8>>;
-    /// Reads a presignature back.
-    fn unseal_presignature(bytes: &[u8]) -> Option<Self::Presignature>;
     /// Gives a presignature up for one intent.
     fn burn(presignature: Self::Presignature, intent: Hash) -> Self::Burnt;
 
@@ -379,4 +365,6 @@ pub struct Accusation {
     pub party: Party,
     /// What it did.
     pub fault: String,
+    /// What it signed that shows it, for whoever wants to judge: an encoded [`keymoot_protocol::abort::Blame`].
+    pub evidence: Vec<u8>,
 }

@@ -69,8 +69,10 @@ pub enum Words {
     Checkpoint(String),
     /// A cosignature on the recipient's checkpoint: a signature line.
     Cosigned(String),
-    /// The last checkpoint that the sender has cosigned has this size.
-    Behind(u64),
+    /// What have you seen of my log? I have just begun.
+    Recall,
+    /// The last checkpoint of the recipient's log that the sender has cosigned, if any: a signed note.
+    Behind(Option<String>),
 }
 
 /// An invitation. Whatever is in it, the node decides.
@@ -153,6 +155,12 @@ pub enum Complete {
     /// Presignatures.
     Presigned(Stock),
 }
+
+/// Presignatures of one set of signers that are named to a coordinator at once.
+pub const OFFERED: usize = 128;
+
+/// Pair setups that a node keeps.
+pub const SETUPS_MAX: usize = 8;
 
 /// What a node has in stock for one key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -108,6 +108,8 @@ pub struct Node<C: Crypto, P> {
     bans: Bans,
     requests: Requests,
     sessions: BTreeMap<SessionId, Live<C>>,
+    /// Sessions that no request stands behind, and when we joined them.
+    joined: BTreeMap<SessionId, Millis>,
     /// Sessions that have ended lately, and with whom they were: their last words may still wait for the disk.
     ended: VecDeque<(SessionId, Vec<Party>)>,
     early: Early,
@@ -118,7 +120,8 @@ pub struct Node<C: Crypto, P> {
     /// Refusals since the last record of them.
     refused: u64,
     draft: Draft<C>,
-    /// It has ended in order, and takes no more events: nothing may follow [`Entry::Stopped`] but a start.
+    /// It has ended, and takes no more events: nothing may follow [`Entry::Stopped`] but a start, and nothing at all
+    /// [`Entry::RolledBack`].
     is_stopped: bool,
 }
 
@@ -126,8 +129,6 @@ pub struct Node<C: Crypto, P> {
 struct Timers {
     beat: Millis,
     checkpoint: Millis,
-    /// Entries that the last checkpoint covers.
-    covered: u64,
 }
 
 /// The plan that is being made.
@@ -167,7 +168,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     }
 
     fn hear(&mut self, from: Address, message: Message, rng: &mut impl CryptoRngCore) {
-        let Address::Coordinator(_) = from else {
+        let known = |number: u16| number < self.config.coordinators;
+        let Some(from) = Some(from).filter(|from| matches!(from, Address::Coordinator(n) if known(*n)))
+        else {
             self.refused = self.refused.saturating_add(1);
             return;
         };
@@ -223,6 +226,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             }
             self.expire_presignatures();
             self.requests.forget(self.now.wall);
+            self.forget_joined();
             self.wake_at(self.timers.beat);
         }
         if now >= self.timers.checkpoint {
@@ -231,13 +235,15 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 let count = std::mem::take(&mut self.refused);
                 self.persist(Entry::Refused { count });
             }
-            self.publish_checkpoint();
+            self.vouch();
             self.wake_at(self.timers.checkpoint);
         }
     }
 
     fn persist(&mut self, record: impl Into<Record>) {
         let record = record.into();
+        // Two nodes that vouch for each other's vouching would never come to an end.
+        self.vouching.is_due |= !matches!(record.entry, Entry::Witnessed { .. });
         self.log.append(&keymoot_protocol::codec::Wire::encode(&record.entry));
         self.draft.persist.push(record);
     }

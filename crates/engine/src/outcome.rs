@@ -1,11 +1,16 @@
 //! The last word on a request. It is stored before it is told, and never changes.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use keymoot_protocol::codec::{Malformed, Reader, Wire, Writer};
+use keymoot_protocol::context::Committee;
 use keymoot_protocol::identity::IdentitySignature;
+use keymoot_protocol::transcript::Hash;
 use keymoot_types::{PARTIES_MAX, Party, SessionId};
 
-use crate::crypto::Crypto;
-use crate::request::RequestId;
+use crate::crypto::{Crypto, Described};
+use crate::request::{Ask, KEY_ATTEMPTS_MAX, Request, RequestId, key_of_attempt};
 
 /// The longest signature or key package of any scheme, in bytes.
 const RESULT_MAX: usize = 1 << 16;
@@ -34,7 +39,7 @@ pub enum Outcome {
 
 /// What a signer signs when it releases its share.
 #[must_use]
-pub fn release<C: Crypto>(request: RequestId, session: SessionId) -> keymoot_protocol::transcript::Hash {
+pub fn release<C: Crypto>(request: RequestId, session: SessionId) -> Hash {
     let mut bytes = request.0.as_bytes().to_vec();
     bytes.extend_from_slice(session.as_bytes());
     C::digest("keymoot/released/v1", &bytes)
@@ -42,10 +47,54 @@ pub fn release<C: Crypto>(request: RequestId, session: SessionId) -> keymoot_pro
 
 /// What a node signs when it refuses for good.
 #[must_use]
-pub fn denial<C: Crypto>(request: RequestId, reason: &str) -> keymoot_protocol::transcript::Hash {
+pub fn denial<C: Crypto>(request: RequestId, reason: &str) -> Hash {
     let mut bytes = request.0.as_bytes().to_vec();
     bytes.extend_from_slice(reason.as_bytes());
     C::digest("keymoot/denied/v1", &bytes)
+}
+
+impl Outcome {
+    /// Whether an outcome of this request shows by itself that it is one, as far as it can: a key by its certificate, a
+    /// signature by its signers' words and, if the key is at hand, by itself, a denial by the words of those who deny it.
+    /// That its time ran out or that it failed shows nothing, and does nothing but end it.
+    #[must_use]
+    pub fn is_proven<C: Crypto>(
+        &self,
+        (id, request): (RequestId, &Request),
+        committee: &Arc<Committee>,
+        key: Option<&C::Key>,
+    ) -> bool {
+        let says = |party, statement: &Hash, word: &IdentitySignature| {
+            committee.identity(party).is_some_and(|identity| C::verifies(identity, statement, word))
+        };
+        match (self, &request.ask) {
+            (Self::Key(package), Ask::Key(scheme)) => C::decode_key(package, committee).is_some_and(|key| {
+                let Described { id: name, scheme: serves, .. } = C::describe(&key);
+                let is_its = |attempt| key_of_attempt::<C>(id, attempt) == name;
+                serves == *scheme && (0..KEY_ATTEMPTS_MAX).any(is_its)
+            }),
+            (Self::Signed { signature, session, released }, Ask::Sign { path, payload, .. }) => {
+                let statement = release::<C>(id, *session);
+                let signers: BTreeSet<Party> = released.iter().map(|(party, _)| *party).collect();
+                signers.len() >= usize::from(committee.threshold().needed())
+                    && released.iter().all(|(party, word)| says(*party, &statement, word))
+                    && key.is_none_or(|key| C::is_signature(key, path, payload, signature))
+            }
+            (Self::Denied(denials), ask) => {
+                let parties: BTreeSet<Party> = denials.iter().map(|(party, ..)| *party).collect();
+                let threshold = committee.threshold();
+                let left = usize::from(threshold.total()).saturating_sub(parties.len());
+                let needed = match ask {
+                    Ask::Key(_) => threshold.total(),
+                    Ask::Sign { .. } => threshold.needed(),
+                };
+                left < usize::from(needed)
+                    && denials.iter().all(|(party, why, word)| says(*party, &denial::<C>(id, why), word))
+            }
+            (Self::Key(_) | Self::Signed { .. }, _) => false,
+            (Self::Expired | Self::Failed(_), _) => true,
+        }
+    }
 }
 
 impl Wire for Outcome {

@@ -39,6 +39,8 @@ pub enum Effect<C: crate::crypto::Crypto> {
     WakeAt(Millis),
     /// Have a long step run; its result comes back as an event.
     Work(SessionId, Job<C>),
+    /// End the process, and do not start it again: a person has to look. The node says nothing any more.
+    Halt(&'static str),
 }
 
 /// Something that can be done, and may be something said.
@@ -51,7 +53,7 @@ impl<C: crate::crypto::Crypto> Word for Effect<C> {
     fn is_word(&self) -> bool {
         match self {
             Self::Send(..) => true,
-            Self::WakeAt(_) | Self::Work(..) => false,
+            Self::WakeAt(_) | Self::Work(..) | Self::Halt(_) => false,
         }
     }
 }

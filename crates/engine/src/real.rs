@@ -142,24 +142,8 @@ impl Crypto for Real {
         setup.name()
     }
 
-    fn seal_setup(setup: &PairSetup) -> Zeroizing<Vec<u8>> {
-        setup.seal()
-    }
-
-    fn unseal_setup(bytes: &[u8], committee: &Arc<Committee>) -> Option<PairSetup> {
-        PairSetup::unseal(bytes, Arc::clone(committee)).ok()
-    }
-
     fn new_ledger(setup: &PairSetup) -> Ledger {
         Ledger::new(setup)
-    }
-
-    fn encode_ledger(ledger: &Ledger) -> Vec<u8> {
-        ledger.encode().to_vec()
-    }
-
-    fn decode_ledger(bytes: &[u8]) -> Option<Ledger> {
-        Ledger::decode(bytes).ok()
     }
 
     fn reserve(
@@ -180,10 +164,6 @@ impl Crypto for Real {
         ledger.burn(peer);
     }
 
-    fn is_sound(setup: &PairSetup, ledger: &Ledger, peer: Party) -> bool {
-        !ledger.is_burnt(peer) && setup.peers().any(|sound| sound == peer)
-    }
-
     fn public_of(presignature: &Presignature) -> Arc<Public> {
         Arc::new(presignature.public().clone())
     }
@@ -198,14 +178,6 @@ impl Crypto for Real {
 
     fn decode_public(bytes: &[u8]) -> Option<Arc<Public>> {
         Public::decode(bytes).ok().map(Arc::new)
-    }
-
-    fn seal_presignature(presignature: &Presignature) -> Zeroizing<Vec<u8>> {
-        presignature.seal()
-    }
-
-    fn unseal_presignature(bytes: &[u8]) -> Option<Presignature> {
-        Presignature::unseal(bytes).ok()
     }
 
     fn burn(presignature: Presignature, intent: Hash) -> BurntPresignature {

@@ -14,13 +14,16 @@ pub const NAMES_MAX: usize = 1 << 16;
 /// The longest public package, ledger or text in an entry, in bytes.
 const PART_MAX: usize = 1 << 16;
 
-/// The longest sealed part of a record, in bytes.
-pub const SEALED_MAX: usize = 1 << 24;
+/// The longest evidence in an entry, in bytes; what is longer is left out.
+pub const EVIDENCE_MAX: usize = 1 << 20;
+
+/// The longest sealed part of a record, in bytes: a share.
+pub const SEALED_MAX: usize = 1 << 16;
 
 /// One decision, or what became of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// The node begins. Every presignature that was free before is void.
+    /// The node begins. What it had in memory before, and no other place, is void: presignatures, pair setups, sessions.
     Started {
         /// How often it has begun.
         boot: u64,
@@ -75,24 +78,20 @@ pub enum Entry {
         /// The public package with its certificate.
         package: Vec<u8>,
     },
-    /// A pair setup is complete. Sealed: our side of it.
+    /// A pair setup is complete.
     SetUp {
         /// Its name.
         setup: Hash,
     },
-    /// The state of a pair setup's ledger.
-    Counted {
-        /// The setup.
-        setup: Hash,
-        /// The ledger, encoded.
-        ledger: Vec<u8>,
+    /// We take part in a session that no request stands behind. No other has its name.
+    Joined {
+        /// The session.
+        session: SessionId,
     },
-    /// Presignatures are ready. Sealed: our parts of them.
+    /// Presignatures are ready.
     Stocked {
         /// Their names.
         presignatures: Vec<Hash>,
-        /// By this node's wall clock.
-        expires: Millis,
     },
     /// This identity takes part in nothing any more.
     Banned {
@@ -107,6 +106,8 @@ pub enum Entry {
         party: Party,
         /// How.
         fault: String,
+        /// What convinces others, where something does: an encoded [`keymoot_protocol::abort::Blame`].
+        evidence: Vec<u8>,
     },
     /// Another member has signed two histories of its log.
     Forked {
@@ -117,6 +118,12 @@ pub enum Entry {
     },
     /// We have cosigned this checkpoint of another member's log.
     Witnessed {
+        /// The signed note.
+        note: String,
+    },
+    /// A witness has shown us a checkpoint that we have signed, of a log that is not ours: our journal is an old copy. The
+    /// node never starts with it again.
+    RolledBack {
         /// The signed note.
         note: String,
     },
@@ -206,25 +213,22 @@ impl Wire for Entry {
                 writer.bytes(package);
             }
             Self::SetUp { setup } => setup.write(writer),
-            Self::Counted { setup, ledger } => {
-                setup.write(writer);
-                writer.bytes(ledger);
-            }
-            Self::Stocked { presignatures, expires } => {
+            Self::Joined { session } => writer.bytes(session.as_bytes()),
+            Self::Stocked { presignatures } => {
                 writer.list(presignatures.iter(), |writer, id| id.write(writer));
-                writer.uint(expires.0);
             }
             Self::Banned { identity } => writer.bytes(identity),
-            Self::Blamed { session, party, fault } => {
+            Self::Blamed { session, party, fault, evidence } => {
                 writer.bytes(session.as_bytes());
                 writer.party(*party);
                 writer.bytes(fault.as_bytes());
+                writer.bytes(evidence);
             }
             Self::Forked { party, notes } => {
                 writer.party(*party);
                 notes.iter().for_each(|note| writer.bytes(note.as_bytes()));
             }
-            Self::Witnessed { note } => writer.bytes(note.as_bytes()),
+            Self::Witnessed { note } | Self::RolledBack { note } => writer.bytes(note.as_bytes()),
         }
     }
 
@@ -254,19 +258,18 @@ impl Wire for Entry {
                 package: reader.bytes(PART_MAX)?.to_vec(),
             },
             8 => Self::SetUp { setup: Hash::read(reader)? },
-            9 => Self::Counted { setup: Hash::read(reader)?, ledger: reader.bytes(PART_MAX)?.to_vec() },
-            10 => Self::Stocked {
-                presignatures: reader.list(NAMES_MAX, Hash::read)?,
-                expires: Millis(reader.uint()?),
-            },
+            9 => Self::Joined { session: SessionId::new(reader.fixed()?) },
+            10 => Self::Stocked { presignatures: reader.list(NAMES_MAX, Hash::read)? },
             11 => Self::Banned { identity: reader.fixed()? },
             12 => Self::Blamed {
                 session: SessionId::new(reader.fixed()?),
                 party: reader.party()?,
                 fault: text(reader)?,
+                evidence: reader.bytes(EVIDENCE_MAX)?.to_vec(),
             },
             13 => Self::Witnessed { note: text(reader)? },
             14 => Self::Forked { party: reader.party()?, notes: [text(reader)?, text(reader)?] },
+            15 => Self::RolledBack { note: text(reader)? },
             _ => return Err(Malformed::Choice),
         })
     }
@@ -285,12 +288,13 @@ impl Entry {
             Self::Pending { .. } => 6,
             Self::Certified { .. } => 7,
             Self::SetUp { .. } => 8,
-            Self::Counted { .. } => 9,
+            Self::Joined { .. } => 9,
             Self::Stocked { .. } => 10,
             Self::Banned { .. } => 11,
             Self::Blamed { .. } => 12,
             Self::Witnessed { .. } => 13,
             Self::Forked { .. } => 14,
+            Self::RolledBack { .. } => 15,
         }
     }
 }

@@ -20,6 +20,9 @@ pub const VALIDITY_MAX: u64 = 15 * 60 * 1000;
 /// How far a client's clock may be ahead of a node's, in milliseconds.
 pub const SKEW_MAX: u64 = 30 * 1000;
 
+/// The most attempts at one key, whatever the limits of nodes and coordinators are.
+pub const KEY_ATTEMPTS_MAX: u16 = 64;
+
 /// The longest payload, in bytes.
 pub const PAYLOAD_MAX: usize = 1 << 20;
 

@@ -230,7 +230,6 @@ pub struct Public {
 
 /// One signer's part.
 pub struct Presignature {
-    pub(crate) me: Party,
     pub(crate) public: Rc<Public>,
 }
 
@@ -330,24 +329,8 @@ impl Crypto for Model {
         widen(setup.name)
     }
 
-    fn seal_setup(setup: &Setup) -> Zeroizing<Vec<u8>> {
-        store::encode_setup(setup)
-    }
-
-    fn unseal_setup(bytes: &[u8], committee: &Arc<Committee>) -> Option<Setup> {
-        store::decode_setup(bytes, committee)
-    }
-
     fn new_ledger(_: &Setup) -> Ledger {
         Ledger::default()
-    }
-
-    fn encode_ledger(ledger: &Ledger) -> Vec<u8> {
-        store::encode_ledger(ledger)
-    }
-
-    fn decode_ledger(bytes: &[u8]) -> Option<Ledger> {
-        store::decode_ledger(bytes)
     }
 
     fn reserve(setup: &Setup, ledger: &mut Ledger, signers: &[Party], bans: &Bans) -> Result<Ticket, Unfit> {
@@ -379,10 +362,6 @@ impl Crypto for Model {
         ledger.burnt.insert(peer);
     }
 
-    fn is_sound(setup: &Setup, ledger: &Ledger, peer: Party) -> bool {
-        !ledger.burnt.contains(&peer) && setup.members.contains(&peer)
-    }
-
     fn public_of(presignature: &Presignature) -> Rc<Public> {
         Rc::clone(&presignature.public)
     }
@@ -397,14 +376,6 @@ impl Crypto for Model {
 
     fn decode_public(bytes: &[u8]) -> Option<Rc<Public>> {
         store::decode_public(bytes).map(Rc::new)
-    }
-
-    fn seal_presignature(presignature: &Presignature) -> Zeroizing<Vec<u8>> {
-        store::encode_presignature(presignature)
-    }
-
-    fn unseal_presignature(bytes: &[u8]) -> Option<Presignature> {
-        store::decode_presignature(bytes)
     }
 
     fn burn(presignature: Presignature, intent: Hash) -> Burnt {

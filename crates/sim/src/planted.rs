@@ -39,8 +39,8 @@ bugs! {
     ForgetPending = "READY is said before the share is durable";
     /// The decision is not written.
     ForgetAllowed = "the decision is not on record";
-    /// The use of a pair setup is not written.
-    ForgetCounts = "the count of a pair setup's uses is not durable";
+    /// The name of a session without a request is not written.
+    ForgetJoined = "a node joins one session twice after a restart";
     /// The decision is written after the share has left.
     AuditAfterRelease = "the decision is recorded after the release";
     /// Requests are not checked for their client's signature.
@@ -93,7 +93,7 @@ impl Bug {
             Self::ForgetBurns
                 | Self::ForgetPending
                 | Self::ForgetAllowed
-                | Self::ForgetCounts
+                | Self::ForgetJoined
                 | Self::IgnoreFsyncError
                 | Self::IgnoreFullDisk
         )

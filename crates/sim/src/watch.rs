@@ -40,7 +40,6 @@ pub struct Shelf {
     intents: BTreeSet<Hash>,
     pending: BTreeMap<KeyId, Hash>,
     banned: BTreeSet<Party>,
-    counted: BTreeMap<Hash, BTreeSet<Vec<u8>>>,
     checkpoint: u64,
     /// When decisions became durable, and how long the log was then.
     due: Vec<(Time, u64)>,
@@ -66,6 +65,7 @@ pub struct Watch<B: Backend> {
     clocks_jump: bool,
     skips_logs: bool,
     counts: BTreeMap<(Party, Hash, u64), SessionId>,
+    lives: BTreeMap<(Party, SessionId), u32>,
 }
 
 struct Used {
@@ -105,6 +105,7 @@ impl<B: Backend> Watch<B> {
             clocks_jump: false,
             skips_logs: false,
             counts: BTreeMap::new(),
+            lives: BTreeMap::new(),
         }
     }
 
@@ -230,9 +231,6 @@ impl<B: Backend> Watch<B> {
                 };
             }
             Entry::Banned { identity } => shelf.banned.extend(identities.get(identity).copied()),
-            Entry::Counted { setup, ledger } => {
-                shelf.counted.entry(*setup).or_default().insert(ledger.clone());
-            }
             _ => {}
         }
         Ok(())
@@ -262,11 +260,25 @@ impl<B: Backend> Watch<B> {
         Ok(())
     }
 
+    /// I15, at its root: what a node says in a session, it says in one life. Of two lives the words for one slot differ, and
+    /// others would have to take it for a liar.
+    fn invariant_i15_a_session_has_one_life(
+        &mut self,
+        party: Party,
+        session: SessionId,
+        life: u32,
+    ) -> Result<(), Violation> {
+        match *self.lives.entry((party, session)).or_insert(life) {
+            first if first == life => Ok(()),
+            _ => broken("I15", format!("{party} talks in {session} again, after a restart")),
+        }
+    }
+
     /// An honest node says something, now, for the wire.
     ///
     /// # Errors
     /// A promise is broken.
-    pub fn said(&mut self, party: Party, message: &Message) -> Result<(), Violation> {
+    pub fn said(&mut self, party: Party, life: u32, message: &Message) -> Result<(), Violation> {
         if !self.is_honest(party) {
             return Ok(());
         }
@@ -276,6 +288,7 @@ impl<B: Backend> Watch<B> {
         }
         match message {
             Message::Mail(mail) => {
+                self.invariant_i15_a_session_has_one_life(party, mail.session, life)?;
                 self.invariant_i02_allowed_first(party, mail.session)?;
                 self.invariant_i02_nothing_forbidden(party, mail.session)?;
                 self.invariant_i12_no_word_to_the_banned(party, mail.session)?;

@@ -10,7 +10,7 @@ use super::{Admission, Admitting, Claim, Coordinator, Deed, Drive, Finish, Store
 use crate::crypto::Crypto;
 use crate::message::{Address, Answer, Message};
 use crate::outcome::Outcome;
-use crate::request::{BadRequest, RequestId, SignedRequest};
+use crate::request::{Ask, BadRequest, Request, RequestId, SignedRequest};
 
 /// When a client that was turned away should ask again, in milliseconds.
 const BUSY: u64 = 500;
@@ -53,14 +53,24 @@ impl<C: Crypto> Coordinator<C> {
             }
             return;
         }
-        if self.drives.len().saturating_add(self.admitting.len()) >= self.config.limits.drives {
+        let client = signed.request.client;
+        let drives = self.drives.values().map(|drive| &drive.request);
+        let open = drives.chain(self.admitting.values().map(|admitting| &admitting.request));
+        let (all, its) = open.fold((0_usize, 0_usize), |(all, its), request| {
+            (all.saturating_add(1), its.saturating_add(usize::from(request.client == client)))
+        });
+        if all >= self.config.limits.drives || its >= self.config.limits.client {
             self.send(from, Message::Answer(id, Answer::Busy(BUSY)));
             return;
         }
         let until = self.now.mono.plus(FIRST_WORD);
-        let admitting = Admitting { body: body.clone(), askers: BTreeSet::from([from]), until };
-        self.admitting.insert(id, admitting);
-        self.deeds.push(Deed::Store(StoreCall::Admit { request: id, body }));
+        // What is over is not begun any more, but it may have had an outcome.
+        let is_over = self.is_over(signed.request.expires);
+        let (request, askers) = (signed.request, BTreeSet::from([from]));
+        self.admitting.insert(id, Admitting { request, body: body.clone(), askers, until });
+        let call =
+            if is_over { StoreCall::Claim { request: id } } else { StoreCall::Admit { request: id, body } };
+        self.deeds.push(Deed::Store(call));
     }
 
     pub(super) fn stored(&mut self, answer: StoreAnswer, rng: &mut impl CryptoRngCore) {
@@ -73,19 +83,15 @@ impl<C: Crypto> Coordinator<C> {
                         self.take_up(request, admitting.body, fence, admitting.askers, rng);
                     }
                     Admission::Open => self.tell(&admitting.askers, request, &Answer::Pending),
-                    Admission::Finished(outcome) => self.tell_outcome(&admitting.askers, request, &outcome),
+                    Admission::Finished(outcome) => {
+                        self.tell_outcome(&admitting.askers, (request, &admitting.request), &outcome);
+                    }
                 }
             }
             StoreAnswer::Claimed(request, claim) => self.claimed(request, claim, rng),
             StoreAnswer::Finished(request, finish) => match finish {
-                Finish::Stored(outcome) => {
-                    let askers = self.give_up(request);
-                    self.tell_outcome(&askers, request, &outcome);
-                }
-                Finish::Stale => {
-                    let askers = self.give_up(request);
-                    self.tell(&askers, request, &Answer::Pending);
-                }
+                Finish::Stored(outcome) => self.is_finished(request, &outcome),
+                Finish::Stale => self.is_elsewhere(request),
             },
             StoreAnswer::Orphans(orphans) => {
                 let room = self.config.limits.drives.saturating_sub(self.drives.len());
@@ -102,16 +108,37 @@ impl<C: Crypto> Coordinator<C> {
                 Some(drive) if drive.fence == fence => {}
                 // Our lease had lapsed and is ours again: what we know still holds, under the new number.
                 Some(drive) => drive.fence = fence,
-                None => self.take_up(request, body, fence, BTreeSet::new(), rng),
+                None => {
+                    let askers = self.admitting.remove(&request).map(|admitting| admitting.askers);
+                    let askers = askers.unwrap_or_default();
+                    self.tell(&askers, request, &Answer::Pending);
+                    self.take_up(request, body, fence, askers, rng);
+                }
             },
-            Claim::Held | Claim::Unknown => {
-                let askers = self.give_up(request);
-                self.tell(&askers, request, &Answer::Pending);
-            }
-            Claim::Finished(outcome) => {
-                let askers = self.give_up(request);
-                self.tell_outcome(&askers, request, &outcome);
-            }
+            Claim::Held => self.is_elsewhere(request),
+            Claim::Unknown => match self.admitting.remove(&request) {
+                // Only what was over when it came is claimed before it was admitted.
+                Some(admitting) => {
+                    let why = BadRequest::Expired.to_string();
+                    self.tell(&admitting.askers, request, &Answer::Refused(why));
+                }
+                None => self.is_elsewhere(request),
+            },
+            Claim::Finished(outcome) => self.is_finished(request, &outcome),
+        }
+    }
+
+    /// Somebody else works on a request.
+    fn is_elsewhere(&mut self, id: RequestId) {
+        if let Some((_, askers)) = self.give_up(id) {
+            self.tell(&askers, id, &Answer::Pending);
+        }
+    }
+
+    /// The store has an outcome of a request.
+    fn is_finished(&mut self, id: RequestId, outcome: &[u8]) {
+        if let Some((request, askers)) = self.give_up(id) {
+            self.tell_outcome(&askers, (id, &request), outcome);
         }
     }
 
@@ -149,10 +176,11 @@ impl<C: Crypto> Coordinator<C> {
         self.advance(id, rng);
     }
 
-    /// Drops the work on a request, and tells who waits for it.
-    fn give_up(&mut self, request: RequestId) -> BTreeSet<Address> {
-        self.runs.retain(|_, run| run.aim.request() != Some(request));
-        self.drives.remove(&request).map(|drive| drive.askers).unwrap_or_default()
+    /// Drops the work on a request, and tells what it was and who waits for it.
+    fn give_up(&mut self, id: RequestId) -> Option<(Request, BTreeSet<Address>)> {
+        self.runs.retain(|_, run| run.aim.request() != Some(id));
+        let drive = self.drives.remove(&id).map(|drive| (drive.request, drive.askers));
+        drive.or_else(|| self.admitting.remove(&id).map(|admitting| (admitting.request, admitting.askers)))
     }
 
     fn tell(&mut self, askers: &BTreeSet<Address>, request: RequestId, answer: &Answer) {
@@ -161,10 +189,24 @@ impl<C: Crypto> Coordinator<C> {
         }
     }
 
-    fn tell_outcome(&mut self, askers: &BTreeSet<Address>, request: RequestId, outcome: &[u8]) {
-        if let Ok(outcome) = Outcome::decode(outcome) {
-            self.tell(askers, request, &Answer::Final(outcome));
-        }
+    /// Tells what the store has, if it proves itself: whoever has stolen a replica can write to the store as well.
+    fn tell_outcome(
+        &mut self,
+        askers: &BTreeSet<Address>,
+        (id, request): (RequestId, &Request),
+        outcome: &[u8],
+    ) {
+        let key = match &request.ask {
+            Ask::Sign { key, .. } => self.keys.get(key),
+            Ask::Key(_) => None,
+        };
+        let outcome = Outcome::decode(outcome).ok();
+        let answer =
+            match outcome.filter(|one| one.is_proven::<C>((id, request), &self.config.committee, key)) {
+                Some(outcome) => Answer::Final(outcome),
+                None => Answer::Refused("the outcome in the store does not prove itself".to_owned()),
+            };
+        self.tell(askers, id, &answer);
     }
 
     /// Whether a request's time is over by our clock.

@@ -185,7 +185,12 @@ impl<C: Crypto> Coordinator<C> {
         if is_busy || self.now.mono < self.prepare_at {
             return;
         }
-        let untold = self.members.untold(signers, key, self.now.mono);
+        // What could not be named may be enough.
+        let asks_all = self.members.left(key, signers) > 0 && self.members.may_hold_more(key, signers);
+        let untold = match asks_all {
+            true => signers.to_vec(),
+            false => self.members.untold(signers, key, self.now.mono),
+        };
         if !untold.is_empty() {
             let due = self.members.due(&untold, key, self.now.mono);
             due.iter().for_each(|one| self.send(Address::Node(*one), Message::StockQuery(key)));

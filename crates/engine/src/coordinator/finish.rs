@@ -228,7 +228,11 @@ impl<C: Crypto> Coordinator<C> {
                 self.learn_key(&package);
             }
             Complete::Setup(name) => self.members.set_up(from, name),
-            Complete::Presigned(stock) => self.members.restock(from, &stock, self.now.mono),
+            Complete::Presigned(stock) => {
+                if self.packages.contains_key(&stock.key) {
+                    self.members.restock(from, &stock, self.now.mono);
+                }
+            }
         }
         if let Some(run) = self.runs.get_mut(&session).filter(|run| run.members.contains(&from)) {
             run.complete.insert(from);
@@ -265,7 +269,7 @@ impl<C: Crypto> Coordinator<C> {
     }
 
     fn package(&self, digest: keymoot_protocol::transcript::Hash) -> Option<Vec<u8>> {
-        self.keys.values().find(|key| C::describe(key).digest == digest).map(C::encode_key)
+        self.keys.get(self.packages.get(&digest)?).map(C::encode_key)
     }
 }
 

@@ -8,7 +8,7 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party};
 
 use crate::crypto::Crypto;
-use crate::message::Stock;
+use crate::message::{OFFERED, SETUPS_MAX, Stock};
 
 /// Between two halvings of all suspicion, in milliseconds.
 const FORGIVENESS: u64 = 10_000;
@@ -22,6 +22,9 @@ const SEARCH_MAX: u32 = 10_000;
 /// How long a node may take to say what it has, in milliseconds.
 const STOCK_ANSWER: u64 = 400;
 
+/// The most presignatures that are taken in at once from one member: as many as it can name for 32 sets of signers.
+const STOCK_MAX: usize = 32 * OFFERED;
+
 /// Presignatures by name, and who says to hold its part.
 type Lot<C> = BTreeMap<Hash, (BTreeSet<Party>, <C as Crypto>::Public)>;
 
@@ -32,6 +35,8 @@ pub(super) struct Members<C: Crypto> {
     apart: BTreeSet<(Party, Party)>,
     /// By key package and signers: presignatures, and who says to hold its part.
     stock: BTreeMap<(Hash, Vec<Party>), Lot<C>>,
+    /// Who has named as many of these as can be named at once, and may hold more.
+    full: BTreeSet<(Hash, Vec<Party>, Party)>,
     forgive_at: Millis,
     needed: usize,
 }
@@ -53,8 +58,8 @@ impl<C: Crypto> Members<C> {
     pub(super) fn new(committee: &Committee) -> Self {
         let members = committee.threshold().parties().map(|party| (party, Member::default())).collect();
         let needed = usize::from(committee.threshold().needed());
-        let (apart, stock) = (BTreeSet::new(), BTreeMap::new());
-        Self { members, apart, stock, forgive_at: Millis(0), needed }
+        let (apart, stock, full) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        Self { members, apart, stock, full, forgive_at: Millis(0), needed }
     }
 
     pub(super) fn contains(&self, party: Party) -> bool {
@@ -163,10 +168,12 @@ impl<C: Crypto> Members<C> {
         quorum.iter().map(suspicion).sum()
     }
 
-    /// What a member says it holds of one key, instead of what it said before.
+    /// What a member says it holds of one key that exists, instead of what it said before. Not more than an honest one
+    /// says is taken in.
     pub(super) fn restock(&mut self, party: Party, stock: &Stock, now: Millis) {
         if let Some(member) = self.members.get_mut(&party) {
-            member.setups.clone_from(&stock.setups);
+            let excess = stock.setups.len().saturating_sub(SETUPS_MAX);
+            member.setups = stock.setups.iter().skip(excess).copied().collect();
             member.told.insert(stock.key, now);
             member.asked.remove(&stock.key);
         }
@@ -178,10 +185,21 @@ impl<C: Crypto> Members<C> {
                 lot.retain(|_, (holders, _)| !holders.is_empty());
             }
         }
-        for bytes in &stock.presignatures {
+        self.full.retain(|(key, _, who)| *key != stock.key || *who != party);
+        let mut named: BTreeMap<Vec<Party>, usize> = BTreeMap::new();
+        for bytes in stock.presignatures.iter().take(STOCK_MAX) {
             let Some(public) = C::decode_public(bytes) else { continue };
             let label = C::label(&public);
-            if label.key == stock.key && label.signers.contains(&party) {
+            let is_quorum = label.signers.len() == self.needed && label.signers.contains(&party);
+            if label.key != stock.key || !is_quorum {
+                continue;
+            }
+            let count = named.entry(label.signers.clone()).or_default();
+            *count = count.saturating_add(1);
+            if *count == OFFERED {
+                self.full.insert((label.key, label.signers.clone(), party));
+            }
+            if *count <= OFFERED {
                 let lot = self.stock.entry((label.key, label.signers)).or_default();
                 lot.entry(label.id).or_insert_with(|| (BTreeSet::new(), public)).0.insert(party);
             }
@@ -241,6 +259,16 @@ impl<C: Crypto> Members<C> {
         lot.map_or(0, |lot| lot.values().filter(|(holders, _)| holders.len() == signers.len()).count())
     }
 
+    /// Presignatures that somebody says to hold a part of.
+    pub(super) fn offered(&self) -> usize {
+        self.stock.values().map(BTreeMap::len).sum()
+    }
+
+    /// Whether all of these may hold more presignatures than they could name.
+    pub(super) fn may_hold_more(&self, key: Hash, signers: &[Party]) -> bool {
+        signers.iter().all(|party| self.full.contains(&(key, signers.to_vec(), *party)))
+    }
+
     /// A presignature that all of its signers say they hold, of the most trusted signers among those that can be asked.
     pub(super) fn take(
         &mut self,
@@ -287,6 +315,9 @@ impl<C: Crypto> Members<C> {
     /// Notes a setup that a member has now.
     pub(super) fn set_up(&mut self, party: Party, name: Hash) {
         if let Some(member) = self.members.get_mut(&party) {
+            if member.setups.len() >= SETUPS_MAX {
+                member.setups.remove(0);
+            }
             member.setups.push(name);
         }
     }

@@ -19,6 +19,8 @@ pub struct View {
     pub members: Vec<MemberView>,
     /// How many certified keys it knows.
     pub keys: usize,
+    /// How many presignatures it has heard of.
+    pub offered: usize,
 }
 
 /// Work on a request.
@@ -95,6 +97,7 @@ impl<C: Crypto> Coordinator<C> {
             runs: runs.collect(),
             members: self.members.views(),
             keys: self.keys.len(),
+            offered: self.members.offered(),
         }
     }
 }

@@ -63,6 +63,9 @@ impl Requests {
     }
 }
 
+/// For how many times the length of a session its name is remembered.
+const JOINED: u64 = 4;
+
 impl<C: Crypto, P: Policy> Node<C, P> {
     pub(super) fn invited(&mut self, from: Address, invite: Invite, rng: &mut impl CryptoRngCore) {
         let Invite { session, what } = invite;
@@ -87,7 +90,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             }
         };
         match outcome {
-            Ok(()) => self.open_early_mail(session),
+            Ok(()) => self.open_early_mail(from, session),
             Err(refusal) => self.refuse(from, session, asked, refusal),
         }
     }
@@ -180,6 +183,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             return Err(Refusal::TooMany);
         }
         self.check_signers(&members, false)?;
+        self.join(session)?;
         let committee = Arc::clone(&self.config.committee);
         let (me, bans) = (self.config.me, self.bans.clone());
         let task = Task::Setup { session, committee, members: members.clone(), me, bans };
@@ -209,9 +213,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         if self.sessions.values().any(twice) {
             return Err(Refusal::TooMany);
         }
-        let Use { setup, ticket, counted } =
+        let Use { setup, ticket } =
             self.setups.reserve(setup, &signers, &self.bans).map_err(|unfit| Refusal::Setup(unfit.0))?;
-        self.persist(counted);
+        self.join(session)?;
         let name = C::setup_name(&setup);
         let task = Task::Presign { session, share, setup, ticket, size, bans: self.bans.clone() };
         self.begin(from, session, (Kind::Presign, signers), task, rng)?;
@@ -245,7 +249,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
         let public = match presignature {
             Some(name) => {
-                let found = self.pool.look(name, described.digest, &signers, self.now.wall);
+                let found = self.pool.look(name, described.digest, &signers, self.now.mono);
                 Some(found.ok_or(Refusal::Presignature)?.clone())
             }
             None => None,
@@ -270,6 +274,22 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.requests.note(request, session, until);
         let at = self.now.wall;
         self.persist(Entry::Allowed { request, session, intent, at });
+    }
+
+    /// Notes a session that no request stands behind. Whoever is in one session twice signs two messages for one slot, and
+    /// would be taken for a liar: so not even a node that has just begun again is.
+    fn join(&mut self, session: SessionId) -> Result<(), Refusal> {
+        if self.joined.insert(session, self.now.mono).is_some() {
+            return Err(Refusal::Seen);
+        }
+        self.persist(Entry::Joined { session });
+        Ok(())
+    }
+
+    /// Forgets sessions that are over for all who were in them.
+    pub(super) fn forget_joined(&mut self) {
+        let (now, limits) = (self.now.mono, self.config.limits);
+        self.joined.retain(|_, at| now < at.plus(limits.ceremony.saturating_mul(JOINED)));
     }
 
     fn check_bans(&self, members: &[Party]) -> Result<(), Refusal> {
@@ -306,7 +326,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let mut live = Live::new(kind, members, from, deadline);
         self.wake_at(deadline);
         if is_heavy {
-            live.running = Running::Away(Vec::new());
+            live.running = Running::away();
             self.sessions.insert(session, live);
             self.draft.then.push(Effect::Work(session, Job::Begin { task: Box::new(task), seed }));
             return Ok(());

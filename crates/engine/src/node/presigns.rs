@@ -1,105 +1,121 @@
 //! Presignatures and the pair setups they are made with: free, burnt for one intent, or thrown away; never free again.
+//!
+//! Both are in memory and nowhere else. What may be used once only is not on disk, so that no copy of a disk can bring
+//! it back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keymoot_protocol::codec::{FIELD_HEADER, Malformed, Reader, Writer};
-use keymoot_protocol::dkls23::{BATCH_MAX, Bans};
+use keymoot_protocol::dkls23::Bans;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party};
-use zeroize::Zeroizing;
 
 use super::Node;
 use crate::crypto::{Crypto, PresignatureLabel, Unfit};
-use crate::message::Stock;
+use crate::message::{Address, OFFERED, SETUPS_MAX, Stock};
 use crate::policy::Policy;
-use crate::record::{Entry, NAMES_MAX, Record, SEALED_MAX};
+use crate::record::{Entry, NAMES_MAX};
 
-/// Presignatures of one set of signers that are named to a coordinator at once.
-pub const OFFERED: usize = 16;
-
-/// Pair setups that are kept; the oldest gives way.
-const SETUPS_MAX: usize = 8;
+/// Who has most of something, of these owners; what is to be added counts.
+fn richest(owners: impl Iterator<Item = Address>) -> Option<Address> {
+    let mut counts: BTreeMap<Address, usize> = BTreeMap::new();
+    for owner in owners {
+        let count = counts.entry(owner).or_default();
+        *count = count.saturating_add(1);
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(owner, _)| owner)
+}
 
 /// One node's presignatures.
 pub(super) struct Pool<C: Crypto> {
     ready: BTreeMap<Hash, Ready<C>>,
-    gone: BTreeSet<Hash>,
+    /// How many were ever used or thrown away.
+    burnt: u64,
 }
 
 struct Ready<C: Crypto> {
     presignature: C::Presignature,
     public: C::Public,
     label: PresignatureLabel,
+    /// The coordinator that had it made. Any may use it.
+    owner: Address,
+    /// By the monotonic clock.
     expires: Millis,
 }
 
 impl<C: Crypto> Default for Pool<C> {
     fn default() -> Self {
-        Self { ready: BTreeMap::new(), gone: BTreeSet::new() }
+        Self { ready: BTreeMap::new(), burnt: 0 }
     }
 }
 
 impl<C: Crypto> Pool<C> {
-    /// Adds a presignature, unless one of its name was ever here.
-    pub(super) fn add(&mut self, presignature: C::Presignature, expires: Millis) {
+    fn add(&mut self, presignature: C::Presignature, owner: Address, expires: Millis) {
         let public = C::public_of(&presignature);
         let label = C::label(&public);
-        if !self.gone.contains(&label.id) && !self.ready.contains_key(&label.id) {
-            self.ready.insert(label.id, Ready { presignature, public, label, expires });
-        }
+        self.ready.entry(label.id).or_insert(Ready { presignature, public, label, owner, expires });
     }
 
-    /// The oldest for exactly these signers of this key package, beyond the youngest `keep`.
-    fn oldest(&self, key: Hash, signers: &[Party], keep: usize) -> Vec<Hash> {
+    /// What has to go so that so many more for exactly these signers of this key package fit. Of old ones it is least
+    /// certain that the others still hold their parts; and whoever has most made gives way first, so that a stolen
+    /// coordinator does not push out what others live on.
+    fn excess(
+        &self,
+        key: Hash,
+        signers: &[Party],
+        (owner, more): (Address, usize),
+        most: usize,
+    ) -> Vec<Hash> {
         let lot = self.ready.values().filter(|one| one.label.key == key && one.label.signers == signers);
-        let mut lot: Vec<_> = lot.map(|one| (one.expires, one.label.id)).collect();
-        lot.sort_unstable();
-        let excess = lot.len().saturating_sub(keep);
-        lot.into_iter().take(excess).map(|(_, id)| id).collect()
+        let mut lot: Vec<_> = lot.map(|one| (one.expires, one.label.id, one.owner)).collect();
+        lot.sort_unstable_by_key(|(expires, id, _)| (*expires, *id));
+        let mut excess = Vec::new();
+        while lot.len().saturating_add(more) > most && !lot.is_empty() {
+            let new = std::iter::repeat_n(owner, more);
+            let rich = richest(lot.iter().map(|(.., owner)| *owner).chain(new));
+            let place = lot.iter().position(|(.., owner)| Some(*owner) == rich).unwrap_or(0);
+            let (_, id, _) = lot.remove(place);
+            excess.push(id);
+        }
+        excess
     }
 
     /// The public side of a presignature that can be used for this now.
-    pub(super) fn look(&self, id: Hash, key: Hash, signers: &[Party], wall: Millis) -> Option<&C::Public> {
+    pub(super) fn look(&self, id: Hash, key: Hash, signers: &[Party], now: Millis) -> Option<&C::Public> {
         let one = self.ready.get(&id)?;
-        let fits = one.label.key == key && one.label.signers == signers && wall < one.expires;
-        (fits && !self.gone.contains(&id)).then_some(&one.public)
+        let fits = one.label.key == key && one.label.signers == signers && now < one.expires;
+        fits.then_some(&one.public)
     }
 
     /// Takes a presignature, once and for ever.
     pub(super) fn burn(&mut self, id: Hash, intent: Hash) -> Option<C::Burnt> {
         let one = self.ready.remove(&id)?;
-        self.gone.insert(id).then(|| C::burn(one.presignature, intent))
+        self.burnt = self.burnt.saturating_add(1);
+        Some(C::burn(one.presignature, intent))
     }
 
-    /// Notes that these are gone, whether they are here or not.
-    pub(super) fn bury(&mut self, ids: &[Hash]) {
+    fn bury(&mut self, ids: &[Hash]) {
         for id in ids {
-            self.ready.remove(id);
-            self.gone.insert(*id);
+            let gone = u64::from(self.ready.remove(id).is_some());
+            self.burnt = self.burnt.saturating_add(gone);
         }
     }
 
-    /// Throws everything away that is free.
-    pub(super) fn bury_all(&mut self) -> Vec<Hash> {
-        self.bury_where(|_, _| true)
-    }
-
-    pub(super) fn bury_where(&mut self, doomed: impl Fn(&PresignatureLabel, Millis) -> bool) -> Vec<Hash> {
+    fn bury_where(&mut self, doomed: impl Fn(&PresignatureLabel, Millis) -> bool) -> Vec<Hash> {
         let is_doomed = |one: &&Ready<C>| doomed(&one.label, one.expires);
         let ids: Vec<_> = self.ready.values().filter(is_doomed).map(|one| one.label.id).collect();
         self.bury(&ids);
         ids
     }
 
-    /// How many are free for each key package and set of signers, and how many are gone.
-    pub(super) fn counts(&self) -> (BTreeMap<(Hash, Vec<Party>), usize>, usize) {
+    /// How many are free for each key package and set of signers, and how many are gone since the start.
+    pub(super) fn counts(&self) -> (BTreeMap<(Hash, Vec<Party>), usize>, u64) {
         let mut free: BTreeMap<_, usize> = BTreeMap::new();
         for one in self.ready.values() {
             let count = free.entry((one.label.key, one.label.signers.clone())).or_default();
             *count = count.saturating_add(1);
         }
-        (free, self.gone.len())
+        (free, self.burnt)
     }
 
     fn offers(&self, key: Hash) -> Vec<Vec<u8>> {
@@ -116,16 +132,21 @@ impl<C: Crypto> Pool<C> {
     }
 }
 
-/// One use of a pair setup, and the record that counts it.
+/// One use of a pair setup, counted.
 pub(super) struct Use<C: Crypto> {
     pub(super) setup: Arc<C::Setup>,
     pub(super) ticket: C::Ticket,
-    pub(super) counted: Entry,
+}
+
+struct Held<C: Crypto> {
+    setup: Arc<C::Setup>,
+    ledger: C::Ledger,
+    owner: Address,
 }
 
 /// One node's pair setups, oldest first.
 pub(super) struct Setups<C: Crypto> {
-    held: Vec<(Arc<C::Setup>, C::Ledger)>,
+    held: Vec<Held<C>>,
 }
 
 impl<C: Crypto> Default for Setups<C> {
@@ -135,61 +156,49 @@ impl<C: Crypto> Default for Setups<C> {
 }
 
 impl<C: Crypto> Setups<C> {
-    pub(super) fn add(&mut self, setup: C::Setup, ledger: C::Ledger) {
-        self.held.push((Arc::new(setup), ledger));
+    /// Adds one. If there are too many, the oldest of whoever has most made gives way.
+    fn add(&mut self, setup: C::Setup, owner: Address) {
+        let ledger = C::new_ledger(&setup);
+        self.held.push(Held { setup: Arc::new(setup), ledger, owner });
         if self.held.len() > SETUPS_MAX {
-            self.held.remove(0);
+            let rich = richest(self.held.iter().map(|held| held.owner));
+            let place = self.held.iter().position(|held| Some(held.owner) == rich).unwrap_or(0);
+            self.held.remove(place);
         }
     }
 
-    fn find(&mut self, name: Hash) -> Option<&mut (Arc<C::Setup>, C::Ledger)> {
-        self.held.iter_mut().find(|(setup, _)| C::setup_name(setup) == name)
+    fn find(&mut self, name: Hash) -> Option<&mut Held<C>> {
+        self.held.iter_mut().find(|held| C::setup_name(&held.setup) == name)
     }
 
     /// Counts a use.
     pub(super) fn reserve(&mut self, name: Hash, signers: &[Party], bans: &Bans) -> Result<Use<C>, Unfit> {
-        let (setup, ledger) = self.find(name).ok_or(Unfit("there is no pair setup of that name"))?;
-        let ticket = C::reserve(setup, ledger, signers, bans)?;
-        let entry = Entry::Counted { setup: name, ledger: C::encode_ledger(ledger) };
-        Ok(Use { setup: Arc::clone(setup), ticket, counted: entry })
+        let held = self.find(name).ok_or(Unfit("there is no pair setup of that name"))?;
+        let ticket = C::reserve(&held.setup, &mut held.ledger, signers, bans)?;
+        Ok(Use { setup: Arc::clone(&held.setup), ticket })
     }
 
-    /// Notes the counts that peers came with.
-    pub(super) fn observe(&mut self, name: Hash, counts: &BTreeMap<Party, u64>) -> Option<(bool, Entry)> {
-        let (_, ledger) = self.find(name)?;
-        let is_fresh = C::observe(ledger, counts);
-        Some((is_fresh, Entry::Counted { setup: name, ledger: C::encode_ledger(ledger) }))
+    /// Notes the counts that peers came with. Whether none of them was there before.
+    pub(super) fn observe(&mut self, name: Hash, counts: &BTreeMap<Party, u64>) -> bool {
+        self.find(name).is_some_and(|held| C::observe(&mut held.ledger, counts))
     }
 
     /// Burns all pairs with a peer.
-    pub(super) fn burn(&mut self, peer: Party) -> Vec<Entry> {
-        let burn = |(setup, ledger): &mut (Arc<C::Setup>, C::Ledger)| {
-            C::burn_pair(setup, ledger, peer);
-            Entry::Counted { setup: C::setup_name(setup), ledger: C::encode_ledger(ledger) }
-        };
-        self.held.iter_mut().map(burn).collect()
-    }
-
-    /// The ledger of a setup as it was on disk.
-    pub(super) fn restore(&mut self, name: Hash, ledger: C::Ledger) {
-        if let Some((_, held)) = self.find(name) {
-            *held = ledger;
+    fn burn(&mut self, peer: Party) {
+        for held in &mut self.held {
+            C::burn_pair(&held.setup, &mut held.ledger, peer);
         }
     }
 
-    /// Carries burnt pairs of the ledgers over into the running values.
-    pub(super) fn enforce(&mut self, members: &[Party]) {
-        for (setup, ledger) in &mut self.held {
-            for peer in members {
-                if !C::is_sound(setup, ledger, *peer) {
-                    C::burn_pair(setup, ledger, *peer);
-                }
-            }
+    /// Burns pairs of one setup that have to be made anew.
+    pub(super) fn burn_in(&mut self, name: Hash, peers: &[Party]) {
+        if let Some(held) = self.find(name) {
+            peers.iter().for_each(|peer| C::burn_pair(&held.setup, &mut held.ledger, *peer));
         }
     }
 
     pub(super) fn names(&self) -> Vec<Hash> {
-        self.held.iter().map(|(setup, _)| C::setup_name(setup)).collect()
+        self.held.iter().map(|held| C::setup_name(&held.setup)).collect()
     }
 }
 
@@ -199,31 +208,43 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         Stock { key, setups: self.setups.names(), presignatures: self.pool.offers(key) }
     }
 
+    /// Keeps a pair setup, and tells its name.
+    pub(super) fn set_up(&mut self, setup: C::Setup, owner: Address) -> Hash {
+        let name = C::setup_name(&setup);
+        self.persist(Entry::SetUp { setup: name });
+        self.setups.add(setup, owner);
+        // Somebody may have been banned while it was made.
+        for banned in super::everybody(&self.config.committee) {
+            if self.bans.find(&self.config.committee, &[banned]).is_some() {
+                self.setups.burn(banned);
+            }
+        }
+        name
+    }
+
     /// Adds a batch, unless one of its signers was banned while it was made.
-    pub(super) fn stock_up(&mut self, batch: Vec<C::Presignature>) {
+    pub(super) fn stock_up(&mut self, batch: Vec<C::Presignature>, owner: Address) {
         let labels: Vec<_> = batch.iter().map(|one| C::label(&C::public_of(one))).collect();
         let banned =
             |label: &PresignatureLabel| self.bans.find(&self.config.committee, &label.signers).is_some();
         if labels.iter().any(banned) {
             return;
         }
-        // The oldest give way. A peer that has begun again has lost its parts of them, and nobody else can tell.
-        let keep = self.config.limits.stock.saturating_sub(batch.len());
         if let Some(first) = labels.first() {
-            let presignatures = self.pool.oldest(first.key, &first.signers, keep);
-            self.pool.bury(&presignatures);
-            self.record_buried(&presignatures);
+            let limits = self.config.limits;
+            let excess = self.pool.excess(first.key, &first.signers, (owner, batch.len()), limits.stock);
+            self.pool.bury(&excess);
+            self.record_buried(&excess);
         }
-        let expires = self.now.wall.plus(self.config.limits.presignature);
+        let expires = self.now.mono.plus(self.config.limits.presignature);
         let presignatures = labels.iter().map(|label| label.id).collect();
-        let entry = Entry::Stocked { presignatures, expires };
-        self.persist(Record::sealing(entry, seal_batch::<C>(&batch)));
-        batch.into_iter().for_each(|one| self.pool.add(one, expires));
+        self.persist(Entry::Stocked { presignatures });
+        batch.into_iter().for_each(|one| self.pool.add(one, owner, expires));
     }
 
     pub(super) fn expire_presignatures(&mut self) {
-        let wall = self.now.wall;
-        let presignatures = self.pool.bury_where(|_, expires| wall >= expires);
+        let now = self.now.mono;
+        let presignatures = self.pool.bury_where(|_, expires| now >= expires);
         self.record_buried(&presignatures);
     }
 
@@ -242,29 +263,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             self.bans.add(*identity);
             self.persist(Entry::Banned { identity: *identity.as_bytes() });
         }
-        for entry in self.setups.burn(culprit) {
-            self.persist(entry);
-        }
+        self.setups.burn(culprit);
         let presignatures = self.pool.bury_where(|label, _| label.signers.contains(&culprit));
         self.record_buried(&presignatures);
         self.drop_sessions_with(culprit);
     }
-}
-
-/// The encoding of a batch for a sealed store.
-fn seal_batch<C: Crypto>(batch: &[C::Presignature]) -> Zeroizing<Vec<u8>> {
-    let sealed: Vec<_> = batch.iter().map(|one| C::seal_presignature(one)).collect();
-    let room: usize = sealed.iter().map(|one| one.len().saturating_add(FIELD_HEADER)).sum();
-    let mut writer = Writer::with_capacity(room.saturating_add(FIELD_HEADER));
-    writer.list(sealed.iter(), |writer, one| writer.bytes(one));
-    writer.finish()
-}
-
-/// Reads a batch back.
-pub(super) fn unseal_batch<C: Crypto>(bytes: &[u8]) -> Option<Vec<C::Presignature>> {
-    let mut reader = Reader::new(bytes);
-    let read =
-        |reader: &mut Reader<'_>| C::unseal_presignature(reader.bytes(SEALED_MAX)?).ok_or(Malformed::Choice);
-    let batch = reader.list(BATCH_MAX, read).ok()?;
-    reader.end().ok().map(|()| batch)
 }

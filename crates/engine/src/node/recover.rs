@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::Bans;
 use keymoot_protocol::identity::IdentityPublic;
-use keymoot_types::{KeyId, Millis};
+use keymoot_types::KeyId;
 use zeroize::Zeroizing;
 
 use super::invite::Requests;
 use super::keys::{Keys, Pending};
-use super::presigns::{Pool, Setups, unseal_batch};
+use super::presigns::{Pool, Setups};
 use super::rounds::Early;
 use super::vouch::{self, Vouching};
-use super::{Config, Draft, Node, Timers, everybody};
+use super::{Config, Draft, Node, Timers};
 use crate::crypto::Crypto;
 use crate::event::{Clock, Now};
 use crate::plan::{Effect, Plan};
@@ -53,7 +53,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let identity = *crypto.identity().as_bytes();
         let clock = Clock::new(now);
         let soon = now.mono;
-        let timers = Timers { beat: soon, checkpoint: soon.plus(config.limits.checkpoint), covered: 0 };
+        let timers = Timers { beat: soon, checkpoint: soon.plus(config.limits.checkpoint) };
         let mut node = Self {
             crypto,
             policy,
@@ -66,6 +66,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             bans: Bans::default(),
             requests: Requests::default(),
             sessions: BTreeMap::new(),
+            joined: BTreeMap::new(),
             ended: VecDeque::new(),
             early: Early::default(),
             log,
@@ -95,10 +96,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             node.replay(record).map_err(|why| Corrupt { index, why })?;
             was_stopped = is_stop;
         }
-        let members = everybody(&node.config.committee);
-        node.setups.enforce(&members);
-        node.pool.bury_all();
         node.persist(Entry::Started { boot, node: identity });
+        node.ask_what_was_seen();
         node.wake_at(soon);
         let plan = node.draft.finish();
         Ok((node, plan))
@@ -107,16 +106,26 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     fn replay(&mut self, record: Record) -> Result<(), &'static str> {
         let sealed = record.sealed();
         match &record.entry {
-            // Whatever the end of the last life was, no presignature of it is ever used: the journal may be an old copy.
-            Entry::Started { .. } => drop(self.pool.bury_all()),
-            Entry::Stopped | Entry::Refused { .. } | Entry::Blamed { .. } | Entry::Denied { .. } => {}
+            // Presignatures and pair setups are gone with the process that had them.
+            Entry::Started { .. }
+            | Entry::Stopped
+            | Entry::Refused { .. }
+            | Entry::Blamed { .. }
+            | Entry::Denied { .. }
+            | Entry::Burnt { .. }
+            | Entry::SetUp { .. }
+            | Entry::Stocked { .. } => {}
+            Entry::RolledBack { .. } => {
+                return Err("says that this journal is an old copy of itself");
+            }
+            // When it was does not matter: it is remembered for as long as any member may still be in it.
+            Entry::Joined { session } => drop(self.joined.insert(*session, self.now.mono)),
             Entry::Forked { party, .. } => {
                 self.vouching.forked.insert(*party);
             }
             Entry::Allowed { request, session, at, .. } => {
                 self.requests.note(*request, *session, at.plus(VALIDITY_MAX));
             }
-            Entry::Burnt { presignatures, .. } => self.pool.bury(presignatures),
             Entry::Pending { key, .. } if self.keys.is_taken(*key) => {
                 return Err("signs a key that was signed before");
             }
@@ -124,18 +133,6 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 self.keys.hold(*key, Pending { package: *package, share: Zeroizing::new(sealed.to_vec()) });
             }
             Entry::Certified { key, package } => self.replay_key(*key, package)?,
-            Entry::SetUp { setup } => {
-                let found = C::unseal_setup(sealed, &self.config.committee)
-                    .filter(|found| C::setup_name(found) == *setup)
-                    .ok_or("holds a pair setup that cannot be read")?;
-                let ledger = C::new_ledger(&found);
-                self.setups.add(found, ledger);
-            }
-            Entry::Counted { setup, ledger } => {
-                let ledger = C::decode_ledger(ledger).ok_or("holds a ledger that cannot be read")?;
-                self.setups.restore(*setup, ledger);
-            }
-            Entry::Stocked { expires, .. } => self.replay_batch(sealed, *expires)?,
             Entry::Banned { identity } => {
                 let identity =
                     IdentityPublic::from_bytes(*identity).ok_or("bans something that is no identity")?;
@@ -152,11 +149,5 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let certified = C::decode_key(package, &self.config.committee);
         let ours = certified.and_then(|certified| self.keys.certify(&certified));
         if ours == Some(key) { Ok(()) } else { Err("certifies a key that is not ours") }
-    }
-
-    fn replay_batch(&mut self, sealed: &[u8], expires: Millis) -> Result<(), &'static str> {
-        let batch = unseal_batch::<C>(sealed).ok_or("holds presignatures that cannot be read")?;
-        batch.into_iter().for_each(|one| self.pool.add(one, expires));
-        Ok(())
     }
 }

@@ -1,23 +1,26 @@
 //! Sessions in progress: mail in, mail out, and what becomes of their ends.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party, SessionId};
 
 use super::keys::Pending;
 use super::{Kind, Node};
-use crate::crypto::{Crypto, End, Job, Next, Note, Product, Progress, Unfit};
+use crate::crypto::{Accusation, Crypto, End, Job, Next, Note, Product, Progress, Unfit};
 use crate::message::{Address, Complete, Ended, Message, SessionMail};
 use crate::outcome::release;
 use crate::plan::{Effect, Lane};
 use crate::policy::Policy;
-use crate::record::{Entry, Record};
+use crate::record::{EVIDENCE_MAX, Entry, Record};
 
 /// Mail that may wait while a worker has the session, in messages: more than all rounds of any protocol.
 const AWAY_MAX: usize = 4096;
 
-/// Mail that may wait for its invitation, in bytes.
+/// The same in bytes.
+const AWAY_BYTES_MAX: usize = 32 << 20;
+
+/// Mail of each coordinator that may wait for its invitation, in bytes.
 const EARLY_BYTES_MAX: usize = 8 << 20;
 
 /// Ended sessions that are remembered: more than can end while the disk writes once.
@@ -41,41 +44,67 @@ pub(super) enum Running<C: Crypto> {
     /// Here.
     Here(C::Run),
     /// With a worker; this has come meanwhile.
-    Away(Vec<Vec<u8>>),
+    Away(Queue),
+}
+
+/// Mail that waits for a worker.
+#[derive(Default)]
+pub(super) struct Queue {
+    mail: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Queue {
+    fn put(&mut self, bytes: Vec<u8>) {
+        let total = self.bytes.saturating_add(bytes.len());
+        if self.mail.len() < AWAY_MAX && total <= AWAY_BYTES_MAX {
+            self.bytes = total;
+            self.mail.push(bytes);
+        }
+    }
+}
+
+impl<C: Crypto> Running<C> {
+    pub(super) const fn away() -> Self {
+        Self::Away(Queue { mail: Vec::new(), bytes: 0 })
+    }
 }
 
 impl<C: Crypto> Live<C> {
     pub(super) const fn new(kind: Kind, members: Vec<Party>, coordinator: Address, deadline: Millis) -> Self {
-        let running = Running::Away(Vec::new());
+        let running = Running::away();
         Self { kind, members, coordinator, deadline, key: None, setup: None, is_over: false, running }
     }
 }
 
-/// Mail that has overtaken its invitation.
+/// Mail that has overtaken its invitation: of each coordinator for itself, so that none pushes another's out.
 #[derive(Default)]
 pub(super) struct Early {
-    mail: VecDeque<(Address, SessionMail)>,
+    from: BTreeMap<Address, Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    mail: VecDeque<SessionMail>,
     bytes: usize,
 }
 
 impl Early {
     fn keep(&mut self, from: Address, mail: SessionMail, most: usize) {
-        self.bytes = self.bytes.saturating_add(mail.bytes.len());
-        self.mail.push_back((from, mail));
-        while self.mail.len() > most || self.bytes > EARLY_BYTES_MAX {
-            let Some((_, dropped)) = self.mail.pop_front() else { break };
-            self.bytes = self.bytes.saturating_sub(dropped.bytes.len());
+        let waiting = self.from.entry(from).or_default();
+        waiting.bytes = waiting.bytes.saturating_add(mail.bytes.len());
+        waiting.mail.push_back(mail);
+        while waiting.mail.len() > most || waiting.bytes > EARLY_BYTES_MAX {
+            let Some(dropped) = waiting.mail.pop_front() else { break };
+            waiting.bytes = waiting.bytes.saturating_sub(dropped.bytes.len());
         }
     }
 
-    fn take(&mut self, session: SessionId) -> VecDeque<(Address, SessionMail)> {
-        if !self.mail.iter().any(|(_, mail)| mail.session == session) {
-            return VecDeque::new();
-        }
-        let mine = |(_, mail): &(Address, SessionMail)| mail.session == session;
-        let (taken, left): (VecDeque<_>, VecDeque<_>) = self.mail.drain(..).partition(mine);
-        self.mail = left;
-        self.bytes = self.mail.iter().map(|(_, mail)| mail.bytes.len()).sum();
+    fn take(&mut self, from: Address, session: SessionId) -> VecDeque<SessionMail> {
+        let Some(waiting) = self.from.get_mut(&from) else { return VecDeque::new() };
+        let (taken, left) = waiting.mail.drain(..).partition(|mail| mail.session == session);
+        waiting.mail = left;
+        waiting.bytes = waiting.mail.iter().map(|mail| mail.bytes.len()).sum();
         taken
     }
 }
@@ -87,22 +116,28 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             self.early.keep(from, mail, self.config.limits.early);
             return;
         };
+        // Whoever called a session carries its mail, and nobody else.
+        if live.coordinator != from {
+            self.refused = self.refused.saturating_add(1);
+            self.sessions.insert(session, live);
+            return;
+        }
         match live.running {
             Running::Away(mut queue) => {
-                if queue.len() < AWAY_MAX && !live.is_over {
-                    queue.push(mail.bytes);
+                if !live.is_over {
+                    queue.put(mail.bytes);
                 }
                 live.running = Running::Away(queue);
                 self.sessions.insert(session, live);
             }
             Running::Here(run) if live.kind.is_heavy() => {
-                live.running = Running::Away(Vec::new());
+                live.running = Running::away();
                 self.sessions.insert(session, live);
                 let job = Job::Deliver { run, mail: vec![mail.bytes] };
                 self.draft.then.push(Effect::Work(session, job));
             }
             Running::Here(run) => {
-                live.running = Running::Away(Vec::new());
+                live.running = Running::away();
                 let progress = C::deliver(run, &mail.bytes);
                 self.advance(session, live, progress);
             }
@@ -110,8 +145,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     }
 
     /// Delivers what came before the invitation.
-    pub(super) fn open_early_mail(&mut self, session: SessionId) {
-        for (from, mail) in self.early.take(session) {
+    pub(super) fn open_early_mail(&mut self, from: Address, session: SessionId) {
+        for mail in self.early.take(from, session) {
             self.mail(from, mail);
         }
     }
@@ -119,7 +154,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     pub(super) fn worked(&mut self, session: SessionId, result: Result<Progress<C>, Unfit>) {
         self.draft.lane = Lane::Session(session);
         let Some(mut live) = self.sessions.remove(&session) else { return };
-        let queue = match std::mem::replace(&mut live.running, Running::Away(Vec::new())) {
+        let queue = match std::mem::replace(&mut live.running, Running::away()) {
             Running::Away(queue) => queue,
             Running::Here(_) => return,
         };
@@ -133,13 +168,13 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             }
             Err(_) if live.is_over => {}
             Err(_) => self.send(live.coordinator, Message::Ended(session, Ended::Benign)),
-            Ok(Progress { notes, mail, refused, next: Next::Wait(run) }) if !queue.is_empty() => {
+            Ok(Progress { notes, mail, refused, next: Next::Wait(run) }) if !queue.mail.is_empty() => {
                 if !self.say(session, &live, notes, mail, None) {
                     return self.send(live.coordinator, Message::Ended(session, Ended::Benign));
                 }
                 self.refused = self.refused.saturating_add(u64::from(refused.is_some()));
                 self.sessions.insert(session, live);
-                self.draft.then.push(Effect::Work(session, Job::Deliver { run, mail: queue }));
+                self.draft.then.push(Effect::Work(session, Job::Deliver { run, mail: queue.mail }));
             }
             Ok(progress) => self.advance(session, live, progress),
         }
@@ -163,10 +198,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                     self.keys.hold(key, Pending { package, share });
                 }
                 Note::Counts(counts) => {
-                    let counted = live.setup.and_then(|setup| self.setups.observe(setup, &counts));
-                    let Some((is_fresh, counted)) = counted else { return false };
-                    self.persist(counted);
-                    if !is_fresh {
+                    if !live.setup.is_some_and(|setup| self.setups.observe(setup, &counts)) {
                         return false;
                     }
                 }
@@ -229,7 +261,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     fn ban_all(&mut self, session: SessionId, culprits: Vec<Party>) {
         for culprit in culprits {
-            self.blame(session, culprit, "failed a check that depends on our secrets");
+            self.blame(session, culprit, "failed a check that depends on our secrets", Vec::new());
             self.ban(culprit);
         }
     }
@@ -243,7 +275,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         };
         if matches!(live.running, Running::Away(_)) {
             live.is_over = true;
-            live.running = Running::Away(Vec::new());
+            live.running = Running::away();
         } else {
             self.sessions.remove(&session);
         }
@@ -264,15 +296,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 self.learn_key(&package);
                 Complete::Key(package)
             }
-            Product::Setup(setup) => {
-                let name = C::setup_name(&setup);
-                let ledger = C::new_ledger(&setup);
-                self.persist(Record::sealing(Entry::SetUp { setup: name }, C::seal_setup(&setup)));
-                self.setups.add(setup, ledger);
-                Complete::Setup(name)
-            }
+            Product::Setup(setup) => Complete::Setup(self.set_up(setup, live.coordinator)),
             Product::Presignatures(batch) => {
-                self.stock_up(batch);
+                self.stock_up(batch, live.coordinator);
                 let Some(key) = live.key else { return };
                 Complete::Presigned(self.stock(key))
             }
@@ -284,19 +310,27 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     fn end(&mut self, session: SessionId, live: &Live<C>, end: End) {
         let ended = match end {
-            End::Benign { .. } | End::Bug(_) | End::Ban(_) => Ended::Benign,
-            End::Blame(accusations) => {
-                for accusation in &accusations {
-                    self.blame(session, accusation.party, &accusation.fault);
+            End::Benign { pairs, .. } => {
+                if let Some(setup) = live.setup {
+                    self.setups.burn_in(setup, &pairs);
                 }
-                Ended::Blamed(accusations.into_iter().map(|accusation| accusation.party).collect())
+                Ended::Benign
+            }
+            End::Bug(_) | End::Ban(_) => Ended::Benign,
+            End::Blame(accusations) => {
+                let culprits = accusations.iter().map(|accusation| accusation.party).collect();
+                for Accusation { party, fault, evidence } in accusations {
+                    self.blame(session, party, &fault, evidence);
+                }
+                Ended::Blamed(culprits)
             }
         };
         self.send(live.coordinator, Message::Ended(session, ended));
     }
 
-    fn blame(&mut self, session: SessionId, party: Party, fault: &str) {
-        self.persist(Entry::Blamed { session, party, fault: fault.to_owned() });
+    fn blame(&mut self, session: SessionId, party: Party, fault: &str, evidence: Vec<u8>) {
+        let evidence = if evidence.len() > EVIDENCE_MAX { Vec::new() } else { evidence };
+        self.persist(Entry::Blamed { session, party, fault: fault.to_owned(), evidence });
     }
 
     pub(super) fn end_late_sessions(&mut self) {

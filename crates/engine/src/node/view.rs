@@ -19,8 +19,8 @@ pub struct View {
     pub pending: Vec<KeyId>,
     /// Free presignatures of each key package and set of signers.
     pub presignatures: BTreeMap<(Hash, Vec<Party>), usize>,
-    /// Presignatures that are gone.
-    pub burnt: usize,
+    /// Presignatures that have gone since the start.
+    pub burnt: u64,
     /// Pair setups, oldest first.
     pub setups: Vec<Hash>,
     /// Members that take part in nothing with this node.
@@ -82,7 +82,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             banned: everybody(committee).into_iter().filter(is_banned).collect(),
             sessions: sessions.collect(),
             entries: self.log.tree().size(),
-            covered: self.timers.covered,
+            covered: self.checkpoint().map_or(0, |latest| latest.signed().checkpoint().size()),
             cosigned: self.checkpoint().map_or(0, crate::audit::Witnessed::count),
             refused: self.refused,
         }

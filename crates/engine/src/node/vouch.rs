@@ -3,13 +3,18 @@
 //! A checkpoint leaves when everything it covers is durable; a cosignature when the node will not forget it. So no
 //! crash makes a node contradict itself, and a node that shows two histories is found out by any other.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use keymoot_types::Party;
 
 use super::Node;
-use crate::audit::{KeyName, Log, LogKey, Request, Witness, WitnessKey, WitnessRefused, Witnessed};
+use crate::audit::{
+    KeyName, Log, LogKey, Request, SignedCheckpoint, Witness, WitnessKey, WitnessRefused, Witnessed,
+};
 use crate::crypto::Crypto;
 use crate::message::{Address, Message, Words};
-use crate::plan::Lane;
+use crate::plan::{Effect, Lane};
 use crate::policy::Policy;
 use crate::record::Entry;
 
@@ -19,9 +24,11 @@ pub(super) struct Vouching {
     /// The last checkpoint, with the cosignatures that have come.
     pub(super) latest: Option<Witnessed>,
     /// How much of our log each of them has cosigned, as far as we know.
-    sizes: std::collections::BTreeMap<Party, u64>,
+    sizes: BTreeMap<Party, u64>,
+    /// Whether there is something in the log that no checkpoint covers, and that is more than vouching for others.
+    pub(super) is_due: bool,
     /// Whose log is known to have two histories.
-    pub(super) forked: std::collections::BTreeSet<Party>,
+    pub(super) forked: BTreeSet<Party>,
     /// The coordinator that carries the next one.
     turn: u16,
 }
@@ -32,38 +39,91 @@ pub(super) fn origin(party: Party) -> Option<KeyName> {
 }
 
 impl<C: Crypto, P: Policy> Node<C, P> {
-    /// Signs what the log is now, and asks all others to cosign.
-    pub(super) fn publish_checkpoint(&mut self) {
-        let size = self.log.tree().size();
-        if size <= self.timers.covered {
-            return;
-        }
-        self.timers.covered = size;
+    /// Signs what the log is now, if there is anything new, and asks all who have not cosigned it.
+    pub(super) fn vouch(&mut self) {
         self.draft.lane = Lane::Whole;
-        let signed = self.log.sign(|text| self.crypto.sign_note(text));
+        if std::mem::take(&mut self.vouching.is_due) {
+            let signed = self.log.sign(|text| self.crypto.sign_note(text));
+            self.vouching.latest = Some(Witnessed::new(signed));
+        }
         self.vouching.turn = self.vouching.turn.wrapping_add(1);
-        let carrier = self.vouching.turn.checked_rem(self.config.coordinators).unwrap_or(0);
-        let from = self.config.me;
-        for to in super::everybody(&self.config.committee).into_iter().filter(|to| *to != from) {
-            let old = self.vouching.sizes.get(&to).copied().unwrap_or(0);
-            if let Some(request) = self.log.request(&signed, old) {
-                let words = Words::Checkpoint(request.to_string());
-                self.send(Address::Coordinator(carrier), Message::Witness { from, to, words });
+        let Some(latest) = &self.vouching.latest else { return };
+        let has_cosigned: BTreeSet<_> = latest.cosignatures().map(|one| *one.key().public()).collect();
+        let committee = Arc::clone(&self.config.committee);
+        let me = self.config.me;
+        for to in super::everybody(&committee).into_iter().filter(|to| *to != me) {
+            if committee.identity(to).is_some_and(|identity| !has_cosigned.contains(identity)) {
+                self.ask_witness(to);
             }
         }
-        self.vouching.latest = Some(Witnessed::new(signed));
+    }
+
+    fn ask_witness(&mut self, to: Party) {
+        let old = self.vouching.sizes.get(&to).copied().unwrap_or(0);
+        let latest = self.vouching.latest.as_ref();
+        let Some(request) = latest.and_then(|latest| self.log.request(latest.signed(), old)) else { return };
+        let carrier = self.vouching.turn.checked_rem(self.config.coordinators).unwrap_or(0);
+        let words = Words::Checkpoint(request.to_string());
+        let from = self.config.me;
+        self.send(Address::Coordinator(carrier), Message::Witness { from, to, words });
     }
 
     pub(super) fn witnessed(&mut self, carrier: Address, from: Party, words: Words) {
         match words {
             Words::Checkpoint(request) => self.cosign(carrier, from, &request),
             Words::Cosigned(lines) => self.take_cosignature(from, &lines),
-            Words::Behind(size) => {
-                if size <= self.timers.covered {
-                    self.vouching.sizes.insert(from, size);
-                }
+            Words::Recall => self.show(carrier, from),
+            Words::Behind(note) => self.shown(from, note.as_deref()),
+        }
+    }
+
+    /// Asks all others what they have seen of our log. If it is more than we have, we learn it before we sign anything of
+    /// it again: two histories would be held against us.
+    pub(super) fn ask_what_was_seen(&mut self) {
+        let from = self.config.me;
+        for carrier in (0..self.config.coordinators).map(Address::Coordinator) {
+            for to in super::everybody(&self.config.committee).into_iter().filter(|to| *to != from) {
+                self.send(carrier, Message::Witness { from, to, words: Words::Recall });
             }
         }
+    }
+
+    /// Shows a member what we have seen of its log last.
+    fn show(&mut self, carrier: Address, to: Party) {
+        let seen = origin(to).and_then(|origin| self.witness.seen(&origin).cloned());
+        let (from, words) = (self.config.me, Words::Behind(seen.map(|seen| seen.to_string())));
+        self.send(carrier, Message::Witness { from, to, words });
+    }
+
+    /// A witness shows what it has seen of our log last. What it says of it needs no belief: we have signed it ourselves.
+    fn shown(&mut self, from: Party, note: Option<&str>) {
+        let Some(note) = note else {
+            self.vouching.sizes.insert(from, 0);
+            return;
+        };
+        let Ok(seen) = SignedCheckpoint::open(note, self.log.key(), C::verifies_note) else {
+            self.refused = self.refused.saturating_add(1);
+            return;
+        };
+        if !self.log.holds(seen.checkpoint()) {
+            return self.halt(note);
+        }
+        let size = seen.checkpoint().size();
+        let known = self.vouching.sizes.insert(from, size);
+        // At once when it is news, and only then, so that nobody has us ask without end.
+        if known.is_none_or(|known| known < size) {
+            self.ask_witness(from);
+        }
+    }
+
+    /// A log that we have signed and do not have: our journal is an old copy of itself, and what it has forgotten may be a
+    /// ban or our name under a key. Nothing more is said, now or after a restart.
+    fn halt(&mut self, note: &str) {
+        self.draft.lane = Lane::Whole;
+        self.draft.silence.extend(self.sessions.keys().chain(self.ended.iter().map(|(session, _)| session)));
+        self.persist(Entry::RolledBack { note: note.to_owned() });
+        self.is_stopped = true;
+        self.draft.then.push(Effect::Halt("the journal is an old copy of itself"));
     }
 
     fn cosign(&mut self, carrier: Address, from: Party, request: &str) {
@@ -84,9 +144,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 let words = Words::Cosigned(cosigned.cosignature.to_string());
                 self.send(carrier, Message::Witness { from: me, to: from, words });
             }
-            Err(WitnessRefused::Stale { seen } | WitnessRefused::WentBack { seen }) => {
-                let words = Words::Behind(seen);
-                self.send(carrier, Message::Witness { from: me, to: from, words });
+            Err(WitnessRefused::Stale { .. } | WitnessRefused::WentBack { .. }) => {
+                self.show(carrier, from);
             }
             Err(WitnessRefused::Fork(fork)) => {
                 // Whoever carries it: the accused is the one that signed both. Once is enough.
@@ -97,6 +156,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 if let Some(party) = culprit.filter(|party| self.vouching.forked.insert(*party)) {
                     self.persist(Entry::Forked { party, notes });
                 }
+                // It may have lost one of them in good faith, and has to know.
+                self.show(carrier, from);
             }
             Err(
                 WitnessRefused::Note(_)

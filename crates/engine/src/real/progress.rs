@@ -114,6 +114,7 @@ fn accusations(blames: &Blames) -> Vec<Accusation> {
     let accuse = |blame: &keymoot_protocol::abort::Blame| Accusation {
         party: blame.party,
         fault: blame.fault.to_string(),
+        evidence: blame.encode().to_vec(),
     };
     blames.iter().map(accuse).collect()
 }

@@ -34,7 +34,7 @@ pub const DAWN: u64 = 1_700_000_000_000;
 pub const CLIENT: Address = Address::Client(0);
 
 /// The coordinator that somebody has stolen: an address from which only the test speaks.
-pub const STOLEN: Address = Address::Coordinator(7);
+pub const STOLEN: Address = Address::Coordinator(2);
 
 /// A message on its way, and by how much it is held up.
 #[derive(Clone, Debug)]

@@ -165,7 +165,7 @@ impl Run {
             }
             Err(Trouble::Blame(party, fault)) => {
                 let fault = fault.to_owned();
-                let end = End::Blame(vec![Accusation { party, fault }]);
+                let end = End::Blame(vec![Accusation { party, fault, evidence: Vec::new() }]);
                 Progress { notes: Vec::new(), mail: Vec::new(), refused: None, next: Next::Dead(end) }
             }
         }
@@ -260,7 +260,11 @@ impl Run {
                 match (early.round == self.round, early.sender()) {
                     (true, Some(from)) => {
                         if let Err(Trouble::Blame(party, fault)) = self.take(from, early) {
-                            let end = End::Blame(vec![Accusation { party, fault: fault.to_owned() }]);
+                            let end = End::Blame(vec![Accusation {
+                                party,
+                                fault: fault.to_owned(),
+                                evidence: Vec::new(),
+                            }]);
                             return Progress { notes, mail, refused: None, next: Next::Dead(end) };
                         }
                     }
@@ -377,7 +381,7 @@ fn keygen(
                 let good = committee.identity(party).is_some_and(|one| sign_word(one, digest) == signature);
                 if !good && !weakness().first_ack_certifies {
                     let fault = "signed another certificate than ours".to_owned();
-                    accusations.push(Accusation { party, fault });
+                    accusations.push(Accusation { party, fault, evidence: Vec::new() });
                 }
                 key.certificate.push(signature);
             }
@@ -438,7 +442,7 @@ fn presign(
             let one = |number: u16| {
                 let id = mix(&[ssid, view, u64::from(number)]);
                 let public = Public { id, key: share.key.digest(), signers: members.to_vec() };
-                Presignature { me, public: Rc::new(public) }
+                Presignature { public: Rc::new(public) }
             };
             Turn::Done(Product::Presignatures((0..size).map(one).collect()))
         }
@@ -459,7 +463,10 @@ fn aggregate(order: &Order<Model>, nonce: u64, ssid: u64, said: &BTreeMap<Party,
     if order.presignature.is_some() {
         return Turn::Dead(End::Benign { why: "the shares do not add up", pairs: Vec::new() });
     }
-    let accuse =
-        |party| Accusation { party, fault: "sent a signature share that does not verify".to_owned() };
+    let accuse = |party| Accusation {
+        party,
+        fault: "sent a signature share that does not verify".to_owned(),
+        evidence: Vec::new(),
+    };
     Turn::Dead(End::Blame(culprits.into_iter().map(accuse).collect()))
 }

@@ -1,14 +1,12 @@
 //! How the model's values look on disk and between processes.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use keymoot_protocol::context::Committee;
 use keymoot_types::{KeyId, Party, Scheme};
 use zeroize::Zeroizing;
 
-use super::{CANARY, Key, Ledger, Presignature, Public, Setup, mix};
+use super::{CANARY, Key, Public};
 
 /// Words in front of each other; nothing else.
 #[derive(Default)]
@@ -88,47 +86,6 @@ pub(super) fn decode_share(bytes: &[u8]) -> Option<(Party, u64, u64)> {
     reader.end((me, digest, secret))
 }
 
-pub(super) fn encode_setup(setup: &Setup) -> Zeroizing<Vec<u8>> {
-    let mut words = Words::default();
-    words.put(CANARY).put(setup.name).put(u64::from(setup.me.index()));
-    words.parties(setup.members.iter().copied()).parties(setup.burnt.borrow().iter().copied());
-    Zeroizing::new(words.0)
-}
-
-pub(super) fn decode_setup(bytes: &[u8], committee: &Arc<Committee>) -> Option<Setup> {
-    let mut reader = Reader(bytes);
-    reader.word().filter(|word| *word == CANARY)?;
-    let (name, me) = (reader.word()?, reader.party()?);
-    let members = reader.many(Reader::party)?;
-    let burnt: BTreeSet<_> = reader.many(Reader::party)?.into_iter().collect();
-    let committee = Arc::clone(committee);
-    reader.end(Setup { committee, name, me, members, burnt: burnt.into() })
-}
-
-pub(super) fn encode_ledger(ledger: &Ledger) -> Vec<u8> {
-    let mut words = Words::default();
-    words.put(ledger.uses).parties(ledger.burnt.iter().copied()).put(ledger.seen.len() as u64);
-    for (party, seen) in &ledger.seen {
-        words.put(u64::from(party.index())).put(seen.len() as u64);
-        seen.iter().for_each(|count| {
-            words.put(*count);
-        });
-    }
-    words.0
-}
-
-pub(super) fn decode_ledger(bytes: &[u8]) -> Option<Ledger> {
-    let mut reader = Reader(bytes);
-    let uses = reader.word()?;
-    let burnt = reader.many(Reader::party)?.into_iter().collect();
-    let seen = reader.many(|reader| {
-        let party = reader.party()?;
-        Some((party, reader.many(Reader::word)?.into_iter().collect::<BTreeSet<_>>()))
-    })?;
-    let seen: BTreeMap<_, _> = seen.into_iter().collect();
-    reader.end(Ledger { uses, seen, burnt })
-}
-
 pub(super) fn encode_public(public: &Public) -> Vec<u8> {
     let mut words = Words::default();
     words.put(public.id).put(public.key).parties(public.signers.iter().copied());
@@ -144,21 +101,4 @@ pub(super) fn decode_public(bytes: &[u8]) -> Option<Public> {
     let mut reader = Reader(bytes);
     let public = read_public(&mut reader)?;
     reader.end(public)
-}
-
-pub(super) fn encode_presignature(presignature: &Presignature) -> Zeroizing<Vec<u8>> {
-    let mut words = Words::default();
-    words.put(CANARY).put(u64::from(presignature.me.index()));
-    words.put(mix(&[CANARY, presignature.public.id]));
-    words.0.extend(encode_public(&presignature.public));
-    Zeroizing::new(words.0)
-}
-
-pub(super) fn decode_presignature(bytes: &[u8]) -> Option<Presignature> {
-    let mut reader = Reader(bytes);
-    reader.word().filter(|word| *word == CANARY)?;
-    let (me, secret) = (reader.party()?, reader.word()?);
-    let public = read_public(&mut reader)?;
-    let fits = secret == mix(&[CANARY, public.id]);
-    reader.end(Presignature { me, public: Rc::new(public) }).filter(|_| fits)
 }

@@ -32,6 +32,8 @@ pub struct Replica<B: Backend> {
     wakes: BTreeSet<Time>,
     /// What a thief remembers.
     pub(super) memory: Vec<(Address, Message)>,
+    /// Invitations that a thief has sent.
+    pub(super) sent: Vec<(Address, Message)>,
     /// Requests that have come to a thief.
     pub(super) loot: Vec<Vec<u8>>,
 }
@@ -46,6 +48,7 @@ impl<B: Backend> Replica<B> {
             is_stolen,
             wakes: BTreeSet::new(),
             memory: Vec::new(),
+            sent: Vec::new(),
             loot: Vec::new(),
         }
     }

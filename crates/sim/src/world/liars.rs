@@ -162,7 +162,21 @@ impl<B: Backend> World<B> {
     /// A stolen coordinator says something, in its way.
     pub(super) fn steal(&mut self, replica: u16, to: Address, message: Message) {
         let from = Address::Coordinator(replica);
+        if matches!(message, Message::Invite(_)) {
+            let sent = &mut self.replicas[usize::from(replica)].sent;
+            if sent.len() >= MEMORY {
+                sent.remove(0);
+            }
+            sent.push((to, message.clone()));
+        }
         match (self.chance.below(10), message) {
+            (0, Message::Beat | Message::Mail(_)) => {
+                // An old invitation again: whoever has begun anew since may have forgotten it.
+                let old = self.chance.pick(&self.replicas[usize::from(replica)].sent).cloned();
+                if let Some((to, invite)) = old {
+                    self.send(from, to, invite);
+                }
+            }
             (0, _) => {}
             (1, message) => {
                 let memory = &self.replicas[usize::from(replica)].memory;

@@ -5,6 +5,7 @@ use keymoot_engine::message::{Address, Message};
 use super::{Happening, World};
 use crate::backend::{Backend, place};
 use crate::frame::{Weather, fair};
+use crate::planted::Bug;
 use crate::watch::Violation;
 
 impl<B: Backend> World<B> {
@@ -14,6 +15,12 @@ impl<B: Backend> World<B> {
 
     /// Puts a message on the wire.
     pub(super) fn send(&mut self, from: Address, to: Address, message: Message) {
+        // A journal that lacks something is not the log that its node has signed. Its witnesses would find that out each time,
+        // and the bug would not be found.
+        let is_of_logs = matches!(message, Message::Witness { .. });
+        if is_of_logs && self.bug.is_some_and(Bug::touches_the_log) {
+            return;
+        }
         let weather = self.weather();
         if self.cuts.contains(&(from, to)) || self.chance.happens(weather.loss) {
             return;

@@ -226,7 +226,7 @@ impl<B: Backend> World<B> {
             Some(Bug::ForgetPending) => matches!(entry, Entry::Pending { .. }),
             Some(Bug::ForgetAllowed) => matches!(entry, Entry::Allowed { .. }),
             Some(Bug::ForgetBurns) => matches!(entry, Entry::Burnt { .. }),
-            Some(Bug::ForgetCounts) => matches!(entry, Entry::Counted { .. }),
+            Some(Bug::ForgetJoined) => matches!(entry, Entry::Joined { .. }),
             _ => false,
         };
         plan.persist.retain(|record| !forgets(&record.entry));
@@ -315,6 +315,11 @@ impl<B: Backend> World<B> {
                     let life = self.nodes[place].life;
                     self.push(time, Happening::Worked(place, life, session, Box::new(job)));
                 }
+                Effect::Halt(why) => {
+                    let what =
+                        format!("{} halts, and nobody has touched its journal: {why}", self.nodes[place].me);
+                    return Err(Violation { invariant: "I7", what });
+                }
             }
         }
         Ok(())
@@ -327,7 +332,8 @@ impl<B: Backend> World<B> {
             return Ok(());
         }
         self.watch.at(self.now, self.frame.faults.jump > 0);
-        self.watch.said(me, &message)?;
+        let life = self.nodes[place].life;
+        self.watch.said(me, life, &message)?;
         self.send(Address::Node(me), to, message);
         Ok(())
     }

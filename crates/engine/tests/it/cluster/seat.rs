@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use keymoot_engine::crypto::Described;
 use keymoot_engine::event::Event;
-use keymoot_engine::message::{Address, Invite, Message, What};
+use keymoot_engine::message::{Address, Invite, Message, What, Words};
 use keymoot_engine::node::{Config, Corrupt, Node};
 use keymoot_engine::plan::{Effect, Pipeline};
 use keymoot_engine::policy::{Decision, DenyAll, Policy};
@@ -48,6 +48,8 @@ pub struct Seat {
     pub disk: u64,
     /// How long a long step takes beyond a millisecond.
     pub work: u64,
+    /// It wants to be looked at.
+    pub is_halted: bool,
     /// How often something was written.
     pub writes: usize,
     life: u64,
@@ -90,7 +92,7 @@ impl Cluster {
             me,
             committee: Arc::clone(&self.committee),
             clients: self.clients(),
-            coordinators: 2,
+            coordinators: 3,
             limits: self.node_limits,
         }
     }
@@ -165,6 +167,7 @@ impl Cluster {
                 Effect::WakeAt(at) => {
                     self.later(at.0.saturating_sub(self.now), Due::WakeNode(party, life));
                 }
+                Effect::Halt(_) => self.seat(party).is_halted = true,
                 Effect::Work(session, job) => {
                     let time = 1 + self.seats[&party].work;
                     self.later(time, Due::Work(party, life, session, job));
@@ -187,12 +190,20 @@ impl Cluster {
         self.carry_out(party, deeds.into());
     }
 
-    /// What the stolen coordinator gets from a node for saying this: everything the node says to it within a second.
+    /// What the stolen coordinator gets from a node for saying this: everything the node says to it within a second, but
+    /// for what it says to every coordinator by itself.
     pub fn provoke(&mut self, party: Party, message: Message) -> Vec<Message> {
         let since = self.said.len();
         self.say(super::STOLEN, Address::Node(party), message);
         self.run_for(1_000);
-        self.told(Address::Node(party), super::STOLEN, since).into_iter().cloned().collect()
+        let told = self.told(Address::Node(party), super::STOLEN, since).into_iter();
+        let by_itself = |message: &&Message| {
+            matches!(
+                message,
+                Message::Beat | Message::Witness { words: Words::Checkpoint(_) | Words::Recall, .. }
+            )
+        };
+        told.filter(|message| !by_itself(message)).cloned().collect()
     }
 
     /// What a node says when the stolen coordinator invites it to this, in a session of a new name.

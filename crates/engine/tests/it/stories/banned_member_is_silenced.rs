@@ -62,11 +62,14 @@ fn the_ban_is_durable_first_and_what_waited_for_the_culprit_is_not_said() {
     let culprit = *cluster.identities[&party(2)].public().as_bytes();
     let banned = place(&|entry| *entry == Entry::Banned { identity: culprit });
     let burnt = place(&|entry| matches!(entry, Entry::Burnt { intent: None, .. }));
-    let counted = place(&|entry| matches!(entry, Entry::Counted { .. }));
-    assert!(banned < counted && counted < burnt);
+    assert!(banned < burnt);
     let said = cluster.provoke(party(1), Message::StockQuery(ecdsa.digest));
     let [Message::Stock(stock)] = said.as_slice() else { panic!("{said:?}") };
     assert!(stock.presignatures.is_empty(), "all of them were with the culprit");
+    let (key, signers, size) = (ecdsa.digest, vec![party(1), party(3)], 4);
+    let setup = *stock.setups.last().expect("the setup is still good for the others");
+    let said = cluster.lure(party(1), What::Presign { key, signers, setup, size });
+    assert!(!said.iter().any(|one| matches!(one, Message::Refused(..))), "{said:?}");
 }
 
 #[test]

@@ -73,7 +73,11 @@ fn a_log_with_two_histories_is_on_record_with_the_evidence() {
     cluster.run_for(12_000);
     let forked = other_history(&cluster, party(3));
     let said = cluster.provoke(party(1), words(party(3), forked));
-    assert!(said.is_empty(), "there is no cosignature for it: {said:?}");
+    let [Message::Witness { to, words: Words::Behind(Some(note)), .. }] = said.as_slice() else {
+        panic!("{said:?}")
+    };
+    assert_eq!(*note, last_seen(&cluster, party(3)).to_string(), "no cosignature, but what was seen");
+    assert_eq!(*to, party(3));
     let found = cluster.seats[&party(1)].entries().into_iter().find_map(|entry| match entry {
         Entry::Forked { party, notes } => Some((party, notes)),
         _ => None,
@@ -125,4 +129,27 @@ fn what_is_said_again_is_not_written_again() {
         cluster.provoke(party(1), words(party(3), again.clone()));
     }
     assert_eq!(written(&cluster), before + 1, "the fork, once");
+}
+
+#[test]
+fn logs_of_a_cluster_at_rest_do_not_grow() {
+    let mut cluster = Cluster::new(195);
+    cluster.run_for(60_000);
+    let sizes = |cluster: &Cluster| cluster.seats.values().map(|seat| seat.journal.len()).collect::<Vec<_>>();
+    let before = sizes(&cluster);
+    cluster.run_for(10 * 60_000);
+    assert_eq!(sizes(&cluster), before, "vouching for others' vouching is no news");
+}
+
+#[test]
+fn whoever_has_missed_a_checkpoint_is_asked_again() {
+    let mut cluster = Cluster::new(196);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    cluster.crash_node(party(3));
+    cluster.sign(key, "without it");
+    cluster.run_for(60_000);
+    assert_eq!(cluster.seats[&party(1)].node().checkpoint().expect("a checkpoint").count(), 1);
+    cluster.start_node(party(3));
+    cluster.run_for(15_000);
+    assert_eq!(cluster.seats[&party(1)].node().checkpoint().expect("a checkpoint").count(), 2);
 }

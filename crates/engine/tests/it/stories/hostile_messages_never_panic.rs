@@ -111,7 +111,8 @@ fn of_nobody(parts: &Parts) -> Vec<Message> {
             let (a, b) = (Words::Checkpoint(text.clone()), Words::Cosigned(text));
             all.extend([a, b].map(|words| Message::Witness { from, to, words }));
         }
-        let sizes = [0, 1, u64::MAX].map(Words::Behind);
+        let sizes =
+            texts.map(|text| Words::Behind(Some(text.to_owned()))).into_iter().chain([Words::Behind(None)]);
         all.extend(sizes.map(|words| Message::Witness { from, to, words }));
     }
     all

@@ -75,3 +75,42 @@ fn a_node_that_talks_without_end_does_not_use_up_the_patience_with_others() {
     }
     cluster.must_sign(&body);
 }
+
+#[test]
+fn one_client_does_not_take_all_the_room() {
+    let mut cluster = Cluster::with(135, |_, limits| limits.client = 2);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    cluster.postman = Box::new(|post: Post| {
+        let is_invite = matches!(post.message, Message::Invite(_));
+        if is_invite { vec![] } else { vec![post] }
+    });
+    let requests: Vec<_> = (0..4).map(|_| cluster.sign_request(key, "pushy")).collect();
+    requests.iter().for_each(|body| cluster.ask(0, body));
+    cluster.run_for(50);
+    assert_eq!(cluster.replicas[&0].coordinator().load(), 2);
+    let busy = cluster.answers.iter().filter(|(.., answer)| matches!(answer, Answer::Busy(_)));
+    assert_eq!(busy.count(), 2);
+    cluster.postman = Box::new(honest);
+    for body in &requests {
+        cluster.must_sign(body);
+    }
+}
+
+#[test]
+fn what_has_expired_is_not_begun_and_what_had_an_outcome_still_has_it() {
+    let mut cluster = Cluster::new(136);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    let (done, late) = (cluster.sign_request(key, "in time"), cluster.sign_request(key, "too late"));
+    let outcome = cluster.outcome(&done);
+    cluster.run_for(70_000);
+    assert_eq!(cluster.outcome(&done), outcome, "the same for ever");
+    let rows = cluster.table.requests().count();
+    let since = cluster.said.len();
+    (0..2).for_each(|coordinator| cluster.ask(coordinator, &late));
+    cluster.run_for(5_000);
+    for coordinator in [0, 1].map(Address::Coordinator) {
+        let said = cluster.told(coordinator, CLIENT, since);
+        assert!(matches!(said.as_slice(), [Message::Answer(_, Answer::Refused(_))]), "{said:?}");
+    }
+    assert_eq!(cluster.table.requests().count(), rows, "nothing was begun");
+}

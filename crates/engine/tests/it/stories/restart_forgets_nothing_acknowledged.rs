@@ -1,5 +1,7 @@
 //! What a node has acknowledged, it knows after a restart.
 
+use keymoot_engine::audit::Checkpoint;
+use keymoot_engine::audit::note::SignedNote;
 use keymoot_engine::crypto::{End, Next, Progress};
 use keymoot_engine::event::Event;
 use keymoot_engine::message::{Address, Message, What, Words};
@@ -93,7 +95,9 @@ fn a_witness_knows_after_a_restart_what_it_has_seen() {
     };
     let first = cluster.said.iter().find(|post| asks(&post.message)).expect("it was asked").message.clone();
     let seen = |said: &[Message]| match said {
-        [Message::Witness { words: Words::Behind(seen), .. }] => *seen,
+        [Message::Witness { words: Words::Behind(Some(seen)), .. }] => {
+            SignedNote::parse(seen).and_then(|note| Checkpoint::parse(note.text())).expect("a note").size()
+        }
         other => panic!("{other:?}"),
     };
     let before = seen(&cluster.provoke(party(1), first.clone()));
@@ -135,4 +139,25 @@ fn a_node_that_has_stopped_says_and_writes_nothing_more() {
     assert_eq!(cluster.seats[&party(1)].entries().last(), Some(&Entry::Stopped));
     cluster.restart_node(party(1));
     cluster.sign(key, "here again");
+}
+
+#[test]
+fn a_node_is_in_no_session_twice_not_even_after_a_restart() {
+    let mut cluster = Cluster::new(46);
+    let key = cluster.key(Scheme::Dkls23);
+    cluster.sign(key.id, "warm");
+    cluster.run_for(15_000);
+    let members = cluster.parties();
+    let session = cluster.session();
+    let invite = |what| Message::Invite(keymoot_engine::message::Invite { session, what });
+    let setup = invite(What::Setup { members });
+    assert!(!matches!(cluster.provoke(party(1), setup.clone()).as_slice(), [Message::Refused(..)]));
+    for _ in 0..2 {
+        cluster.restart_node(party(1));
+        let said = cluster.provoke(party(1), setup.clone());
+        assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::Seen, None)]), "{said:?}");
+    }
+    // The name is forgotten when nobody can be in that session any more.
+    cluster.run_for(60_000);
+    assert!(!matches!(cluster.provoke(party(1), setup).as_slice(), [Message::Refused(..)]));
 }

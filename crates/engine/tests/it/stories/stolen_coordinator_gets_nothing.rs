@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use keymoot_engine::crypto::{Crypto, Described};
-use keymoot_engine::message::{Address, Message, What};
+use keymoot_engine::message::{Address, Ended, Message, What};
+use keymoot_engine::outcome::denial;
 use keymoot_engine::real::Real;
 use keymoot_engine::record::Entry;
+use keymoot_engine::refusal::Refusal;
 use keymoot_engine::request::{Ask, SignedRequest};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Party, Path, Scheme};
 
-use crate::cluster::{Cluster, DAWN, STOLEN, payload};
+use crate::cluster::{CLIENT, Cluster, DAWN, Post, STOLEN, id_of, payload};
 use crate::room::party;
 
 fn forge(body: &[u8], change: impl FnOnce(&mut SignedRequest)) -> Vec<u8> {
@@ -185,7 +187,49 @@ fn two_nodes_that_are_given_different_presignatures_sign_nothing() {
         }
     }
     cluster.run_for(5_000);
-    let released =
-        |post: &crate::cluster::Post| matches!(&post.message, Message::Mail(mail) if mail.released.is_some());
+    let released = |post: &Post| matches!(&post.message, Message::Mail(mail) if mail.released.is_some());
     assert!(!cluster.said[since..].iter().any(released), "no share leaves");
+}
+
+#[test]
+fn t12_forged_aborts_end_no_session_and_no_request() {
+    let mut cluster = Cluster::new(116);
+    let key = cluster.key(Scheme::FrostEd25519);
+    cluster.postman = Box::new(|post: Post| {
+        let is_mail = matches!(post.message, Message::Mail(_));
+        vec![if is_mail { post.after(200) } else { post }]
+    });
+    let body = cluster.sign_request(key.id, "called off by nobody");
+    cluster.ask(0, &body);
+    cluster.run_for(20);
+    let (session, signers, _) = cluster.called(&body).remove(0);
+    let (caller, other) = (Address::Coordinator(0), party(3));
+    assert!(!signers.contains(&other));
+    // To the signers: from a coordinator that did not call the session, and words that are not for nodes.
+    for signer in &signers {
+        let reports = [Ended::Benign, Ended::Late(signers.clone()), Ended::Blamed(signers.clone())];
+        let reports = reports.map(|ended| Message::Ended(session, ended));
+        let refusal = Message::Refused(session, Refusal::Policy("no"), None);
+        for forged in reports.into_iter().chain([Message::Cancel(session), refusal]) {
+            cluster.say(STOLEN, Address::Node(*signer), forged.clone());
+            cluster.say(Address::Node(other), Address::Node(*signer), forged);
+        }
+    }
+    // To the caller: from a member that does not take part, from a stranger, and of another session.
+    let word = cluster.crypto(other).sign(&denial::<Real>(id_of(&body), "no"));
+    let elsewhere = cluster.session();
+    for (from, session) in [
+        (Address::Node(other), session),
+        (Address::Node(party(9)), session),
+        (CLIENT, session),
+        (Address::Node(signers[0]), elsewhere),
+    ] {
+        for ended in [Ended::Benign, Ended::Blamed(signers.clone())] {
+            cluster.say(from, caller, Message::Ended(session, ended));
+        }
+        cluster.say(from, caller, Message::Refused(session, Refusal::Policy("no"), Some(word)));
+        cluster.say(from, caller, Message::Cancel(session));
+    }
+    assert_eq!(cluster.must_sign(&body), (signers, session), "the session that was called first");
+    assert_eq!(cluster.called(&body).len(), 1);
 }
