@@ -86,6 +86,9 @@ pub struct SimArguments {
     /// Plant this one in every cluster
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
+    /// Say what has happened, how often and in how many clusters
+    #[arg(long, conflicts_with_all = ["planted", "replay"])]
+    pub coverage: bool,
     /// This one seed, with a line for each event
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "start", "random", "planted"])]
     pub replay: Option<u64>,

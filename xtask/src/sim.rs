@@ -32,7 +32,7 @@ fn draw() -> u64 {
 
 /// The arguments as the simulator takes them.
 fn words(arguments: &SimArguments) -> Vec<String> {
-    let SimArguments { seeds, start, real, nodes, planted, bug, replay, random: _ } = arguments;
+    let SimArguments { seeds, start, real, nodes, planted, bug, coverage, replay, random: _ } = arguments;
     let valued = [
         ("--seeds", seeds.map(|seeds| seeds.to_string())),
         ("--start", start.map(|start| start.to_string())),
@@ -40,7 +40,7 @@ fn words(arguments: &SimArguments) -> Vec<String> {
         ("--bug", bug.clone()),
         ("--replay", replay.map(|replay| replay.to_string())),
     ];
-    let flags = [("--real", *real), ("--planted", *planted)];
+    let flags = [("--real", *real), ("--planted", *planted), ("--coverage", *coverage)];
     let valued = valued.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?]));
     let flags = flags.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name.to_owned());
     valued.flatten().chain(flags).collect()
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn everything_typed_reaches_the_simulator() {
-        let typed = "--seeds 7 --start 3 --nodes 5 --bug SkipFsync --real";
+        let typed = "--seeds 7 --start 3 --nodes 5 --bug SkipFsync --real --coverage";
         let line = format!("xtask sim {typed}");
         let Ok(Arguments { chore: Chore::Sim(arguments) }) = Arguments::try_parse_from(line.split(' '))
         else {

@@ -108,8 +108,6 @@ pub struct Node<C: Crypto, P> {
     bans: Bans,
     requests: Requests,
     sessions: BTreeMap<SessionId, Live<C>>,
-    /// Sessions that no request stands behind, and when we joined them.
-    joined: BTreeMap<SessionId, Millis>,
     /// Sessions that have ended lately, and with whom they were: their last words may still wait for the disk.
     ended: VecDeque<(SessionId, Vec<Party>)>,
     early: Early,
@@ -226,7 +224,6 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             }
             self.expire_presignatures();
             self.requests.forget(self.now.wall);
-            self.forget_joined();
             self.wake_at(self.timers.beat);
         }
         if now >= self.timers.checkpoint {

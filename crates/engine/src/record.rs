@@ -83,11 +83,6 @@ pub enum Entry {
         /// Its name.
         setup: Hash,
     },
-    /// We take part in a session that no request stands behind. No other has its name.
-    Joined {
-        /// The session.
-        session: SessionId,
-    },
     /// Presignatures are ready.
     Stocked {
         /// Their names.
@@ -213,7 +208,6 @@ impl Wire for Entry {
                 writer.bytes(package);
             }
             Self::SetUp { setup } => setup.write(writer),
-            Self::Joined { session } => writer.bytes(session.as_bytes()),
             Self::Stocked { presignatures } => {
                 writer.list(presignatures.iter(), |writer, id| id.write(writer));
             }
@@ -258,7 +252,7 @@ impl Wire for Entry {
                 package: reader.bytes(PART_MAX)?.to_vec(),
             },
             8 => Self::SetUp { setup: Hash::read(reader)? },
-            9 => Self::Joined { session: SessionId::new(reader.fixed()?) },
+            9 => Self::RolledBack { note: text(reader)? },
             10 => Self::Stocked { presignatures: reader.list(NAMES_MAX, Hash::read)? },
             11 => Self::Banned { identity: reader.fixed()? },
             12 => Self::Blamed {
@@ -269,7 +263,6 @@ impl Wire for Entry {
             },
             13 => Self::Witnessed { note: text(reader)? },
             14 => Self::Forked { party: reader.party()?, notes: [text(reader)?, text(reader)?] },
-            15 => Self::RolledBack { note: text(reader)? },
             _ => return Err(Malformed::Choice),
         })
     }
@@ -288,13 +281,12 @@ impl Entry {
             Self::Pending { .. } => 6,
             Self::Certified { .. } => 7,
             Self::SetUp { .. } => 8,
-            Self::Joined { .. } => 9,
+            Self::RolledBack { .. } => 9,
             Self::Stocked { .. } => 10,
             Self::Banned { .. } => 11,
             Self::Blamed { .. } => 12,
             Self::Witnessed { .. } => 13,
             Self::Forked { .. } => 14,
-            Self::RolledBack { .. } => 15,
         }
     }
 }

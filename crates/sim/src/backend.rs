@@ -1,11 +1,12 @@
 //! What a world needs of its cryptography beside the engine's view of it.
 
+mod elsewhere;
+
 use std::sync::{Arc, OnceLock};
 
 use keymoot_engine::crypto::Crypto;
 use keymoot_engine::real::{Key, Real};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::dkls23::Payload;
 use keymoot_protocol::envelope::Envelope;
 use keymoot_protocol::identity::{IdentityKey, IdentityPublic};
@@ -39,6 +40,8 @@ pub trait Backend: Crypto + Clone {
     fn holds_a_secret(bytes: &[u8]) -> bool;
     /// The mail with something changed in it, signed again by its author.
     fn lie(&self, mail: &[u8], chance: &mut Chance) -> Vec<u8>;
+    /// The mail with a check in it that depends on others' secrets spoilt, signed again; `None` where there is none to be seen.
+    fn spoil(&self, mail: &[u8]) -> Option<Vec<u8>>;
     /// Whether another implementation takes the signature for good.
     fn is_good_elsewhere(key: &Self::Key, path: &Path, payload: &Payload, signature: &[u8]) -> bool;
 }
@@ -98,8 +101,14 @@ impl Backend for Model {
         lie.sign(&self.identity).encode()
     }
 
+    fn spoil(&self, mail: &[u8]) -> Option<Vec<u8>> {
+        let mut mail = Mail::decode(mail).filter(Mail::has_a_check)?;
+        *mail.said.words.first_mut()? ^= 1;
+        Some(mail.sign(&self.identity).encode())
+    }
+
     fn is_good_elsewhere(key: &Self::Key, path: &Path, payload: &Payload, signature: &[u8]) -> bool {
-        Self::is_signature(key, path, payload, signature)
+        Self::is_exact_signature(key, path, payload, signature)
     }
 }
 
@@ -145,31 +154,11 @@ impl Backend for Real {
         Envelope::sign(self.key(), header, body.into()).encode().to_vec()
     }
 
-    fn is_good_elsewhere(key: &Key, path: &Path, payload: &Payload, signature: &[u8]) -> bool {
-        path.steps().is_empty() && verifies(key, payload, signature).unwrap_or(false)
+    fn spoil(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
     }
-}
 
-/// As others verify: libsecp256k1 and dalek, with the bytes of the key and nothing of ours but the digest.
-fn verifies(key: &Key, payload: &Payload, signature: &[u8]) -> Option<bool> {
-    let digest = *payload.digest().as_bytes();
-    let message = secp256k1::Message::from_digest(digest);
-    match key {
-        Key::Taproot(group) => {
-            let public = secp256k1::XOnlyPublicKey::from_byte_array(group.output_key).ok()?;
-            let signature = secp256k1::schnorr::Signature::from_byte_array(signature.try_into().ok()?);
-            Some(secp256k1::SECP256K1.verify_schnorr(&signature, &digest, &public).is_ok())
-        }
-        Key::Ed25519(group) => {
-            let public = ed25519_dalek::VerifyingKey::from_bytes(&group.output_key).ok()?;
-            let signature = ed25519_dalek::Signature::from_bytes(signature.try_into().ok()?);
-            Some(public.verify_strict(payload.as_bytes(), &signature).is_ok())
-        }
-        Key::Ecdsa(group) => {
-            let public = Secp256k1::encode_point(&group.public);
-            let public = secp256k1::PublicKey::from_slice(public.as_ref()).ok()?;
-            let signature = secp256k1::ecdsa::Signature::from_compact(signature.get(..64)?).ok()?;
-            Some(secp256k1::SECP256K1.verify_ecdsa(message, &signature, &public).is_ok())
-        }
+    fn is_good_elsewhere(key: &Key, path: &Path, payload: &Payload, signature: &[u8]) -> bool {
+        elsewhere::verifies(key, path, payload, signature).unwrap_or(false)
     }
 }

@@ -12,6 +12,7 @@ pub struct Disk {
     bytes: Vec<u8>,
     unsynced: Vec<u8>,
     sequence: u64,
+    copy: Vec<u8>,
     /// There is no room.
     pub is_full: bool,
     /// A bit has turned over.
@@ -48,12 +49,26 @@ impl Disk {
         self.bytes.append(&mut self.unsynced);
     }
 
-    /// The process is gone, and so is what it had not synced, all but a piece from its beginning.
-    pub fn crash(&mut self, chance: &mut Chance) {
+    /// The process is gone, and so is what it had not synced, all but a piece from its beginning. Whether there is one.
+    pub fn crash(&mut self, chance: &mut Chance) -> bool {
         let kept =
             if chance.happens(500) { 0 } else { chance.between(0, self.unsynced.len() as u64) as usize };
+        let is_torn = kept > 0 && kept < self.unsynced.len();
         self.unsynced.truncate(kept);
         self.bytes.append(&mut self.unsynced);
+        is_torn
+    }
+
+    /// Somebody copies what is durable.
+    pub fn copy(&mut self) {
+        self.copy.clone_from(&self.bytes);
+    }
+
+    /// Somebody puts the copy back. Whether anything is lost.
+    pub fn put_back(&mut self) -> bool {
+        let is_older = self.copy.len() < self.bytes.len();
+        self.bytes.clone_from(&self.copy);
+        is_older
     }
 
     /// A bit turns over.

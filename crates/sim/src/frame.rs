@@ -20,6 +20,8 @@ pub struct Frame {
     pub liars: Vec<usize>,
     /// Whether the liars are honest until the first keys are made.
     pub liars_wait: bool,
+    /// Whether the liars keep to everything but the checks that depend on others' secrets: only so are they banned.
+    pub liars_spoil: bool,
     /// The coordinator that has been stolen.
     pub stolen: Option<u16>,
     /// Keys that are asked for.
@@ -72,6 +74,10 @@ pub struct Faults {
     pub jump: Time,
     /// The store of the coordinators does not answer for a while.
     pub outage: Time,
+    /// A worker dies with its job, in parts of a thousand jobs.
+    pub job: u32,
+    /// An old copy of a journal is put back.
+    pub rollback: Time,
 }
 
 /// How a world may be.
@@ -99,19 +105,25 @@ impl Frame {
         let most = u64::from(needed - 1).min(u64::from(total - needed));
         let count = if lying && most > 0 { chance.between(1, most) } else { 0 };
         let liars = draw_places(u64::from(total), count, &mut chance);
-        let keys = (0..chance.between(1, 2)).filter_map(|_| chance.pick(&Scheme::ALL).copied()).collect();
+        let mut keys: Vec<Scheme> =
+            (0..chance.between(1, 2)).filter_map(|_| chance.pick(&Scheme::ALL).copied()).collect();
+        let liars_spoil = count > 0 && chance.happens(400);
+        if liars_spoil && !keys.contains(&Scheme::Dkls23) {
+            keys.push(Scheme::Dkls23);
+        }
         let signatures = if shape.small { chance.between(2, 4) } else { chance.between(6, 16) };
         let calm = chance.happens(150);
         let heal_at = chance.between(12_000, 30_000);
         let (net, faults) =
             if calm { (fair(), Faults::default()) } else { (net(&mut chance), faults(&mut chance)) };
-        let liars_wait = chance.happens(600);
+        let liars_wait = liars_spoil || chance.happens(600);
         let frame = Self {
             seed,
             threshold,
             coordinators,
             liars,
             liars_wait,
+            liars_spoil,
             stolen,
             keys,
             signatures,
@@ -178,5 +190,7 @@ fn faults(chance: &mut Chance) -> Faults {
         flip: mean(10_000, 60_000),
         jump: mean(3_000, 12_000),
         outage: mean(4_000, 12_000),
+        job: if chance.happens(200) { chance.between(1, 100) as u32 } else { 0 },
+        rollback: if chance.happens(100) { 20_000 } else { 0 },
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod backend;
 pub mod chance;
+pub mod coverage;
 pub mod disk;
 pub mod frame;
 pub mod model;
@@ -15,6 +16,7 @@ pub mod run;
 pub mod watch;
 pub mod world;
 
+pub use coverage::{Coverage, Kind};
 pub use frame::Shape;
 pub use planted::Bug;
 pub use world::{Report, World};

@@ -34,6 +34,9 @@ struct Arguments {
     /// One world, with a line for each event.
     #[arg(long)]
     replay: Option<u64>,
+    /// What has happened, how often and in how many worlds.
+    #[arg(long)]
+    coverage: bool,
     /// How many threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -63,6 +66,9 @@ fn main() -> ExitCode {
     } else {
         run::many::<Model>(range, (shape, bug), arguments.threads, false)
     };
+    if arguments.coverage {
+        print!("{}", totals.coverage);
+    }
     print(&totals, arguments.threads);
     keep(&totals, &arguments, shape, bug);
     ExitCode::from(u8::from(!totals.failures.is_empty()))
@@ -89,6 +95,10 @@ fn print(totals: &Totals, threads: usize) {
             println!("seed {} at {at} ms: {} {}", report.seed, violation.invariant, violation.what);
         }
     }
+    if !totals.failures.is_empty() {
+        let broken = totals.broken().into_iter().map(|(promise, times)| format!("{promise} {times} times"));
+        println!("broken: {}", broken.collect::<Vec<_>>().join(", "));
+    }
     println!(
         "{} seeds, {} events, {:.0} events/s ({:.0} per core), {} signatures verified, {} violations",
         totals.seeds,
@@ -111,10 +121,15 @@ fn planted(arguments: &Arguments, shape: Shape) -> ExitCode {
             .and_then(|report| report.violation.as_ref().map(|found| (report.seed, found)))
         {
             Some((seed, (_, violation))) => {
-                found += 1;
+                let is_expected = bug.expected().contains(&violation.invariant);
+                found += usize::from(is_expected);
                 println!(
-                    "{bug:?}: found after {} seeds (seed {seed}): {} {}",
-                    totals.seeds, violation.invariant, violation.what
+                    "{bug:?}, expected by {}: found after {} seeds (seed {seed}) by {}{}: {}",
+                    bug.expected().join(" or "),
+                    totals.seeds,
+                    violation.invariant,
+                    if is_expected { "" } else { ", which is ANOTHER PROMISE" },
+                    violation.what
                 );
             }
             None => println!("{bug:?}: NOT FOUND in {} seeds ({})", totals.seeds, bug.text()),

@@ -92,6 +92,8 @@ pub struct Weakness {
     pub recycled_nonce: bool,
     /// Nonces are drawn from nothing.
     pub constant_nonce: bool,
+    /// Whatever the path, the root signs.
+    pub root_signs: bool,
 }
 
 thread_local! {
@@ -105,6 +107,7 @@ thread_local! {
         share_leaks: false,
         recycled_nonce: false,
         constant_nonce: false,
+        root_signs: false,
     }) };
 }
 
@@ -383,7 +386,7 @@ impl Crypto for Model {
     }
 
     fn intent(order: &Order<Self>) -> Result<Hash, Unfit> {
-        if order.path.steps().len() > 8 {
+        if !derives(&order.key, &order.path) {
             return Err(Unfit("there is no key at this path"));
         }
         let presignature = order.presignature.as_ref().map_or(0, |public| public.id);
@@ -393,14 +396,34 @@ impl Crypto for Model {
     }
 
     fn digest_of(_: &Arc<Key>, payload: &Payload) -> Vec<u8> {
-        let kind = payload.hash().label().len() as u64;
-        mix(&[kind, mix_bytes(payload.as_bytes())]).to_le_bytes().to_vec()
+        message_of(payload)
     }
 
     fn is_signature(key: &Arc<Key>, path: &Path, payload: &Payload, signature: &[u8]) -> bool {
         let Ok(nonce) = signature[..signature.len().min(8)].try_into() else { return false };
         let nonce = u64::from_le_bytes(nonce);
         let digest = Self::digest_of(key, payload);
-        signature == run::signature_of(key, path, &digest, nonce)
+        derives(key, path) && signature == run::signature_of(key, path, &digest, nonce)
     }
+}
+
+impl Model {
+    /// As [`Crypto::is_signature`], whatever is weak.
+    pub(crate) fn is_exact_signature(key: &Key, path: &Path, payload: &Payload, signature: &[u8]) -> bool {
+        let Some(nonce) = signature.first_chunk::<8>() else { return false };
+        let digest = message_of(payload);
+        let right = run::exact_signature_of(key, path.steps(), &digest, u64::from_le_bytes(*nonce));
+        derives(key, path) && signature == right
+    }
+}
+
+/// What is signed for a payload.
+fn message_of(payload: &Payload) -> Vec<u8> {
+    let kind = payload.hash().label().len() as u64;
+    mix(&[kind, mix_bytes(payload.as_bytes())]).to_le_bytes().to_vec()
+}
+
+/// Whether there is a key at the path. Ed25519 has none below the root.
+fn derives(key: &Key, path: &Path) -> bool {
+    path.steps().is_empty() || key.scheme != Scheme::FrostEd25519
 }

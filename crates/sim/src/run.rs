@@ -1,10 +1,12 @@
 //! Many worlds, side by side.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
+use crate::coverage::Coverage;
 use crate::frame::Shape;
 use crate::planted::Bug;
 use crate::world::{Report, World};
@@ -20,6 +22,8 @@ pub struct Totals {
     pub verified: u64,
     /// Outcomes of each kind: key, signed, denied, expired, failed.
     pub outcomes: [u64; 5],
+    /// What has happened, and in how many of them.
+    pub coverage: Coverage,
     /// The worlds in which a promise was broken, with the lowest seed first.
     pub failures: Vec<Report>,
     /// The longest time.
@@ -27,11 +31,22 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// How often each promise was broken.
+    #[must_use]
+    pub fn broken(&self) -> BTreeMap<&'static str, u64> {
+        let mut broken = BTreeMap::new();
+        for (_, violation) in self.failures.iter().filter_map(|report| report.violation.as_ref()) {
+            *broken.entry(violation.invariant).or_default() += 1;
+        }
+        broken
+    }
+
     fn add(&mut self, report: Report) {
         self.seeds += 1;
         self.events += report.events;
         self.verified += report.verified;
         self.outcomes.iter_mut().zip(report.outcomes).for_each(|(sum, one)| *sum += one);
+        self.coverage.add(&report.coverage);
         if report.violation.is_some() {
             self.failures.push(report);
         }
@@ -76,6 +91,7 @@ pub fn many<B: Backend>(
                 all.events += mine.events;
                 all.verified += mine.verified;
                 all.outcomes.iter_mut().zip(mine.outcomes).for_each(|(sum, one)| *sum += one);
+                all.coverage.add(&mine.coverage);
                 all.failures.extend(mine.failures);
             });
         }

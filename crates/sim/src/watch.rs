@@ -1,18 +1,23 @@
 //! What somebody sees who sees everything: every disk, every wire, every clock. After each event the functions named
 //! `invariant_*` have their say about what it changed.
 
+mod logs;
+mod outcomes;
+mod sessions;
+mod signing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use keymoot_engine::audit::Tree;
-use keymoot_engine::message::{Address, Answer, Message, What, Words};
+use keymoot_engine::message::{Message, What, Words};
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::record::Entry;
-use keymoot_engine::request::{Ask, Request, RequestId};
+use keymoot_engine::request::{Request, RequestId};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{KeyId, Party, SessionId};
+use keymoot_types::{KeyId, Party, Scheme, SessionId};
 
-use crate::backend::{Backend, Released};
+use crate::backend::Backend;
 use crate::frame::Time;
 
 /// A promise that was not kept.
@@ -41,6 +46,8 @@ pub struct Shelf {
     pending: BTreeMap<KeyId, Hash>,
     banned: BTreeSet<Party>,
     checkpoint: u64,
+    /// The last states of others' logs that it has cosigned: sizes and roots, by origin.
+    witnessed: BTreeMap<String, (u64, Hash)>,
     /// When decisions became durable, and how long the log was then.
     due: Vec<(Time, u64)>,
     /// When the node last said something.
@@ -65,7 +72,12 @@ pub struct Watch<B: Backend> {
     clocks_jump: bool,
     skips_logs: bool,
     counts: BTreeMap<(Party, Hash, u64), SessionId>,
-    lives: BTreeMap<(Party, SessionId), u32>,
+    /// What was made of sessions, by those who said first that they were complete.
+    completed: BTreeMap<SessionId, Hash>,
+    /// The batch of each presignature.
+    batches: BTreeMap<Hash, Vec<Hash>>,
+    /// Whose journal was put back, and whether others have seen more of it than is left.
+    rolled_back: BTreeMap<Party, bool>,
 }
 
 struct Used {
@@ -105,7 +117,9 @@ impl<B: Backend> Watch<B> {
             clocks_jump: false,
             skips_logs: false,
             counts: BTreeMap::new(),
-            lives: BTreeMap::new(),
+            completed: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            rolled_back: BTreeMap::new(),
         }
     }
 
@@ -148,6 +162,12 @@ impl<B: Backend> Watch<B> {
         packages.map(|key| B::describe(&key).id).collect()
     }
 
+    /// What a certified key is for.
+    #[must_use]
+    pub fn scheme_of(&self, key: KeyId) -> Option<Scheme> {
+        self.keys.get(&key).map(|(_, key)| B::describe(key).scheme)
+    }
+
     /// A node was told that these are durable.
     ///
     /// # Errors
@@ -185,6 +205,13 @@ impl<B: Backend> Watch<B> {
         self.durable(party, entries.get(known..).unwrap_or_default().to_vec())
     }
 
+    /// A node has found these out, and what it has written since is durable: it may not forget it in any later life.
+    pub fn found_out(&mut self, party: Party, culprits: impl Iterator<Item = Party>) {
+        if let Some(shelf) = self.shelves.get_mut(crate::backend::place(party)) {
+            shelf.banned.extend(culprits);
+        }
+    }
+
     fn shelved(&mut self, party: Party, entry: &Entry) -> Result<(), Violation> {
         match entry {
             Entry::Certified { key, package } => {
@@ -196,9 +223,14 @@ impl<B: Backend> Watch<B> {
             Entry::Blamed { party: culprit, fault, .. } => {
                 self.invariant_i15_blame(party, *culprit, fault)?
             }
-            Entry::Forked { party: culprit, .. } => {
+            // A log that was put back has two histories.
+            Entry::Forked { party: culprit, .. } if !self.is_rolled_back(*culprit) => {
                 self.invariant_i15_blame(party, *culprit, "forked its log")?
             }
+            Entry::Stocked { presignatures, .. } => {
+                self.invariant_i11_batches_are_alike(party, presignatures)?
+            }
+            Entry::Witnessed { note } => self.witnessed(party, note)?,
             Entry::Banned { identity } => {
                 if let Some(culprit) = self.identities.get(identity).copied() {
                     self.invariant_i15_blame(party, culprit, "banned")?;
@@ -260,25 +292,11 @@ impl<B: Backend> Watch<B> {
         Ok(())
     }
 
-    /// I15, at its root: what a node says in a session, it says in one life. Of two lives the words for one slot differ, and
-    /// others would have to take it for a liar.
-    fn invariant_i15_a_session_has_one_life(
-        &mut self,
-        party: Party,
-        session: SessionId,
-        life: u32,
-    ) -> Result<(), Violation> {
-        match *self.lives.entry((party, session)).or_insert(life) {
-            first if first == life => Ok(()),
-            _ => broken("I15", format!("{party} talks in {session} again, after a restart")),
-        }
-    }
-
     /// An honest node says something, now, for the wire.
     ///
     /// # Errors
     /// A promise is broken.
-    pub fn said(&mut self, party: Party, life: u32, message: &Message) -> Result<(), Violation> {
+    pub fn said(&mut self, party: Party, message: &Message) -> Result<(), Violation> {
         if !self.is_honest(party) {
             return Ok(());
         }
@@ -288,7 +306,6 @@ impl<B: Backend> Watch<B> {
         }
         match message {
             Message::Mail(mail) => {
-                self.invariant_i15_a_session_has_one_life(party, mail.session, life)?;
                 self.invariant_i02_allowed_first(party, mail.session)?;
                 self.invariant_i02_nothing_forbidden(party, mail.session)?;
                 self.invariant_i12_no_word_to_the_banned(party, mail.session)?;
@@ -304,134 +321,14 @@ impl<B: Backend> Watch<B> {
             Message::Witness { words: Words::Checkpoint(text), .. } if !self.skips_logs => {
                 self.invariant_i07_the_log_only_grows(party, text)
             }
-            _ => Ok(()),
-        }
-    }
-
-    /// I1: whatever a nonce or presignature signs, it signs once.
-    fn invariant_i01_single_use(&mut self, party: Party, released: Released) -> Result<(), Violation> {
-        let Released { used, digest, ssid } = released;
-        let known = self.used.entry(used).or_insert_with(|| Used { digest, sessions: BTreeMap::new() });
-        if known.digest != digest {
-            return broken("I1", format!("{party} signs a second digest with nonce {used:016x}"));
-        }
-        match known.sessions.insert(party, ssid) {
-            Some(earlier) if earlier != ssid => {
-                broken("I1", format!("{party} uses nonce {used:016x} in a second session"))
+            Message::Witness { to, words: Words::Cosigned(_), .. } => {
+                self.invariant_i07_a_witness_remembers(party, *to)
+            }
+            Message::Complete(session, complete) => {
+                self.invariant_i11_all_complete_alike(party, *session, complete)
             }
             _ => Ok(()),
         }
-    }
-
-    /// I2, and the other half of I1: the decision and the burning are on disk before the first word.
-    fn invariant_i02_allowed_first(&self, party: Party, session: SessionId) -> Result<(), Violation> {
-        let Some(shelf) = self.shelves.get(crate::backend::place(party)) else { return Ok(()) };
-        let invited = self.invited.get(&(party, session)).map(Vec::as_slice).unwrap_or_default();
-        let signing =
-            invited.iter().filter(|what| matches!(what, What::Sign { .. } | What::Keygen { .. })).count();
-        if signing == 0 {
-            return if invited.is_empty() {
-                broken("I2", format!("{party} talks in a session that nobody called"))
-            } else {
-                Ok(())
-            };
-        }
-        let Some((_, intent)) = shelf.allowed.get(&session) else {
-            let only = signing == invited.len();
-            return if only {
-                broken("I2", format!("{party} talks without a decision on disk"))
-            } else {
-                Ok(())
-            };
-        };
-        let burns = invited.iter().any(|what| matches!(what, What::Sign { presignature: Some(_), .. }));
-        if burns && signing == invited.len() && !shelf.intents.contains(intent) {
-            return broken("I1", format!("{party} talks before its presignature is burnt on disk"));
-        }
-        Ok(())
-    }
-
-    /// I1, for what presignatures are made of: no use of a pair setup comes twice.
-    fn invariant_i01_counts_never_repeat(
-        &mut self,
-        party: Party,
-        session: SessionId,
-        count: u64,
-    ) -> Result<(), Violation> {
-        for what in self.invited.get(&(party, session)).map(Vec::as_slice).unwrap_or_default() {
-            let What::Presign { setup, .. } = what else { continue };
-            let earlier = self.counts.insert((party, *setup, count), session);
-            if earlier.is_some_and(|earlier| earlier != session) {
-                return broken("I1", format!("{party} counts use {count} of a pair setup twice"));
-            }
-        }
-        Ok(())
-    }
-
-    /// I2: nothing is signed that the policy forbids, or whose time is over.
-    fn invariant_i02_nothing_forbidden(&self, party: Party, session: SessionId) -> Result<(), Violation> {
-        let shelf = self.shelves.get(crate::backend::place(party));
-        let Some((request, _)) = shelf.and_then(|shelf| shelf.allowed.get(&session)) else { return Ok(()) };
-        let Some(asked) = self.requests.get(request) else { return Ok(()) };
-        // The longest that a session begun in time may take, and its last words on the way to the disk.
-        let late = crate::world::EPOCH + self.now > asked.expires.0 + 10_000;
-        if late && !self.clocks_jump {
-            return broken("I2", format!("{party} serves {request:?} long after it has expired"));
-        }
-        match &asked.ask {
-            Ask::Sign { payload, .. } if payload.as_bytes().first() == Some(&crate::world::FORBIDDEN) => {
-                broken("I2", format!("{party} signs what its policy forbids"))
-            }
-            Ask::Sign { .. } | Ask::Key(_) => Ok(()),
-        }
-    }
-
-    /// I3: the digest that is signed is that of the bytes the client signed for.
-    fn invariant_i03_the_digest_that_was_asked(
-        &self,
-        party: Party,
-        session: SessionId,
-        released: Released,
-    ) -> Result<(), Violation> {
-        let shelf = self.shelves.get(crate::backend::place(party));
-        let Some((request, _)) = shelf.and_then(|shelf| shelf.allowed.get(&session)) else { return Ok(()) };
-        let Some(asked) = self.requests.get(request) else {
-            return broken("I3", format!("{party} signs for {request:?}, which no client has asked"));
-        };
-        let Ask::Sign { key, payload, .. } = &asked.ask else {
-            return broken("I3", format!("{party} signs for a request that asks for no signature"));
-        };
-        let Some((_, key)) = self.keys.get(key) else {
-            return broken("I3", format!("{party} signs under a key that is not certified"));
-        };
-        let right = B::digest_word(&B::digest_of(key, payload));
-        if right != released.digest {
-            return broken("I3", format!("{party} signs other bytes than the client asked for"));
-        }
-        Ok(())
-    }
-
-    /// I7: a checkpoint covers what is on disk, and nothing that was ever covered is gone.
-    fn invariant_i07_the_log_only_grows(&mut self, party: Party, request: &str) -> Result<(), Violation> {
-        let Some(shelf) = self.shelves.get_mut(crate::backend::place(party)) else { return Ok(()) };
-        let Ok(request) = keymoot_engine::audit::Request::parse(request) else {
-            return broken("I7", format!("{party} shows a checkpoint that is none"));
-        };
-        let text = request.note.split("\n\n").next().unwrap_or_default();
-        let Ok(checkpoint) = keymoot_engine::audit::Checkpoint::parse(&format!("{text}\n")) else {
-            return broken("I7", format!("{party} shows a checkpoint that is none"));
-        };
-        if shelf.tree.root_at(checkpoint.size()) != Some(checkpoint.root()) {
-            return broken(
-                "I7",
-                format!("{party} shows a log of {} entries that is not on disk", checkpoint.size()),
-            );
-        }
-        if checkpoint.size() < shelf.checkpoint {
-            return broken("I7", format!("the log of {party} has become shorter"));
-        }
-        shelf.checkpoint = checkpoint.size();
-        Ok(())
     }
 
     /// I10: no secret is in anything that leaves a node.
@@ -457,100 +354,7 @@ impl<B: Backend> Watch<B> {
         let invited = self.invited.get(&(party, session)).map(Vec::as_slice).unwrap_or_default();
         let with_banned = |what: &What| members_of(what, &all).iter().any(|one| banned.contains(one));
         if !invited.is_empty() && invited.iter().all(with_banned) {
-            return broken("I12", format!("{party} talks in a session with somebody it has banned"));
-        }
-        Ok(())
-    }
-
-    /// I6, and the outside of I2 and I3: what an honest coordinator tells a client is the last word, and a good one.
-    ///
-    /// # Errors
-    /// A promise is broken.
-    pub fn answered(&mut self, from: Address, id: RequestId, answer: &Answer) -> Result<(), Violation> {
-        let Answer::Final(outcome) = answer else { return Ok(()) };
-        self.invariant_i06_one_outcome(from, id, outcome)
-    }
-
-    fn invariant_i06_one_outcome(
-        &mut self,
-        from: Address,
-        id: RequestId,
-        outcome: &Outcome,
-    ) -> Result<(), Violation> {
-        match self.told.get(&id) {
-            Some(earlier) if earlier == outcome => return Ok(()),
-            Some(_) => return broken("I6", format!("{from:?} tells another outcome of {id:?}")),
-            None => drop(self.told.insert(id, outcome.clone())),
-        }
-        let Some(asked) = self.requests.get(&id) else {
-            return broken("I6", format!("{id:?} has an outcome, and nobody asked"));
-        };
-        match (outcome, &asked.ask) {
-            (Outcome::Signed { signature, .. }, Ask::Sign { key, path, payload }) => {
-                let Some((_, key)) = self.keys.get(key) else {
-                    return broken("I3", format!("a signature of {id:?} under a key that is not certified"));
-                };
-                if !B::is_good_elsewhere(key, path, payload, signature) {
-                    return broken("I3", format!("the signature of {id:?} does not verify"));
-                }
-                self.verified += 1;
-                Ok(())
-            }
-            (Outcome::Key(package), Ask::Key(_)) => match B::decode_key(package, &self.committee) {
-                Some(key) => {
-                    let name = B::describe(&key).id;
-                    self.invariant_i04_one_key_everybody_holds(name, key)
-                }
-                None => broken("I4", format!("the key of {id:?} is not certified")),
-            },
-            (Outcome::Denied(denials), _) => {
-                let honest = denials.iter().filter(|(party, ..)| self.is_honest(*party));
-                let shelf = |party| self.shelves.get(crate::backend::place(party));
-                for (party, ..) in honest {
-                    if !shelf(*party).is_some_and(|shelf| shelf.denied.contains(&id)) {
-                        return broken("I2", format!("{party} denies {id:?} without a record of it"));
-                    }
-                }
-                Ok(())
-            }
-            (Outcome::Signed { .. } | Outcome::Key(_), _) => {
-                broken("I6", format!("{id:?} has the outcome of something else"))
-            }
-            (Outcome::Expired | Outcome::Failed(_), _) => Ok(()),
-        }
-    }
-
-    /// I5: no session outlives its deadline.
-    ///
-    /// # Errors
-    /// One does.
-    pub fn invariant_i05_sessions_end(
-        who: Address,
-        sessions: impl Iterator<Item = (SessionId, keymoot_types::Millis)>,
-        now: Time,
-    ) -> Result<(), Violation> {
-        for (session, deadline) in sessions {
-            if now > deadline.0 + 5_000 {
-                return broken("I5", format!("{session} still lives at {who:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// I7: what was decided while the node lived is in a checkpoint ten seconds later.
-    ///
-    /// # Errors
-    /// It is not.
-    pub fn invariant_i07_everything_is_covered(&self) -> Result<(), Violation> {
-        let honest =
-            |(place, _): &(usize, &Shelf)| !self.skips_logs && self.honest.get(*place) == Some(&true);
-        for (place, shelf) in self.shelves.iter().enumerate().filter(honest) {
-            let due = shelf.due.iter().filter(|(at, _)| at + 10_000 < self.now).map(|(_, size)| *size).max();
-            let lives = shelf.last > self.now.saturating_sub(2_000);
-            if lives && due.is_some_and(|due| shelf.checkpoint < due) {
-                let what = "has decisions that no checkpoint covers after ten seconds";
-                return broken("I7", format!("node {} {what}", place + 1));
-            }
+            return broken("I12", format!("{party} talks in {session}, with somebody it has banned"));
         }
         Ok(())
     }

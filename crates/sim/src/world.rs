@@ -2,10 +2,12 @@
 
 mod clients;
 mod coordinators;
+mod forgers;
 mod liars;
 mod network;
 mod nodes;
 pub mod show;
+mod thief;
 mod trouble;
 
 use std::cmp::Ordering;
@@ -22,6 +24,7 @@ use keymoot_types::{GroupId, Party, SessionId};
 
 use crate::backend::Backend;
 use crate::chance::Chance;
+use crate::coverage::{Coverage, Kind};
 use crate::frame::{Frame, Shape, Time};
 use crate::model::mix;
 use crate::planted::Bug;
@@ -44,10 +47,15 @@ const EVENTS_MAX: u64 = 400_000;
 
 /// Something that is going to happen.
 enum Happening<B: Backend> {
-    Arrives { from: Address, to: Address, message: Message },
+    Arrives {
+        from: Address,
+        to: Address,
+        message: Message,
+    },
     Wakes(Address, u32),
     Written(usize, u32),
-    Worked(usize, u32, SessionId, Box<Job<B>>),
+    /// A worker is done; `None` if all that it can say is that it has failed.
+    Worked(usize, u32, SessionId, Option<Box<Job<B>>>),
     AtStore(u16, u32, StoreCall),
     FromStore(u16, u32, StoreAnswer),
     Starts(Address),
@@ -107,6 +115,7 @@ pub struct World<B: Backend> {
     log: Option<Vec<String>>,
     limits: (keymoot_engine::node::Limits, keymoot_engine::coordinator::Limits),
     overwritten: BTreeMap<[u8; 32], Vec<u8>>,
+    coverage: Coverage,
 }
 
 /// What came of a world.
@@ -122,6 +131,8 @@ pub struct Report {
     pub verified: u64,
     /// Outcomes of each kind: key, signed, denied, expired, failed.
     pub outcomes: [u64; 5],
+    /// What has happened.
+    pub coverage: Coverage,
     /// The promise that was broken, if one was, and when.
     pub violation: Option<(Time, Violation)>,
 }
@@ -165,6 +176,7 @@ impl<B: Backend> World<B> {
             history: mix(&[seed]),
             log: None,
             overwritten: BTreeMap::new(),
+            coverage: Coverage::default(),
             frame,
         };
         world.nodes = world
@@ -231,8 +243,9 @@ impl<B: Backend> World<B> {
     }
 
     fn report(&self, violation: Option<(Time, Violation)>) -> Report {
-        let mut outcomes = [0; 5];
+        let (mut outcomes, mut coverage) = ([0; 5], self.coverage);
         for outcome in self.wishes.iter().filter_map(|wish| self.watch.outcome(wish.id)) {
+            coverage.saw(Kind::from(outcome));
             outcomes[match outcome {
                 Outcome::Key(_) => 0,
                 Outcome::Signed { .. } => 1,
@@ -242,7 +255,8 @@ impl<B: Backend> World<B> {
             }] += 1;
         }
         let (events, history) = (self.events, self.history);
-        Report { seed: self.frame.seed, events, history, verified: self.watch.verified, outcomes, violation }
+        let (seed, verified) = (self.frame.seed, self.watch.verified);
+        Report { seed, events, history, verified, outcomes, coverage, violation }
     }
 
     /// One event. `false` at the end.
@@ -259,7 +273,7 @@ impl<B: Backend> World<B> {
             Happening::Arrives { from, to, message } => self.arrives(from, to, message)?,
             Happening::Wakes(who, life) => self.wakes(who, life)?,
             Happening::Written(place, life) => self.written(place, life)?,
-            Happening::Worked(place, life, session, job) => self.worked(place, life, session, *job)?,
+            Happening::Worked(place, life, session, job) => self.worked(place, life, session, job)?,
             Happening::AtStore(replica, life, call) => self.at_store(replica, life, call),
             Happening::FromStore(replica, life, answer) => self.store_answers(replica, life, answer)?,
             Happening::Starts(who) => self.starts(who)?,
@@ -313,6 +327,10 @@ impl<B: Backend> World<B> {
             };
             log.push(format!("{:>8} {line}", self.now));
         }
+    }
+
+    const fn saw(&mut self, kind: Kind) {
+        self.coverage.saw(kind);
     }
 
     const fn is(&self, bug: Bug) -> bool {

@@ -63,9 +63,6 @@ impl Requests {
     }
 }
 
-/// For how many times the length of a session its name is remembered.
-const JOINED: u64 = 4;
-
 impl<C: Crypto, P: Policy> Node<C, P> {
     pub(super) fn invited(&mut self, from: Address, invite: Invite, rng: &mut impl CryptoRngCore) {
         let Invite { session, what } = invite;
@@ -183,7 +180,6 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             return Err(Refusal::TooMany);
         }
         self.check_signers(&members, false)?;
-        self.join(session)?;
         let committee = Arc::clone(&self.config.committee);
         let (me, bans) = (self.config.me, self.bans.clone());
         let task = Task::Setup { session, committee, members: members.clone(), me, bans };
@@ -215,7 +211,6 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
         let Use { setup, ticket } =
             self.setups.reserve(setup, &signers, &self.bans).map_err(|unfit| Refusal::Setup(unfit.0))?;
-        self.join(session)?;
         let name = C::setup_name(&setup);
         let task = Task::Presign { session, share, setup, ticket, size, bans: self.bans.clone() };
         self.begin(from, session, (Kind::Presign, signers), task, rng)?;
@@ -274,22 +269,6 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.requests.note(request, session, until);
         let at = self.now.wall;
         self.persist(Entry::Allowed { request, session, intent, at });
-    }
-
-    /// Notes a session that no request stands behind. Whoever is in one session twice signs two messages for one slot, and
-    /// would be taken for a liar: so not even a node that has just begun again is.
-    fn join(&mut self, session: SessionId) -> Result<(), Refusal> {
-        if self.joined.insert(session, self.now.mono).is_some() {
-            return Err(Refusal::Seen);
-        }
-        self.persist(Entry::Joined { session });
-        Ok(())
-    }
-
-    /// Forgets sessions that are over for all who were in them.
-    pub(super) fn forget_joined(&mut self) {
-        let (now, limits) = (self.now.mono, self.config.limits);
-        self.joined.retain(|_, at| now < at.plus(limits.ceremony.saturating_mul(JOINED)));
     }
 
     fn check_bans(&self, members: &[Party]) -> Result<(), Refusal> {

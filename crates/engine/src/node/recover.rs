@@ -66,7 +66,6 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             bans: Bans::default(),
             requests: Requests::default(),
             sessions: BTreeMap::new(),
-            joined: BTreeMap::new(),
             ended: VecDeque::new(),
             early: Early::default(),
             log,
@@ -118,8 +117,6 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             Entry::RolledBack { .. } => {
                 return Err("says that this journal is an old copy of itself");
             }
-            // When it was does not matter: it is remembered for as long as any member may still be in it.
-            Entry::Joined { session } => drop(self.joined.insert(*session, self.now.mono)),
             Entry::Forked { party, .. } => {
                 self.vouching.forked.insert(*party);
             }

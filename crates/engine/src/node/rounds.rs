@@ -23,6 +23,9 @@ const AWAY_BYTES_MAX: usize = 32 << 20;
 /// Mail of each coordinator that may wait for its invitation, in bytes.
 const EARLY_BYTES_MAX: usize = 8 << 20;
 
+/// For how many times the length of a session a worker is waited for after its end.
+const LOST: u64 = 2;
+
 /// Ended sessions that are remembered: more than can end while the disk writes once.
 const ENDED_MAX: usize = 1024;
 
@@ -153,7 +156,13 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     pub(super) fn worked(&mut self, session: SessionId, result: Result<Progress<C>, Unfit>) {
         self.draft.lane = Lane::Session(session);
-        let Some(mut live) = self.sessions.remove(&session) else { return };
+        let Some(mut live) = self.sessions.remove(&session) else {
+            // It is forgotten by now, because the worker took too long. A check that has failed has failed all the same.
+            if let Ok(Progress { next: Next::Dead(End::Ban(culprits)), .. }) = result {
+                self.ban_all(session, culprits);
+            }
+            return;
+        };
         let queue = match std::mem::replace(&mut live.running, Running::away()) {
             Running::Away(queue) => queue,
             Running::Here(_) => return,
@@ -222,10 +231,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let Progress { notes, mail, refused, next } = progress;
         self.refused = self.refused.saturating_add(u64::from(refused.is_some()));
         if !matches!(next, Next::Wait(_)) {
-            self.ended.push_back((session, live.members.clone()));
-            if self.ended.len() > ENDED_MAX {
-                self.ended.pop_front();
-            }
+            self.note_end(session, live.members.clone());
         }
         match next {
             Next::Wait(run) => {
@@ -266,9 +272,19 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
     }
 
-    /// Gives a session up. What a worker has of it stays until the worker is done with it.
+    /// Remembers who was in a session whose last words may still wait for the disk.
+    fn note_end(&mut self, session: SessionId, members: Vec<Party>) {
+        self.ended.push_back((session, members));
+        if self.ended.len() > ENDED_MAX {
+            self.ended.pop_front();
+        }
+    }
+
+    /// Gives a session up. What a worker has of it stays until the worker is done with it, or has taken far too long.
     pub(super) fn give_up(&mut self, session: SessionId) -> Option<(Address, Vec<Party>)> {
-        let live = self.sessions.get_mut(&session).filter(|live| !live.is_over)?;
+        let members = self.sessions.get(&session).filter(|live| !live.is_over)?.members.clone();
+        self.note_end(session, members);
+        let live = self.sessions.get_mut(&session)?;
         let told = match &live.running {
             Running::Here(run) => (live.coordinator, C::missing(run)),
             Running::Away(_) => (live.coordinator, Vec::new()),
@@ -335,6 +351,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     pub(super) fn end_late_sessions(&mut self) {
         let now = self.now.mono;
+        // A worker that died without a word must not keep others out for ever.
+        let lost = self.config.limits.ceremony.saturating_mul(LOST);
+        self.sessions.retain(|_, live| !live.is_over || now < live.deadline.plus(lost));
         let late = self.sessions.iter().filter(|(_, live)| now >= live.deadline && !live.is_over);
         let late: Vec<SessionId> = late.map(|(session, _)| *session).collect();
         for session in late {

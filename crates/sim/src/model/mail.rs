@@ -61,6 +61,12 @@ impl Mail {
         Party::new(u16::from(self.from)).ok()
     }
 
+    /// Whether its first word is checked against what only its recipients know: in pair setup and presigning, once.
+    #[must_use]
+    pub const fn has_a_check(&self) -> bool {
+        matches!((self.said.kind, self.round), (2 | 3, 1))
+    }
+
     /// The bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -69,7 +69,13 @@ enum Turn {
 
 /// A signature: the nonce, and what only the key makes of it.
 pub(super) fn signature_of(key: &Key, path: &Path, digest: &[u8], nonce: u64) -> Vec<u8> {
-    let path = path.steps().iter().fold(1, |sum, step| mix(&[sum, u64::from(*step)]));
+    let steps = if weakness().root_signs { &[] } else { path.steps() };
+    exact_signature_of(key, steps, digest, nonce)
+}
+
+/// The same, whatever is weak.
+pub(super) fn exact_signature_of(key: &Key, steps: &[u32], digest: &[u8], nonce: u64) -> Vec<u8> {
+    let path = steps.iter().fold(1, |sum, step| mix(&[sum, u64::from(*step)]));
     let made = mix(&[key.public, path, mix_bytes(digest), nonce, 0x516]);
     [nonce.to_le_bytes(), made.to_le_bytes()].concat()
 }
@@ -277,21 +283,11 @@ impl Run {
 
     fn turn(&mut self, said: &BTreeMap<Party, Said>, notes: &mut Vec<Note>) -> Turn {
         let (round, ssid, view, nonce, me) = (self.round, self.ssid, self.view, self.nonce, self.me);
-        let alike = said.values().zip(said.values().skip(1)).all(|(one, next)| one == next);
         match &mut self.what {
             What::Keygen { id, scheme, key } => {
                 keygen(round, said, (*id, *scheme, key), (&self.committee, me, ssid, view, nonce), notes)
             }
-            What::Setup => match round {
-                0 => Turn::Say(vec![view]),
-                _ if !alike => split(),
-                _ => {
-                    let Some((me, _)) = me else { return split() };
-                    let burnt = std::cell::RefCell::default();
-                    let (committee, members) = (Arc::clone(&self.committee), self.members.clone());
-                    Turn::Done(Product::Setup(Setup { committee, name: ssid, me, members, burnt }))
-                }
-            },
+            What::Setup => setup(round, said, (&self.committee, &self.members), (me, ssid, view)),
             What::Presign { share, ticket, size } => {
                 let members = &self.members;
                 presign(round, said, (share, ticket, *size), (me, members, ssid, view), notes)
@@ -398,6 +394,53 @@ fn keygen(
     }
 }
 
+/// What a member says that only the two of a pair can know to be right.
+fn check(ssid: u64, setup: u64, party: Party) -> u64 {
+    mix(&[ssid, setup, u64::from(party.index())])
+}
+
+/// The end that follows if the first word of some peers is not what it has to be.
+fn failed(
+    (me, identity): (Party, IdentityPublic),
+    said: &BTreeMap<Party, Said>,
+    right: impl Fn(Party) -> u64,
+) -> Option<Turn> {
+    let wrong =
+        |(party, said): &(&Party, &Said)| **party != me && said.words.first() != Some(&right(**party));
+    let culprits: Vec<Party> = said.iter().filter(wrong).map(|(party, _)| *party).collect();
+    culprits.iter().for_each(|culprit| super::trip(identity, *culprit));
+    match culprits.is_empty() {
+        true => None,
+        false if weakness().ban_is_benign => {
+            Some(Turn::Dead(End::Benign { why: "a check failed", pairs: culprits }))
+        }
+        false => Some(Turn::Dead(End::Ban(culprits))),
+    }
+}
+
+fn setup(
+    round: u8,
+    said: &BTreeMap<Party, Said>,
+    (committee, members): (&Arc<Committee>, &[Party]),
+    (me, ssid, view): (Option<(Party, IdentityPublic)>, u64, u64),
+) -> Turn {
+    let Some((me, identity)) = me else { return split() };
+    if round == 0 {
+        return Turn::Say(vec![check(ssid, ssid, me), view]);
+    }
+    if let Some(end) = failed((me, identity), said, |party| check(ssid, ssid, party)) {
+        return end;
+    }
+    let mut views = said.values().map(|said| said.words.get(1));
+    let first = views.next();
+    if views.any(|view| Some(view) != first) {
+        return split();
+    }
+    let (committee, members, burnt) =
+        (Arc::clone(committee), members.to_vec(), std::cell::RefCell::default());
+    Turn::Done(Product::Setup(Setup { committee, name: ssid, me, members, burnt }))
+}
+
 fn presign(
     round: u8,
     said: &BTreeMap<Party, Said>,
@@ -418,22 +461,11 @@ fn presign(
             if stale.is_some() {
                 return Turn::Dead(End::Benign { why: "a stale copy of a pair setup", pairs: Vec::new() });
             }
-            Turn::Say(vec![mix(&[ssid, ticket.setup, u64::from(me.index())])])
+            Turn::Say(vec![check(ssid, ticket.setup, me)])
         }
         1 => {
-            // A check that depends on what only the two of us know.
-            let wrong = |(party, said): &(&Party, &Said)| {
-                said.words.first() != Some(&mix(&[ssid, ticket.setup, u64::from(party.index())]))
-            };
-            let culprits: Vec<Party> = peers().filter(wrong).map(|(party, _)| *party).collect();
-            if culprits.is_empty() {
-                return Turn::Say(vec![view]);
-            }
-            culprits.iter().for_each(|culprit| super::trip(identity, *culprit));
-            if weakness().ban_is_benign {
-                return Turn::Dead(End::Benign { why: "a check failed", pairs: culprits });
-            }
-            Turn::Dead(End::Ban(culprits))
+            let culprits = failed((me, identity), said, |party| check(ssid, ticket.setup, party));
+            culprits.unwrap_or_else(|| Turn::Say(vec![view]))
         }
         _ => {
             if said.values().zip(said.values().skip(1)).any(|(one, next)| one != next) {

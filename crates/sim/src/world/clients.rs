@@ -4,21 +4,25 @@ use std::sync::Arc;
 
 use keymoot_engine::message::{Address, Answer, Message};
 use keymoot_engine::outcome::{Outcome, release};
-use keymoot_engine::request::{Ask, Request, RequestId};
+use keymoot_engine::request::{Ask, Request, RequestId, VALIDITY_MAX};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::{Payload, PayloadHash};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Millis, Path, Scheme};
+use keymoot_types::{KeyId, Millis, Path, Scheme};
 use rand_core::RngCore;
 
 use super::nodes::{FORBIDDEN, UNLOVED};
 use super::{EPOCH, Happening, PATIENCE, World};
 use crate::backend::Backend;
+use crate::coverage::Kind;
 use crate::frame::Time;
 use crate::watch::Violation;
 
 /// Between two times that a client asks for the same thing.
 const AGAIN: Time = 900;
+
+/// More than a request may ask to be valid for, in milliseconds.
+const TOO_LONG: u64 = VALIDITY_MAX + 1;
 
 /// Keys that are probed.
 const PROBES_MAX: usize = 2;
@@ -85,7 +89,11 @@ impl<B: Backend> World<B> {
                 1 => (UNLOVED, self.chance.between(1, 7) as u8),
                 _ => (1, number as u8),
             };
-            let lasts = if self.chance.happens(250) { self.chance.between(200, 4_000) } else { 600_000 };
+            let lasts = match self.chance.below(20) {
+                0..5 => self.chance.between(200, 4_000),
+                5 => TOO_LONG,
+                _ => 600_000,
+            };
             self.wish(at, Want::Signature { first, second, lasts }, false);
         }
     }
@@ -138,9 +146,11 @@ impl<B: Backend> World<B> {
                     self.push(AGAIN, Happening::Client(number));
                     return false;
                 };
+                let path = self.draw_path(key);
                 let bytes = vec![first, second, number as u8];
                 let payload = Arc::new(Payload::new(PayloadHash::Sha256, bytes));
-                (Ask::Sign { key, path: Path::root(), payload }, lasts)
+                self.saw([Kind::AtRoot, Kind::OneStep, Kind::TwoSteps][path.steps().len().min(2)]);
+                (Ask::Sign { key, path, payload }, lasts)
             }
         };
         let person = self.clients[self.wishes[number].client].clone();
@@ -158,8 +168,30 @@ impl<B: Backend> World<B> {
         true
     }
 
+    /// Some path below a key: none, one or two steps, where its scheme has them. Where it has none, a client errs now and then.
+    fn draw_path(&mut self, key: KeyId) -> Path {
+        let scheme = self.watch.scheme_of(key);
+        let errs = self.chance.happens(50);
+        if scheme == Some(Scheme::FrostEd25519) && (!errs || self.is_healed) {
+            return Path::root();
+        }
+        let last = u64::from(keymoot_types::key::HARDENED - 1);
+        let far = self.chance.below(last + 1);
+        let choices = [0, 1, far, last];
+        let steps = (0..self.chance.below(3)).filter_map(|_| self.chance.pick(&choices).copied());
+        let steps = steps.map(|step| step as u32).collect();
+        Path::new(steps).unwrap_or_else(|_| Path::root())
+    }
+
     pub(super) fn client_hears(&mut self, from: Address, message: Message) -> Result<(), Violation> {
-        let Message::Answer(id, Answer::Final(outcome)) = message else { return Ok(()) };
+        let (id, outcome) = match message {
+            Message::Answer(id, Answer::Final(outcome)) => (id, outcome),
+            Message::Answer(id, Answer::Refused(_)) => {
+                self.turned_away(id);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         let is_stolen = matches!(from, Address::Coordinator(one) if self.frame.stolen == Some(one));
         // Whoever has stolen a coordinator says what he likes; only what proves itself counts.
         if is_stolen && !self.proves_itself(id, &outcome) {
@@ -169,6 +201,15 @@ impl<B: Backend> World<B> {
             wish.is_done = true;
         }
         Ok(())
+    }
+
+    /// A client that has asked for too much does not ask again.
+    fn turned_away(&mut self, id: RequestId) {
+        let is_futile =
+            |wish: &&mut Wish| wish.id == id && matches!(wish.what, Want::Signature { lasts: TOO_LONG, .. });
+        if let Some(wish) = self.wishes.iter_mut().find(is_futile) {
+            wish.is_done = true;
+        }
     }
 
     fn proves_itself(&self, id: RequestId, outcome: &Outcome) -> bool {
@@ -187,12 +228,14 @@ impl<B: Backend> World<B> {
 
     /// After healing and patience: everything has an end, and what had to be granted was.
     pub(super) fn all_is_well(&mut self) -> Result<bool, Violation> {
-        let well = self.nodes.iter().filter(|slot| !slot.is_liar && !slot.is_lost).count();
+        let well = self.nodes.iter().filter(|slot| slot.is_well()).count();
         let coordinators = usize::from(self.frame.coordinators) - usize::from(self.frame.stolen.is_some());
         if coordinators == 0 {
             return Ok(true);
         }
         self.invariant_i05_everything_ends()?;
+        self.invariant_i05_no_session_is_kept()?;
+        self.watch.invariant_i07_the_rolled_back_are_silent(self.frame.heal_at)?;
         let unheard = self.unheard_probes();
         if well >= self.frame.needed() && !unheard.is_empty() {
             // Liars can spoil one presigning after the other, each for as long as a session may take. Then a request may end
@@ -224,6 +267,19 @@ impl<B: Backend> World<B> {
                 .any(|wish| wish.id == id && wish.asked_at.is_some_and(|at| at + PATIENCE > self.now));
             if self.store.outcome(id.0.as_bytes()).is_none() && !fresh {
                 let what = format!("{id:?} was admitted and has no outcome {PATIENCE} ms after healing");
+                return Err(Violation { invariant: "I5", what });
+            }
+        }
+        Ok(())
+    }
+
+    /// I5: what nodes have given up, they have forgotten.
+    fn invariant_i05_no_session_is_kept(&self) -> Result<(), Violation> {
+        for slot in self.nodes.iter().filter(|slot| !slot.is_liar) {
+            let Some(node) = &slot.node else { continue };
+            let kept = node.view().sessions.into_iter().find(|one| self.now > one.deadline.0 + 5_000);
+            if let Some(kept) = kept {
+                let what = format!("{} is over, and still lives at {}", kept.session, slot.me);
                 return Err(Violation { invariant: "I5", what });
             }
         }

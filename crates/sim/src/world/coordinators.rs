@@ -97,6 +97,9 @@ impl<B: Backend> World<B> {
         if self.replicas[usize::from(replica)].is_stolen {
             self.thief_hears(replica, from, &message);
         }
+        if self.is(Bug::WaitsForAll) && self.nodes.iter().any(|slot| slot.node.is_none()) {
+            return Ok(());
+        }
         self.replica_event(replica, Event::Message(from, message))
     }
 

@@ -1,9 +1,11 @@
 //! The wires: messages get lost, come twice, overtake each other, take long, or find the line cut.
 
-use keymoot_engine::message::{Address, Message};
+use keymoot_engine::message::{Address, Message, Words};
+use keymoot_types::Party;
 
 use super::{Happening, World};
 use crate::backend::{Backend, place};
+use crate::coverage::Kind;
 use crate::frame::{Weather, fair};
 use crate::planted::Bug;
 use crate::watch::Violation;
@@ -17,19 +19,34 @@ impl<B: Backend> World<B> {
     pub(super) fn send(&mut self, from: Address, to: Address, message: Message) {
         // A journal that lacks something is not the log that its node has signed. Its witnesses would find that out each time,
         // and the bug would not be found.
-        let is_of_logs = matches!(message, Message::Witness { .. });
+        let of_honest = |author: &Party| !self.nodes.get(place(*author)).is_some_and(|slot| slot.is_liar);
+        let is_of_logs = match &message {
+            Message::Witness { from, words: Words::Checkpoint(_) | Words::Cosigned(_), .. }
+                if self.is(Bug::ForgetWitnessed) =>
+            {
+                of_honest(from)
+            }
+            Message::Witness { .. } => true,
+            _ => false,
+        };
         if is_of_logs && self.bug.is_some_and(Bug::touches_the_log) {
             return;
         }
         let weather = self.weather();
-        if self.cuts.contains(&(from, to)) || self.chance.happens(weather.loss) {
+        if self.cuts.contains(&(from, to)) {
+            return;
+        }
+        if self.chance.happens(weather.loss) {
+            self.saw(Kind::MessageLost);
             return;
         }
         let mut time = self.chance.between(weather.near, weather.far);
         if self.chance.happens(weather.slow) {
+            self.saw(Kind::MessageSlow);
             time *= 10;
         }
         if self.chance.happens(weather.twice) {
+            self.saw(Kind::MessageTwice);
             let late = time + self.chance.between(0, 4 * weather.far);
             self.push(late, Happening::Arrives { from, to, message: message.clone() });
         }

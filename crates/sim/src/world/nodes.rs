@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keymoot_engine::crypto::Job;
+use keymoot_engine::crypto::{Job, Unfit};
 use keymoot_engine::event::{Event, Now};
 use keymoot_engine::message::{Address, Message, Words};
 use keymoot_engine::node::{Config, Node};
@@ -14,6 +14,7 @@ use keymoot_types::{Millis, Party, SessionId};
 
 use super::{EPOCH, Happening, World};
 use crate::backend::Backend;
+use crate::coverage::Kind;
 use crate::disk::{Disk, Found};
 use crate::frame::Time;
 use crate::planted::Bug;
@@ -24,6 +25,9 @@ pub const FORBIDDEN: u8 = 0xdd;
 
 /// A payload that begins like this is forbidden at the node whose index comes next.
 pub const UNLOVED: u8 = 0xd0;
+
+/// The longest mail of the model, in bytes.
+const MAIL_MAX: usize = 4096;
 
 /// The policy of a node in a world.
 pub struct Rules {
@@ -57,9 +61,17 @@ pub struct Slot<B: Backend> {
     /// Its journal is damaged: it never starts again.
     pub(super) is_lost: bool,
     pub(super) is_liar: bool,
+    /// An old copy of its journal was put back.
+    pub(super) is_rolled_back: bool,
+    /// It dies again of whatever it has died of. Only a planted bug does that.
+    is_stuck: bool,
     /// Effects that are left until the machine dies.
     pub(super) countdown: Option<u64>,
     wakes: BTreeSet<Time>,
+    /// Records that were handed over in this life, and how many of them are durable.
+    records: (u64, u64),
+    /// Whom it has found out in this life, and how many of its records are durable when that is.
+    found_out: Vec<(Party, u64)>,
     /// What a liar remembers.
     pub(super) memory: Vec<Message>,
 }
@@ -78,10 +90,19 @@ impl<B: Backend> Slot<B> {
             skew: 0,
             is_lost: false,
             is_liar,
+            is_rolled_back: false,
+            is_stuck: false,
             countdown: None,
             wakes: BTreeSet::new(),
+            records: (0, 0),
+            found_out: Vec::new(),
             memory: Vec::new(),
         }
+    }
+
+    /// Whether it can be counted on when all has healed.
+    pub(super) const fn is_well(&self) -> bool {
+        !self.is_liar && !self.is_lost && !self.is_rolled_back
     }
 
     fn clock(&self, now: Time) -> Now {
@@ -102,7 +123,7 @@ impl<B: Backend> World<B> {
     pub(super) fn start_node(&mut self, place: usize) -> Result<(), Violation> {
         let (now, allows_all) = (self.now, self.is(Bug::AllowAll));
         let slot = &mut self.nodes[place];
-        if slot.node.is_some() || slot.is_lost {
+        if slot.node.is_some() || slot.is_lost || slot.is_stuck {
             return Ok(());
         }
         let mut found = slot.disk.read();
@@ -156,8 +177,11 @@ impl<B: Backend> World<B> {
         slot.life += 1;
         slot.countdown = None;
         slot.wakes.clear();
-        slot.disk.crash(&mut self.chance);
+        (slot.records, slot.found_out) = ((0, 0), Vec::new());
         let who = Address::Node(slot.me);
+        if slot.disk.crash(&mut self.chance) {
+            self.saw(Kind::Torn);
+        }
         let down = if self.is_healed { 50 } else { down };
         self.push(down, Happening::Starts(who));
     }
@@ -172,10 +196,34 @@ impl<B: Backend> World<B> {
             let me = self.nodes[place].me;
             self.watch.invited(me, invite.session, &invite.what);
         }
+        if self.node_is_out(place, &message) {
+            return Ok(());
+        }
         if self.nodes[place].is_liar {
+            // Whoever has forked its log does not take it to heart.
+            if matches!(message, Message::Witness { words: Words::Behind(_), .. }) {
+                return Ok(());
+            }
             self.remember(place, &message);
+            if self.answers_falsely(place, from, &message) {
+                return Ok(());
+            }
         }
         self.node_event(place, Event::Message(from, message))
+    }
+
+    /// The bugs that keep a node from hearing something.
+    fn node_is_out(&mut self, place: usize, message: &Message) -> bool {
+        let slot = &mut self.nodes[place];
+        match (self.bug, message) {
+            (Some(Bug::FalseHealth), Message::Invite(_)) => slot.life > 0,
+            (Some(Bug::MalformedKills), Message::Mail(mail)) if mail.bytes.len() > MAIL_MAX => {
+                slot.is_stuck = slot.node.is_some();
+                self.crash_node(place);
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn node_wakes(&mut self, place: usize) -> Result<(), Violation> {
@@ -189,13 +237,16 @@ impl<B: Backend> World<B> {
         place: usize,
         life: u32,
         session: SessionId,
-        job: Job<B>,
+        job: Option<Box<Job<B>>>,
     ) -> Result<(), Violation> {
         if self.nodes[place].life != life {
             return Ok(());
         }
         // What the worker finds out, the node knows with it.
-        let result = job.run(&self.nodes[place].person);
+        let result = match job {
+            Some(job) => job.run(&self.nodes[place].person),
+            None => Err(Unfit("the worker has failed")),
+        };
         self.node_event(place, Event::Worked(session, result))
     }
 
@@ -226,10 +277,13 @@ impl<B: Backend> World<B> {
             Some(Bug::ForgetPending) => matches!(entry, Entry::Pending { .. }),
             Some(Bug::ForgetAllowed) => matches!(entry, Entry::Allowed { .. }),
             Some(Bug::ForgetBurns) => matches!(entry, Entry::Burnt { .. }),
-            Some(Bug::ForgetJoined) => matches!(entry, Entry::Joined { .. }),
+            Some(Bug::ForgetWitnessed) => matches!(entry, Entry::Witnessed { .. }),
+            Some(Bug::ForgetBans) => matches!(entry, Entry::Banned { .. }),
             _ => false,
         };
         plan.persist.retain(|record| !forgets(&record.entry));
+        self.nodes[place].records.0 += plan.persist.len() as u64;
+        self.note_found_out(place);
         let speaks_first = match self.bug {
             Some(Bug::SpeakFirst) => true,
             Some(Bug::AuditAfterRelease) => {
@@ -245,6 +299,16 @@ impl<B: Backend> World<B> {
         ready.splice(0..0, early);
         self.kick_disk(place);
         self.perform(place, ready)
+    }
+
+    /// Notes whom a check has just failed. The node cannot forget it once the records of that plan are durable.
+    fn note_found_out(&mut self, place: usize) {
+        let slot = &mut self.nodes[place];
+        for culprit in crate::model::trips(self.committee.identity(slot.me)) {
+            if !slot.found_out.iter().any(|(known, _)| *known == culprit) {
+                slot.found_out.push((culprit, slot.records.0));
+            }
+        }
     }
 
     /// Starts the next write, if the disk is idle.
@@ -274,6 +338,13 @@ impl<B: Backend> World<B> {
         }
         let is_full = slot.disk.is_full;
         let entries = slot.writing.take().unwrap_or_default();
+        if fails {
+            self.saw(Kind::SyncRefused);
+        }
+        if is_full {
+            self.saw(Kind::DiskFull);
+        }
+        let slot = &mut self.nodes[place];
         if (fails && !ignores) || (is_full && !ignores_full) {
             // A node that cannot write does not speak. It ends, and begins again from what it has.
             slot.disk.lose();
@@ -286,6 +357,13 @@ impl<B: Backend> World<B> {
         } else {
             if !skips {
                 slot.disk.sync();
+            }
+            slot.records.1 += entries.len() as u64;
+            let durable = slot.records.1;
+            let known = slot.found_out.iter().filter(|(_, needs)| *needs <= durable);
+            self.watch.found_out(me, known.map(|(culprit, _)| *culprit));
+            if !slot.is_liar {
+                entries.iter().for_each(|entry| self.coverage.saw(Kind::from(entry)));
             }
             self.watch.durable(me, entries)?;
         }
@@ -302,6 +380,7 @@ impl<B: Backend> World<B> {
             }
             if let Some(left) = slot.countdown {
                 if left == 0 {
+                    self.saw(Kind::CrashMidway);
                     self.crash_node(place);
                     return Ok(());
                 }
@@ -310,10 +389,11 @@ impl<B: Backend> World<B> {
             match effect {
                 Effect::Send(to, message) => self.node_says(place, to, message)?,
                 Effect::WakeAt(at) => self.wake_node_at(place, at.0),
-                Effect::Work(session, job) => {
-                    let time = self.chance.between(5, 60);
-                    let life = self.nodes[place].life;
-                    self.push(time, Happening::Worked(place, life, session, Box::new(job)));
+                Effect::Work(session, job) => self.work(place, session, job),
+                Effect::Halt(_) if self.nodes[place].is_rolled_back => {
+                    self.nodes[place].is_lost = true;
+                    self.crash_node(place);
+                    return Ok(());
                 }
                 Effect::Halt(why) => {
                     let what =
@@ -325,6 +405,22 @@ impl<B: Backend> World<B> {
         Ok(())
     }
 
+    /// Gives a job to a worker, which may die of it: with a last word, or without.
+    fn work(&mut self, place: usize, session: SessionId, job: Job<B>) {
+        let time = self.chance.between(5, 60);
+        let mut job = Some(Box::new(job));
+        if !self.is_healed && self.chance.happens(self.frame.faults.job) {
+            if self.chance.happens(500) {
+                self.saw(Kind::JobLost);
+                return;
+            }
+            self.saw(Kind::JobFailed);
+            job = None;
+        }
+        let life = self.nodes[place].life;
+        self.push(time, Happening::Worked(place, life, session, job));
+    }
+
     fn node_says(&mut self, place: usize, to: Address, message: Message) -> Result<(), Violation> {
         let (me, is_liar) = (self.nodes[place].me, self.nodes[place].is_liar);
         if is_liar && self.liars_lie() {
@@ -332,8 +428,10 @@ impl<B: Backend> World<B> {
             return Ok(());
         }
         self.watch.at(self.now, self.frame.faults.jump > 0);
-        let life = self.nodes[place].life;
-        self.watch.said(me, life, &message)?;
+        self.watch.said(me, &message)?;
+        if let Message::Refused(_, refusal, _) = &message {
+            self.saw(Kind::from(refusal));
+        }
         self.send(Address::Node(me), to, message);
         Ok(())
     }

@@ -5,6 +5,8 @@ use keymoot_engine::message::Address;
 
 use super::{Happening, World};
 use crate::backend::{Backend, place};
+use crate::coverage::Kind;
+use crate::disk::Found;
 use crate::frame::Time;
 use crate::watch::Violation;
 
@@ -29,6 +31,10 @@ pub enum Trouble {
     Room(usize),
     /// A bit turns over.
     Flip(usize),
+    /// A journal is copied.
+    Copy(usize),
+    /// The copy is put back.
+    Rollback(usize),
     /// A clock is off by so many milliseconds.
     Skew(Address, i64),
     /// The store does not answer until then.
@@ -38,6 +44,26 @@ pub enum Trouble {
 impl Trouble {
     pub(super) fn word(&self) -> u64 {
         crate::model::mix_bytes(format!("{self:?}").as_bytes())
+    }
+
+    /// What is counted as soon as it is tried; of the rest, what comes of it is.
+    const fn kind(&self) -> Option<Kind> {
+        Some(match self {
+            Self::Crash(Address::Node(_)) => Kind::NodeCrash,
+            Self::Crash(_) => Kind::CoordinatorCrash,
+            Self::Stop(_) => Kind::NodeStop,
+            Self::Pause(..) => Kind::Pause,
+            Self::Cut(..) => Kind::LineCut,
+            Self::Skew(..) => Kind::ClockJump,
+            Self::Outage(_) => Kind::StoreOutage,
+            Self::CrashMidway(..)
+            | Self::Join(..)
+            | Self::Full(_)
+            | Self::Room(_)
+            | Self::Flip(_)
+            | Self::Copy(_)
+            | Self::Rollback(_) => return None,
+        })
     }
 }
 
@@ -71,6 +97,10 @@ impl<B: Backend> World<B> {
                 cut.extend([(0, Trouble::Cut(other, one)), (lasts, Trouble::Join(other, one))]);
             }
             cut
+        });
+        self.repeat(faults.rollback, |world| {
+            let node = world.chance.below(world.nodes.len() as u64) as usize;
+            vec![(0, Trouble::Copy(node)), (world.chance.between(100, 10_000), Trouble::Rollback(node))]
         });
         self.repeat(faults.swizzle, Self::swizzle);
         self.repeat(faults.full, |world| {
@@ -128,6 +158,9 @@ impl<B: Backend> World<B> {
         if self.is_healed {
             return Ok(());
         }
+        if let Some(kind) = trouble.kind() {
+            self.saw(kind);
+        }
         match trouble {
             Trouble::Crash(Address::Node(party)) => self.crash_node(place(party)),
             Trouble::Crash(Address::Coordinator(replica)) => self.crash_replica(replica),
@@ -140,6 +173,8 @@ impl<B: Backend> World<B> {
             Trouble::Full(node) => self.nodes[node].disk.is_full = true,
             Trouble::Room(node) => self.nodes[node].disk.is_full = false,
             Trouble::Flip(node) => self.flip(node),
+            Trouble::Copy(node) => self.nodes[node].disk.copy(),
+            Trouble::Rollback(node) => self.roll_back(node),
             Trouble::Skew(Address::Node(party), by) => self.nodes[place(party)].skew = by,
             Trouble::Skew(Address::Coordinator(replica), by) => self.replicas[usize::from(replica)].skew = by,
             Trouble::Skew(Address::Client(_), _) => {}
@@ -169,16 +204,37 @@ impl<B: Backend> World<B> {
         }
     }
 
+    /// Whether a node is honest and well, and enough others are to do without it.
+    fn can_be_spared(&self, node: usize) -> bool {
+        let well = self.nodes.iter().enumerate().filter(|(_, slot)| slot.is_well() && !slot.disk.is_damaged);
+        let (this, others): (Vec<_>, Vec<_>) = well.partition(|(place, _)| *place == node);
+        !this.is_empty() && others.len() >= self.frame.needed()
+    }
+
+    /// Puts an old copy of a journal back, once in a world.
+    fn roll_back(&mut self, node: usize) {
+        if !self.can_be_spared(node) || self.nodes.iter().any(|slot| slot.is_rolled_back) {
+            return;
+        }
+        self.crash_node(node);
+        let slot = &mut self.nodes[node];
+        if slot.disk.put_back() {
+            slot.is_rolled_back = true;
+            let me = slot.me;
+            let records = match slot.disk.read() {
+                Found::Records(records) => records.len(),
+                Found::Corrupt(_) => 0,
+            };
+            self.saw(Kind::RolledBack);
+            self.watch.rolled_back(me, records);
+        }
+    }
+
     /// Damages a disk, as long as enough nodes are left that neither lie nor are lost.
     fn flip(&mut self, node: usize) {
-        let others = self
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(place, slot)| *place != node && !slot.is_liar && !slot.disk.is_damaged);
-        if others.count() >= self.frame.needed() && !self.nodes[node].is_liar {
-            let slot = &mut self.nodes[node];
-            slot.disk.flip(&mut self.chance);
+        if self.can_be_spared(node) {
+            self.saw(Kind::BitFlip);
+            self.nodes[node].disk.flip(&mut self.chance);
             self.crash_node(node);
         }
     }

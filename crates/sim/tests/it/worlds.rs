@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keymoot_engine::real::Real;
 use keymoot_sim::model::Model;
-use keymoot_sim::{Report, Shape, run};
+use keymoot_sim::{Kind, Report, Shape, run};
 
 const ANY: Shape = Shape { nodes: None, small: false };
 
@@ -15,10 +15,15 @@ fn must_hold(failures: &[Report]) {
 }
 
 #[test]
-fn worlds_keep_every_promise() {
-    let totals = run::many::<Model>(0..400, (ANY, None), 2, false);
+fn worlds_keep_every_promise_and_everything_happens_in_them() {
+    let totals = run::many::<Model>(0..2_000, (ANY, None), 2, false);
     must_hold(&totals.failures);
-    assert!(totals.verified > 1_000 && totals.outcomes.iter().all(|count| *count > 0), "{totals:?}");
+    assert!(totals.verified > 5_000, "{totals:?}");
+    // A world in which something never happens proves nothing about it.
+    let missing = totals.coverage.missing();
+    assert!(missing.is_empty(), "this never happens: {missing:?}");
+    let with_bans = totals.coverage.worlds(Kind::Banned);
+    assert!(with_bans * 50 >= totals.seeds, "bans in {with_bans} worlds only");
 }
 
 /// Elsewhere in each run, so that many runs see many worlds.

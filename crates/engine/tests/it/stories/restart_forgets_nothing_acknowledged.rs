@@ -140,24 +140,3 @@ fn a_node_that_has_stopped_says_and_writes_nothing_more() {
     cluster.restart_node(party(1));
     cluster.sign(key, "here again");
 }
-
-#[test]
-fn a_node_is_in_no_session_twice_not_even_after_a_restart() {
-    let mut cluster = Cluster::new(46);
-    let key = cluster.key(Scheme::Dkls23);
-    cluster.sign(key.id, "warm");
-    cluster.run_for(15_000);
-    let members = cluster.parties();
-    let session = cluster.session();
-    let invite = |what| Message::Invite(keymoot_engine::message::Invite { session, what });
-    let setup = invite(What::Setup { members });
-    assert!(!matches!(cluster.provoke(party(1), setup.clone()).as_slice(), [Message::Refused(..)]));
-    for _ in 0..2 {
-        cluster.restart_node(party(1));
-        let said = cluster.provoke(party(1), setup.clone());
-        assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::Seen, None)]), "{said:?}");
-    }
-    // The name is forgotten when nobody can be in that session any more.
-    cluster.run_for(60_000);
-    assert!(!matches!(cluster.provoke(party(1), setup).as_slice(), [Message::Refused(..)]));
-}

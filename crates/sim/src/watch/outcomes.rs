@@ -1,0 +1,68 @@
+//! What coordinators tell clients.
+
+use keymoot_engine::message::{Address, Answer};
+use keymoot_engine::outcome::Outcome;
+use keymoot_engine::request::{Ask, RequestId};
+
+use super::{Violation, Watch, broken};
+use crate::backend::Backend;
+
+impl<B: Backend> Watch<B> {
+    /// I6, and the outside of I2 and I3: what an honest coordinator tells a client is the last word, and a good one.
+    ///
+    /// # Errors
+    /// A promise is broken.
+    pub fn answered(&mut self, from: Address, id: RequestId, answer: &Answer) -> Result<(), Violation> {
+        let Answer::Final(outcome) = answer else { return Ok(()) };
+        self.invariant_i06_one_outcome(from, id, outcome)
+    }
+
+    fn invariant_i06_one_outcome(
+        &mut self,
+        from: Address,
+        id: RequestId,
+        outcome: &Outcome,
+    ) -> Result<(), Violation> {
+        match self.told.get(&id) {
+            Some(earlier) if earlier == outcome => return Ok(()),
+            Some(_) => return broken("I6", format!("{from:?} tells another outcome of {id:?}")),
+            None => drop(self.told.insert(id, outcome.clone())),
+        }
+        let Some(asked) = self.requests.get(&id) else {
+            return broken("I6", format!("{id:?} has an outcome, and nobody asked"));
+        };
+        match (outcome, &asked.ask) {
+            (Outcome::Signed { signature, .. }, Ask::Sign { key, path, payload }) => {
+                let Some((_, key)) = self.keys.get(key) else {
+                    return broken("I3", format!("a signature of {id:?} under a key that is not certified"));
+                };
+                if !B::is_good_elsewhere(key, path, payload, signature) {
+                    return broken("I3", format!("the signature of {id:?} does not verify"));
+                }
+                self.verified += 1;
+                Ok(())
+            }
+            (Outcome::Key(package), Ask::Key(_)) => match B::decode_key(package, &self.committee) {
+                Some(key) => {
+                    let name = B::describe(&key).id;
+                    self.invariant_i04_one_key_everybody_holds(name, key)
+                }
+                None => broken("I4", format!("the key of {id:?} is not certified")),
+            },
+            (Outcome::Denied(denials), _) => {
+                let honest = denials.iter().filter(|(party, ..)| self.is_honest(*party));
+                let shelf = |party| self.shelves.get(crate::backend::place(party));
+                for (party, ..) in honest {
+                    if !shelf(*party).is_some_and(|shelf| shelf.denied.contains(&id)) {
+                        return broken("I2", format!("{party} denies {id:?} without a record of it"));
+                    }
+                }
+                Ok(())
+            }
+            (Outcome::Signed { .. } | Outcome::Key(_), _) => {
+                broken("I6", format!("{id:?} has the outcome of something else"))
+            }
+            (Outcome::Expired | Outcome::Failed(_), _) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A coordinator that somebody has stolen: it hears what a coordinator hears, and has a coordinator's place on the network.
+
+use std::sync::Arc;
+
+use keymoot_engine::message::{Address, Answer, Invite, Message, SessionMail, What};
+use keymoot_engine::outcome::Outcome;
+use keymoot_engine::request::{Ask, SignedRequest};
+use keymoot_protocol::codec::Wire;
+use keymoot_protocol::dkls23::{Payload, PayloadHash};
+use keymoot_types::{Party, SessionId};
+use rand_core::RngCore;
+
+use super::World;
+use super::liars::MEMORY;
+use crate::backend::Backend;
+use crate::coverage::Kind;
+
+impl<B: Backend> World<B> {
+    pub(super) fn thief_hears(&mut self, replica: u16, from: Address, message: &Message) {
+        let memory = &mut self.replicas[usize::from(replica)].memory;
+        if memory.len() >= MEMORY {
+            memory.remove(0);
+        }
+        memory.push((from, message.clone()));
+        if let Message::Ask(body) = message {
+            self.replicas[usize::from(replica)].loot.push(body.clone());
+            self.abuse(replica, body);
+        }
+        // What was asked long ago may still be of use. Tried now and then, and not on every answer: each try has answers.
+        if matches!(message, Message::Beat) && self.chance.happens(300) {
+            let old = self.chance.pick(&self.replicas[usize::from(replica)].loot).cloned();
+            self.abuse(replica, &old.unwrap_or_default());
+        }
+        // What it has carried for others it carries elsewhere, too.
+        if let (Message::Mail(mail), true) = (message, self.chance.happens(400)) {
+            self.saw(Kind::MailMisled);
+            let everybody: Vec<Party> = self.frame.threshold.parties().collect();
+            for party in everybody {
+                let mail = SessionMail { to: None, ..mail.clone() };
+                self.send(Address::Coordinator(replica), Address::Node(party), Message::Mail(mail));
+            }
+        }
+    }
+
+    /// A request in the wrong hands.
+    fn abuse(&mut self, replica: u16, body: &[u8]) {
+        let Ok(mut signed) = SignedRequest::decode(body) else { return };
+        match self.chance.below(6) {
+            0 => {
+                if let Ask::Sign { payload, .. } = &mut signed.request.ask {
+                    *payload = Arc::new(Payload::new(PayloadHash::Sha256, vec![1, 0xee, 0xee]));
+                }
+            }
+            1 => signed.request.expires = signed.request.expires.plus(60_000),
+            2 => self.chance.fill_bytes(&mut signed.request.nonce),
+            _ => {}
+        }
+        self.saw(Kind::RequestAbused);
+        let request = signed.encode().to_vec();
+        let keys: Vec<_> = self.watch.keys().map(|key| B::describe(key).id).collect();
+        if let (Ask::Sign { key, .. }, Some(any)) = (&mut signed.request.ask, self.chance.pick(&keys)) {
+            *key = *any;
+        }
+        let mut name = [0; 16];
+        self.chance.fill_bytes(&mut name);
+        let session = SessionId::new(name);
+        let mut signers: Vec<Party> = self.frame.threshold.parties().collect();
+        while signers.len() > self.frame.needed() {
+            let out = self.chance.below(signers.len() as u64) as usize;
+            signers.remove(out);
+        }
+        for signer in signers.clone() {
+            let what = What::Sign { request: request.clone(), signers: signers.clone(), presignature: None };
+            let invite = Message::Invite(Invite { session, what });
+            self.send(Address::Coordinator(replica), Address::Node(signer), invite);
+        }
+    }
+
+    /// A stolen coordinator says something, in its way.
+    pub(super) fn steal(&mut self, replica: u16, to: Address, message: Message) {
+        let from = Address::Coordinator(replica);
+        if matches!(message, Message::Invite(_)) {
+            let sent = &mut self.replicas[usize::from(replica)].sent;
+            if sent.len() >= MEMORY {
+                sent.remove(0);
+            }
+            sent.push((to, message.clone()));
+        }
+        match (self.chance.below(10), message) {
+            (0, Message::Mail(_)) => {
+                // An old invitation again: whoever has begun anew since may have forgotten it.
+                self.saw(Kind::InviteRepeated);
+                let old = self.chance.pick(&self.replicas[usize::from(replica)].sent).cloned();
+                if let Some((to, invite)) = old {
+                    self.send(from, to, invite);
+                }
+            }
+            (0, _) => self.saw(Kind::Withheld),
+            (1, message) => {
+                self.saw(Kind::Replayed);
+                let memory = &self.replicas[usize::from(replica)].memory;
+                let old = self.chance.pick(memory).map(|(_, old)| old.clone());
+                self.send(from, to, old.unwrap_or(message));
+            }
+            (2, Message::Invite(mut invite)) => {
+                self.saw(Kind::InviteTwisted);
+                self.twist(&mut invite);
+                self.send(from, to, Message::Invite(invite));
+            }
+            (3, Message::Invite(invite)) => {
+                // The same invitation to everybody, and again under another name.
+                self.saw(Kind::InviteDoubled);
+                let mut again = invite.clone();
+                let mut name = [0; 16];
+                self.chance.fill_bytes(&mut name);
+                again.session = SessionId::new(name);
+                self.send(from, to, Message::Invite(invite));
+                self.send(from, to, Message::Invite(again));
+            }
+            (4, Message::Mail(mail)) => {
+                self.saw(Kind::MailMisled);
+                let other = Address::Node(self.any_party());
+                self.send(from, other, Message::Mail(mail));
+            }
+            (_, Message::Answer(id, _)) => {
+                self.saw(Kind::AnswerFalse);
+                let lie = Outcome::Failed("because".to_owned());
+                self.send(from, to, Message::Answer(id, Answer::Final(lie)));
+            }
+            (_, message) => self.send(from, to, message),
+        }
+    }
+
+    fn twist(&mut self, invite: &mut Invite) {
+        match &mut invite.what {
+            What::Sign { request, signers, presignature } => match self.chance.below(4) {
+                0 => {
+                    let at = self.chance.below(request.len() as u64) as usize;
+                    if let Some(byte) = request.get_mut(at) {
+                        *byte ^= 1 << self.chance.below(8);
+                    }
+                }
+                1 => {
+                    let party = self.any_party();
+                    if !signers.contains(&party) {
+                        signers.push(party);
+                        signers.sort_unstable();
+                    }
+                }
+                2 => invite.what = What::Keygen { request: std::mem::take(request), attempt: 0 },
+                _ => *presignature = None,
+            },
+            What::Keygen { attempt, .. } => *attempt += 1,
+            What::Setup { members } => drop(members.pop()),
+            What::Presign { size, .. } if self.chance.happens(500) => *size = size.wrapping_mul(7),
+            What::Presign { setup, .. } if self.chance.happens(500) => {
+                *setup = B::digest("keymoot/invented/v1", setup.as_bytes());
+            }
+            What::Presign { key, .. } => {
+                let keys: Vec<_> = self.watch.keys().map(|key| B::describe(key).digest).collect();
+                *key = self.chance.pick(&keys).copied().unwrap_or(*key);
+            }
+        }
+    }
+}
