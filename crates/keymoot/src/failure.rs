@@ -62,9 +62,6 @@ pub enum Failure {
         #[source]
         cause: keymoot_sim::replay::BadRun,
     },
-    /// A run of a kind that this program cannot repeat.
-    #[error("the run cannot be replayed")]
-    NoStage(#[source] keymoot_sim::replay::NoStage),
     /// A run that is another one by now.
     #[error("the run comes out differently than the file says: then {then}; now {now}")]
     Drifted {
@@ -152,7 +149,6 @@ impl Failure {
             | Self::Nobody(_) => "E2001",
             Self::Unreadable { .. } => "E2201",
             Self::BadRun { .. } => "E2202",
-            Self::NoStage(_) => "E2203",
             Self::Drifted { .. } => "E2204",
             Self::Aborted { .. } | Self::Dropped { .. } => "E7001",
             Self::Unverified { .. } => "E7002",
@@ -171,8 +167,7 @@ impl Failure {
             | Self::Option { .. }
             | Self::Nobody(_)
             | Self::Unreadable { .. }
-            | Self::BadRun { .. }
-            | Self::NoStage(_) => 2,
+            | Self::BadRun { .. } => 2,
             Self::Drifted { .. } => 1,
             Self::Aborted { .. }
             | Self::Dropped { .. }
@@ -197,9 +192,6 @@ impl Failure {
             }
             Self::Unreadable { .. } | Self::BadRun { .. } => {
                 Some("`cargo xtask sim` leaves a file for each run that breaks a promise, and names it")
-            }
-            Self::NoStage(_) => {
-                Some("run the seed again with `cargo xtask sim --real --seeds 1 --start SEED`")
             }
             Self::Drifted { .. } => {
                 Some("the code has changed since the file was written; the build that wrote it replays it")

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use keymoot_engine::real::Real;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{Shape, Time};
@@ -126,12 +127,6 @@ impl Run {
         Ok(path)
     }
 
-    /// Whether it ran on real cryptography.
-    #[must_use]
-    pub const fn is_real(&self) -> bool {
-        self.real
-    }
-
     /// The digest of its history.
     #[must_use]
     pub fn history(&self) -> &str {
@@ -156,36 +151,28 @@ impl Run {
     }
 
     /// Runs it again to its end, and tells what comes of it now. Equal if nothing has changed.
-    ///
-    /// # Errors
-    /// There is no such world here.
-    pub fn again(&self) -> Result<Self, NoStage> {
-        if self.real {
-            return Err(NoStage);
-        }
-        let report = crate::run::one::<Model>(self.seed, self.shape(), self.planted());
-        Ok(Self::of(&report, self.shape(), self.real, self.planted()))
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let (seed, shape, bug) = (self.seed, self.shape(), self.planted());
+        let report = match self.real {
+            true => crate::run::one::<Real>(seed, shape, bug),
+            false => crate::run::one::<Model>(seed, shape, bug),
+        };
+        Self::of(&report, shape, self.real, bug)
     }
 
     /// The world of the run, before its first event.
-    ///
-    /// # Errors
-    /// There is no such world here.
-    pub fn open(&self) -> Result<Replay, NoStage> {
-        if self.real {
-            return Err(NoStage);
-        }
-        let mut stage: Box<dyn Stage> =
-            Box::new(World::<Model>::new(self.seed, self.shape(), self.planted()));
+    #[must_use]
+    pub fn open(&self) -> Replay {
+        let (seed, shape, bug) = (self.seed, self.shape(), self.planted());
+        let mut stage: Box<dyn Stage> = match self.real {
+            true => Box::new(World::<Real>::new(seed, shape, bug)),
+            false => Box::new(World::<Model>::new(seed, shape, bug)),
+        };
         stage.begin();
-        Ok(Replay { stage, broken: None, is_over: false })
+        Replay { stage, broken: None, is_over: false }
     }
 }
-
-/// Runs on real cryptography cannot be replayed by this program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it ran on real cryptography, which this program does not replay")]
-pub struct NoStage;
 
 /// One event, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,6 +256,8 @@ impl Drop for Replay {
 #[cfg(test)]
 mod tests {
     use super::{BadRun, Run, Stop};
+    use keymoot_engine::real::Real;
+
     use crate::model::Model;
     use crate::planted::Bug;
     use crate::{Shape, run};
@@ -283,16 +272,28 @@ mod tests {
     fn a_run_is_the_same_again_event_by_event() {
         for (seed, bug) in [(3, None), (4, Some(Bug::SpeakFirst)), (5, Some(Bug::ShareLeaks))] {
             let run = run_of(seed, bug);
-            assert_eq!(run.again().unwrap(), run);
-            let mut replay = run.open().unwrap();
-            let mut number = 0;
-            while let Some(shown) = replay.advance() {
-                number += 1;
-                assert_eq!(shown.number, number);
-                assert!(!shown.line.is_empty());
-            }
-            assert_eq!((number, replay.broken()), (run.events, run.violation()));
+            must_replay(&run);
         }
+    }
+
+    #[test]
+    fn a_run_of_real_cryptography_is_the_same_again() {
+        let shape = Shape { nodes: Some(3), small: true };
+        for bug in [None, Some(Bug::SpeakFirst)] {
+            must_replay(&Run::of(&run::one::<Real>(1, shape, bug), shape, true, bug));
+        }
+    }
+
+    fn must_replay(run: &Run) {
+        assert_eq!(run.again(), *run);
+        let mut replay = run.open();
+        let mut number = 0;
+        while let Some(shown) = replay.advance() {
+            number += 1;
+            assert_eq!(shown.number, number);
+            assert!(!shown.line.is_empty());
+        }
+        assert_eq!((number, replay.broken()), (run.events, run.violation()));
     }
 
     #[test]
@@ -300,7 +301,7 @@ mod tests {
         let run = run_of(6, None);
         let actors = ["node-1", "node-2", "coordinator-0", "client-0", "network"];
         let actors = actors.map(|name| name.parse().unwrap());
-        let mut replay = run.open().unwrap();
+        let mut replay = run.open();
         let mut seen = std::collections::BTreeSet::new();
         while replay.advance().is_some() {
             for actor in actors {
@@ -315,7 +316,7 @@ mod tests {
     fn a_replay_stops_where_it_is_told() {
         let run = run_of(7, None);
         for stop in [Stop::Event(100), Stop::Time(500), Stop::Time(20_000)] {
-            let mut replay = run.open().unwrap();
+            let mut replay = run.open();
             while !replay.has_reached(Some(stop)) {
                 replay.advance();
             }

@@ -65,8 +65,8 @@ fn range(text: &str) -> Option<RangeInclusive<u64>> {
 pub fn replay(args: &ReplayArgs, out: &mut impl Write) -> Result<(), Failure> {
     let wanted = Wanted::read(args)?;
     let run = load(&args.file)?;
-    let again = run.again().map_err(Failure::NoStage)?;
-    let mut replay = run.open().map_err(Failure::NoStage)?;
+    let again = run.again();
+    let mut replay = run.open();
     if let Some(actor) = wanted.show.filter(|actor| replay.show(*actor).is_none()) {
         return Err(Failure::Nobody(Nobody(actor.to_string())));
     }
