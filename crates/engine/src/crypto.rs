@@ -76,8 +76,6 @@ pub trait Crypto: Sized {
     fn key_of(share: &Self::Share) -> Self::Key;
     /// A share without its key's certificate, as [`Note::Pending`] has it, made whole by a certified key.
     fn promote(pending: &[u8], key: &Self::Key) -> Option<Self::Share>;
-    /// The encoding of a share for a sealed store, without its key's certificate: the form of [`Note::Pending`].
-    fn seal_share(share: &Self::Share) -> Zeroizing<Vec<u8>>;
 
     /// The name that all members know a setup by.
     fn setup_name(setup: &Self::Setup) -> Hash;

@@ -159,6 +159,9 @@ pub enum Complete {
 /// Presignatures of one set of signers that are named to a coordinator at once.
 pub const OFFERED: usize = 128;
 
+/// Presignatures of all sets of signers that are named at once.
+pub const OFFERED_MAX: usize = 4096;
+
 /// Pair setups that a node keeps.
 pub const SETUPS_MAX: usize = 8;
 
@@ -171,6 +174,8 @@ pub struct Stock {
     pub setups: Vec<Hash>,
     /// Public sides of presignatures, encoded: the first few of each set of signers.
     pub presignatures: Vec<Vec<u8>>,
+    /// Whether there are more than these.
+    pub has_more: bool,
 }
 
 /// What a client hears.

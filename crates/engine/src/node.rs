@@ -11,7 +11,7 @@ mod rounds;
 mod view;
 mod vouch;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use keymoot_protocol::context::Committee;
@@ -24,7 +24,7 @@ use crate::audit::{Log, Witness};
 use crate::crypto::Crypto;
 use crate::event::{Clock, Event, Now};
 use crate::message::{Address, Message};
-use crate::plan::{Effect, Lane, Plan};
+use crate::plan::{Effect, Lane, Plan, Silence};
 use crate::policy::Policy;
 use crate::record::{Entry, Record};
 use crate::request::{ClientId, RequestId};
@@ -36,6 +36,7 @@ pub use recover::Corrupt;
 use rounds::{Early, Live};
 pub use view::{SessionView, View};
 use vouch::Vouching;
+pub use vouch::log_name;
 
 /// What a node is told by its operator and by the cluster's document.
 #[derive(Clone)]
@@ -55,8 +56,10 @@ pub struct Config {
 /// A number on every queue, and a time on every wait, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Sessions at one time.
+    /// Sessions at one time. Each coordinator has its share of them.
     pub sessions: usize,
+    /// Pair setups and presignings at one time, for each coordinator.
+    pub heavy: usize,
     /// Attempts at one request.
     pub attempts: u16,
     /// Mail that may wait for its invitation, in messages.
@@ -81,6 +84,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 256,
+            heavy: 16,
             attempts: 24,
             early: 128,
             stock: 1024,
@@ -106,6 +110,8 @@ pub struct Node<C: Crypto, P> {
     pool: Pool<C>,
     setups: Setups<C>,
     bans: Bans,
+    /// What was found out of whom, with the evidence.
+    blamed: BTreeSet<(Party, String)>,
     requests: Requests,
     sessions: BTreeMap<SessionId, Live<C>>,
     /// Sessions that have ended lately, and with whom they were: their last words may still wait for the disk.
@@ -132,14 +138,23 @@ struct Timers {
 /// The plan that is being made.
 struct Draft<C: Crypto> {
     lane: Lane,
-    silence: Vec<SessionId>,
+    silence: Silence,
     persist: Vec<Record>,
     then: Vec<Effect<C>>,
 }
 
 impl<C: Crypto> Draft<C> {
     const fn empty() -> Self {
-        Self { lane: Lane::Whole, silence: Vec::new(), persist: Vec::new(), then: Vec::new() }
+        Self { lane: Lane::Whole, silence: Silence::Nobody, persist: Vec::new(), then: Vec::new() }
+    }
+
+    /// What waits of these sessions is not said any more.
+    fn hush(&mut self, sessions: &[SessionId]) {
+        match &mut self.silence {
+            Silence::Nobody => self.silence = Silence::Sessions(sessions.to_vec()),
+            Silence::Sessions(silent) => silent.extend(sessions),
+            Silence::Everybody => {}
+        }
     }
 
     fn finish(&mut self) -> Plan<Effect<C>> {
@@ -223,7 +238,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 self.send(Address::Coordinator(coordinator), Message::Beat);
             }
             self.expire_presignatures();
-            self.requests.forget(self.now.wall);
+            self.requests.forget(self.now);
+            self.ask_what_was_seen();
             self.wake_at(self.timers.beat);
         }
         if now >= self.timers.checkpoint {
@@ -241,6 +257,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let record = record.into();
         // Two nodes that vouch for each other's vouching would never come to an end.
         self.vouching.is_due |= !matches!(record.entry, Entry::Witnessed { .. });
+        // What must not be forgotten by an old copy of the journal is to be known to others soon.
+        if matches!(record.entry, Entry::Pending { .. } | Entry::Banned { .. }) {
+            self.timers.checkpoint = self.now.mono;
+            self.wake_at(self.now.mono);
+        }
         self.log.append(&keymoot_protocol::codec::Wire::encode(&record.entry));
         self.draft.persist.push(record);
     }
@@ -256,11 +277,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     /// Drops all sessions of which this member is part, without another word.
     fn drop_sessions_with(&mut self, culprit: Party) {
         let is_with = |(_, members): &&(SessionId, Vec<Party>)| members.contains(&culprit);
-        let ended = self.ended.iter().filter(is_with).map(|(session, _)| *session);
-        self.draft.silence.extend(ended);
+        let ended: Vec<SessionId> = self.ended.iter().filter(is_with).map(|(session, _)| *session).collect();
+        self.draft.hush(&ended);
         let with = self.sessions.iter().filter(|(_, live)| live.members.contains(&culprit));
         let with: Vec<SessionId> = with.map(|(session, _)| *session).collect();
-        self.draft.silence.extend(&with);
+        self.draft.hush(&with);
         for session in with {
             self.give_up(session);
         }

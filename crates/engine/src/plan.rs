@@ -18,13 +18,25 @@ pub enum Lane {
     Whole,
 }
 
+/// Whose words that wait for the disk are not said any more.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Silence {
+    /// Nobody's.
+    #[default]
+    Nobody,
+    /// Those of sessions with somebody who was found out.
+    Sessions(Vec<SessionId>),
+    /// All.
+    Everybody,
+}
+
 /// The outcome of one event.
 #[must_use]
 pub struct Plan<E> {
     /// With what it keeps its order.
     pub lane: Lane,
-    /// Sessions with somebody who was found out: whatever of them still waits is not done any more.
-    pub silence: Vec<SessionId>,
+    /// Whose words that still wait are not said any more.
+    pub silence: Silence,
     /// What is made durable first, in this order.
     pub persist: Vec<Record>,
     /// What is done then, in this order.
@@ -81,8 +93,12 @@ impl<E: Word> Pipeline<E> {
     /// Takes a plan, and returns what may be done at once.
     pub fn submit(&mut self, plan: Plan<E>) -> Vec<E> {
         let Plan { lane, silence, mut persist, then } = plan;
-        if !silence.is_empty() {
-            let is_silent = |lane: &Lane| matches!(lane, Lane::Session(session) if silence.contains(session));
+        if silence != Silence::Nobody {
+            let is_silent = |lane: &Lane| match (&silence, lane) {
+                (Silence::Sessions(silent), Lane::Session(session)) => silent.contains(session),
+                (Silence::Everybody, _) => true,
+                (Silence::Sessions(_) | Silence::Nobody, _) => false,
+            };
             for (lane, _, then) in &mut self.waiting {
                 then.retain(|effect| !is_silent(lane) || !effect.is_word());
             }
@@ -92,7 +108,10 @@ impl<E: Word> Pipeline<E> {
         self.fresh.append(&mut persist);
         let needs = match lane {
             Lane::Whole => {
-                self.barrier = self.submitted;
+                // What writes nothing and silences nobody waits for others, and nobody needs to wait for it.
+                if writes || silence != Silence::Nobody {
+                    self.barrier = self.submitted;
+                }
                 self.submitted
             }
             Lane::Session(session) => {
@@ -146,7 +165,7 @@ impl<E: Word> Pipeline<E> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lane, Pipeline, Plan};
+    use super::{Lane, Pipeline, Plan, Silence};
     use crate::record::{Entry, Record};
     use keymoot_types::SessionId;
 
@@ -158,8 +177,16 @@ mod tests {
 
     fn plan(lane: u8, records: u64, then: &[&'static str]) -> Plan<&'static str> {
         let lane = if lane == 0 { Lane::Whole } else { Lane::Session(SessionId::new([lane; 16])) };
-        let persist = (0..records).map(|boot| Record::from(Entry::Started { boot, node: [0; 32] })).collect();
-        Plan { lane, silence: Vec::new(), persist, then: then.to_vec() }
+        let persist = (0..records)
+            .map(|boot| {
+                Record::from(Entry::Started {
+                    boot,
+                    node: [0; 32],
+                    group: keymoot_types::GroupId::new([0; 16]),
+                })
+            })
+            .collect();
+        Plan { lane, silence: Silence::Nobody, persist, then: then.to_vec() }
     }
 
     #[test]
@@ -184,7 +211,7 @@ mod tests {
         let mut pipeline = Pipeline::default();
         assert!(pipeline.submit(plan(1, 1, &["a", "work"])).is_empty());
         assert!(pipeline.submit(plan(2, 1, &["b"])).is_empty());
-        let silence = vec![SessionId::new([1; 16])];
+        let silence = Silence::Sessions(vec![SessionId::new([1; 16])]);
         assert!(pipeline.submit(Plan { silence, ..plan(0, 1, &["ban"]) }).is_empty());
         assert!(pipeline.next_batch().is_some());
         assert_eq!(pipeline.written(), ["work", "b", "ban"]);
@@ -194,9 +221,21 @@ mod tests {
     fn what_concerns_the_whole_node_is_a_barrier() {
         let mut pipeline = Pipeline::default();
         assert!(pipeline.submit(plan(1, 1, &["a"])).is_empty());
-        assert!(pipeline.submit(plan(0, 0, &["whole"])).is_empty(), "waits for everything before");
-        assert!(pipeline.submit(plan(2, 0, &["b"])).is_empty(), "everything after waits for it");
+        assert!(pipeline.submit(plan(0, 0, &["look"])).is_empty(), "waits for everything before");
+        assert_eq!(pipeline.submit(plan(2, 0, &["b"])), ["b"], "nothing was decided, so nobody waits for it");
+        assert!(pipeline.submit(plan(0, 1, &["whole"])).is_empty());
+        assert!(pipeline.submit(plan(2, 0, &["c"])).is_empty(), "everything after waits for it");
         assert!(pipeline.next_batch().is_some());
-        assert_eq!(pipeline.written(), ["a", "whole", "b"]);
+        assert_eq!(pipeline.written(), ["a", "look", "whole", "c"]);
+    }
+
+    #[test]
+    fn a_node_that_halts_says_nothing_that_still_waits() {
+        let mut pipeline = Pipeline::default();
+        assert!(pipeline.submit(plan(1, 1, &["a", "work"])).is_empty());
+        assert!(pipeline.submit(plan(0, 1, &["b"])).is_empty());
+        assert!(pipeline.submit(Plan { silence: Silence::Everybody, ..plan(0, 1, &["halt"]) }).is_empty());
+        assert!(pipeline.next_batch().is_some());
+        assert_eq!(pipeline.written(), ["work", "halt"]);
     }
 }

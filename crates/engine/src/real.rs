@@ -22,7 +22,6 @@ use keymoot_protocol::identity::{IdentityKey, IdentityPublic, IdentitySignature}
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::{Hash, Statement, Transcript};
 use keymoot_types::{Party, Path};
-use zeroize::Zeroizing;
 
 pub use self::holding::{Key, Share};
 use crate::crypto::{Crypto, Described, Order, PresignatureLabel, Progress, Task, Unfit};
@@ -132,10 +131,6 @@ impl Crypto for Real {
 
     fn promote(pending: &[u8], key: &Key) -> Option<Share> {
         Share::unseal(pending, key)
-    }
-
-    fn seal_share(share: &Share) -> Zeroizing<Vec<u8>> {
-        share.seal()
     }
 
     fn setup_name(setup: &PairSetup) -> Hash {

@@ -3,7 +3,7 @@
 
 use keymoot_protocol::codec::{Malformed, Reader, Wire, Writer};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{KeyId, Millis, Party, SessionId};
+use keymoot_types::{GroupId, KeyId, Millis, Party, SessionId};
 use zeroize::Zeroizing;
 
 use crate::request::RequestId;
@@ -11,7 +11,7 @@ use crate::request::RequestId;
 /// The most names in one entry.
 pub const NAMES_MAX: usize = 1 << 16;
 
-/// The longest public package, ledger or text in an entry, in bytes.
+/// The longest public package or text in an entry, in bytes.
 const PART_MAX: usize = 1 << 16;
 
 /// The longest evidence in an entry, in bytes; what is longer is left out.
@@ -29,6 +29,8 @@ pub enum Entry {
         boot: u64,
         /// Whose journal it is: the encoding of the node's identity.
         node: [u8; 32],
+        /// In which group.
+        group: GroupId,
     },
     /// The node ends in order.
     Stopped,
@@ -178,9 +180,10 @@ impl Wire for Entry {
     fn write(&self, writer: &mut Writer) {
         writer.uint(self.number());
         match self {
-            Self::Started { boot, node } => {
+            Self::Started { boot, node, group } => {
                 writer.uint(*boot);
                 writer.bytes(node);
+                writer.bytes(group.as_bytes());
             }
             Self::Refused { count } => writer.uint(*count),
             Self::Stopped => {}
@@ -228,7 +231,11 @@ impl Wire for Entry {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(match reader.uint()? {
-            0 => Self::Started { boot: reader.uint()?, node: reader.fixed()? },
+            0 => Self::Started {
+                boot: reader.uint()?,
+                node: reader.fixed()?,
+                group: GroupId::new(reader.fixed()?),
+            },
             1 => Self::Stopped,
             2 => Self::Allowed {
                 request: RequestId(Hash::read(reader)?),

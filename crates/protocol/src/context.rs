@@ -49,6 +49,12 @@ impl Committee {
         }
     }
 
+    /// The name of the group.
+    #[must_use]
+    pub const fn group(&self) -> GroupId {
+        self.group
+    }
+
     /// How many of how many.
     #[must_use]
     pub const fn threshold(&self) -> Threshold {

@@ -39,6 +39,7 @@ kinds! {
         Twice = "says it twice",
         MailChanged = "changes its mail",
         MailInTwoWays = "sends its mail in two versions",
+        WordWithheld = "does not say that it has released its share",
         MailUnreadable = "sends mail that is none",
         CheckSpoilt = "fails a check against others' secrets",
         EndedFalsely = "says that a session has ended",
@@ -58,6 +59,7 @@ kinds! {
         InviteDoubled = "invites to the same under two names",
         InviteRepeated = "invites again to an old session",
         MailMisled = "carries mail elsewhere",
+        StoreForged = "writes into the store what nobody has asked, or an outcome",
         AnswerFalse = "invents an outcome",
         RequestAbused = "calls signers to a request in its own way",
     }

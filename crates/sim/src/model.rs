@@ -20,7 +20,6 @@ use keymoot_protocol::dkls23::{Bans, Payload};
 use keymoot_protocol::identity::{IdentityPublic, IdentitySignature};
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Epoch, KeyId, Party, Path, Scheme};
-use zeroize::Zeroizing;
 
 pub use mail::{Mail, Said};
 pub use run::Run;
@@ -322,10 +321,6 @@ impl Crypto for Model {
         let (me, digest, secret) = store::decode_share(pending)?;
         let fits = digest == key.digest() && secret == key.share_of(me);
         fits.then(|| Share { me, key: Arc::clone(key) })
-    }
-
-    fn seal_share(share: &Share) -> Zeroizing<Vec<u8>> {
-        store::encode_share(share.me, &share.key)
     }
 
     fn setup_name(setup: &Setup) -> Hash {

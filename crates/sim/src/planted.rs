@@ -66,7 +66,7 @@ bugs! {
     /// A coordinator's timers get lost.
     CoordinatorSleeps = "a coordinator's timer is lost", [I5];
     /// A node's timers get lost.
-    NodeSleeps = "a node's session has no deadline", [I5];
+    NodeSleeps = "a node's session has no deadline", [I5, I7];
     /// A share is in the clear.
     ShareLeaks = "a secret is in a message", [I10];
     /// The culprit is not found out but guessed.

@@ -76,8 +76,8 @@ pub struct Watch<B: Backend> {
     completed: BTreeMap<SessionId, Hash>,
     /// The batch of each presignature.
     batches: BTreeMap<Hash, Vec<Hash>>,
-    /// Whose journal was put back, and whether others have seen more of it than is left.
-    rolled_back: BTreeMap<Party, bool>,
+    /// Whose journal was put back, and the places of those who have seen more of it than is left.
+    rolled_back: BTreeMap<Party, Vec<usize>>,
 }
 
 struct Used {

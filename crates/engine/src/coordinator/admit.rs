@@ -6,6 +6,7 @@ use keymoot_protocol::codec::Wire;
 use keymoot_types::Millis;
 use rand_core::CryptoRngCore;
 
+use super::drive::finish_call;
 use super::{Admission, Admitting, Claim, Coordinator, Deed, Drive, Finish, StoreAnswer, StoreCall};
 use crate::crypto::Crypto;
 use crate::message::{Address, Answer, Message};
@@ -151,8 +152,23 @@ impl<C: Crypto> Coordinator<C> {
         askers: BTreeSet<Address>,
         rng: &mut impl CryptoRngCore,
     ) {
-        let Ok((read, signed)) = SignedRequest::read_from::<C>(&body) else { return };
-        if read != id || self.drives.contains_key(&id) {
+        if self.drives.contains_key(&id) {
+            return;
+        }
+        // Whoever has stolen a replica can put into the store what no client has asked.
+        let read = SignedRequest::read_from::<C>(&body).ok().filter(|(read, _)| *read == id);
+        let enrolled = |signed: &SignedRequest| {
+            let client = self.config.clients.get(&signed.request.client);
+            client.is_some_and(|client| signed.is_from::<C>(id, client))
+        };
+        let Some((_, signed)) = read.filter(|(_, signed)| enrolled(signed)) else {
+            let outcome = Outcome::Failed("no enrolled client has asked for it".to_owned());
+            return self.deeds.push(Deed::Store(finish_call(id, fence, &outcome)));
+        };
+        let client = signed.request.client;
+        let its = self.drives.values().filter(|drive| drive.request.client == client).count();
+        if its >= self.config.limits.client {
+            // It lapses, and is claimed again when there is room.
             return;
         }
         let now = self.now.mono;
@@ -201,6 +217,13 @@ impl<C: Crypto> Coordinator<C> {
             Ask::Key(_) => None,
         };
         let outcome = Outcome::decode(outcome).ok();
+        if let (Some(Outcome::Signed { .. }), Ask::Sign { key: name, .. }, None) =
+            (&outcome, &request.ask, key)
+        {
+            // Nobody is told of a signature that was not verified here.
+            self.query_key(*name);
+            return self.tell(askers, id, &Answer::Pending);
+        }
         let answer =
             match outcome.filter(|one| one.is_proven::<C>((id, request), &self.config.committee, key)) {
                 Some(outcome) => Answer::Final(outcome),

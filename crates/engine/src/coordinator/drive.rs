@@ -203,6 +203,7 @@ impl<C: Crypto> Coordinator<C> {
                 self.call(Aim::Presign(key, setup), signers.to_vec(), &what, None, rng);
             }
             None => {
+                self.members.doubt_setups(signers);
                 let members = self.members.company(signers, ranked);
                 let what = What::Setup { members: members.clone() };
                 self.call(Aim::Setup, members, &what, None, rng);
@@ -289,9 +290,13 @@ impl<C: Crypto> Coordinator<C> {
         for session in late {
             let Some(run) = self.runs.get(&session) else { continue };
             let silent = || run.members.iter().filter(|party| !run.heard.contains(party)).copied().collect();
+            let waiting =
+                || run.members.iter().filter(|party| !run.complete.contains(party)).copied().collect();
             let (missing, by) = match (&run.aggregator, &run.aim) {
                 (Some(aggregator), _) => (C::missing(aggregator), 1),
                 (None, Aim::Keygen(..)) => (Vec::new(), 1),
+                // Some have it by now: it is those who do not say so that nothing goes on without.
+                (None, _) if !run.complete.is_empty() => (waiting(), COSTLY),
                 // The nodes have said by now for whom they have waited; who has said nothing at all is left.
                 (None, _) => (silent(), COSTLY),
             };

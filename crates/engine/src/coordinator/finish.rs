@@ -69,6 +69,13 @@ impl<C: Crypto> Coordinator<C> {
         if !C::is_signature(&order.key, &order.path, &order.payload, &signature) {
             return self.fail(session, "the signature does not verify");
         }
+        // Whoever keeps its word back would make of a good signature an outcome that proves nothing.
+        let silent = run.members.iter().filter(|party| !run.released.contains_key(party));
+        let silent: Vec<Party> = silent.copied().collect();
+        if !silent.is_empty() {
+            silent.into_iter().for_each(|party| self.members.suspect(party, PROVEN));
+            return self.fail(session, "a signer does not say that it has signed");
+        }
         let released = run.released.iter().map(|(party, word)| (*party, *word)).collect();
         let request = *request;
         self.runs.remove(&session);
@@ -234,11 +241,14 @@ impl<C: Crypto> Coordinator<C> {
                 }
             }
         }
-        if let Some(run) = self.runs.get_mut(&session).filter(|run| run.members.contains(&from)) {
-            run.complete.insert(from);
-            if run.complete.len() == run.members.len() {
-                self.runs.remove(&session);
+        let Some(run) = self.runs.get_mut(&session).filter(|run| run.members.contains(&from)) else { return };
+        run.complete.insert(from);
+        if run.complete.len() == run.members.len() {
+            if let Aim::Presign(key, _) = run.aim {
+                let members = run.members.clone();
+                self.members.doubt_batch(key, &members, COSTLY);
             }
+            self.runs.remove(&session);
         }
         // A session whose end makes a request's outcome is not waited for any longer.
         let done = self.runs.iter().filter_map(|(session, run)| match run.aim {

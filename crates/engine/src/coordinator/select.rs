@@ -8,7 +8,7 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party};
 
 use crate::crypto::Crypto;
-use crate::message::{OFFERED, SETUPS_MAX, Stock};
+use crate::message::{OFFERED_MAX, SETUPS_MAX, Stock};
 
 /// Between two halvings of all suspicion, in milliseconds.
 const FORGIVENESS: u64 = 10_000;
@@ -22,9 +22,6 @@ const SEARCH_MAX: u32 = 10_000;
 /// How long a node may take to say what it has, in milliseconds.
 const STOCK_ANSWER: u64 = 400;
 
-/// The most presignatures that are taken in at once from one member: as many as it can name for 32 sets of signers.
-const STOCK_MAX: usize = 32 * OFFERED;
-
 /// Presignatures by name, and who says to hold its part.
 type Lot<C> = BTreeMap<Hash, (BTreeSet<Party>, <C as Crypto>::Public)>;
 
@@ -35,7 +32,7 @@ pub(super) struct Members<C: Crypto> {
     apart: BTreeSet<(Party, Party)>,
     /// By key package and signers: presignatures, and who says to hold its part.
     stock: BTreeMap<(Hash, Vec<Party>), Lot<C>>,
-    /// Who has named as many of these as can be named at once, and may hold more.
+    /// Who says to hold more of these than it could name.
     full: BTreeSet<(Hash, Vec<Party>, Party)>,
     forgive_at: Millis,
     needed: usize,
@@ -159,6 +156,7 @@ impl<C: Crypto> Members<C> {
             party: *party,
             seen: member.seen,
             suspicion: member.suspicion,
+            setups: member.setups.len(),
         };
         self.members.iter().map(view).collect()
     }
@@ -186,23 +184,18 @@ impl<C: Crypto> Members<C> {
             }
         }
         self.full.retain(|(key, _, who)| *key != stock.key || *who != party);
-        let mut named: BTreeMap<Vec<Party>, usize> = BTreeMap::new();
-        for bytes in stock.presignatures.iter().take(STOCK_MAX) {
+        for bytes in stock.presignatures.iter().take(OFFERED_MAX) {
             let Some(public) = C::decode_public(bytes) else { continue };
             let label = C::label(&public);
             let is_quorum = label.signers.len() == self.needed && label.signers.contains(&party);
             if label.key != stock.key || !is_quorum {
                 continue;
             }
-            let count = named.entry(label.signers.clone()).or_default();
-            *count = count.saturating_add(1);
-            if *count == OFFERED {
+            if stock.has_more {
                 self.full.insert((label.key, label.signers.clone(), party));
             }
-            if *count <= OFFERED {
-                let lot = self.stock.entry((label.key, label.signers)).or_default();
-                lot.entry(label.id).or_insert_with(|| (BTreeSet::new(), public)).0.insert(party);
-            }
+            let lot = self.stock.entry((label.key, label.signers)).or_default();
+            lot.entry(label.id).or_insert_with(|| (BTreeSet::new(), public)).0.insert(party);
         }
         self.stock.retain(|_, lot| !lot.is_empty());
     }
@@ -259,6 +252,20 @@ impl<C: Crypto> Members<C> {
         lot.map_or(0, |lot| lot.values().filter(|(holders, _)| holders.len() == signers.len()).count())
     }
 
+    /// A batch was made, and there is nothing that all of its members say they hold. Whoever names nothing is doubted; if
+    /// all name something, anybody may have invented it.
+    pub(super) fn doubt_batch(&mut self, key: Hash, signers: &[Party], by: u32) {
+        if self.left(key, signers) > 0 {
+            return;
+        }
+        let lot = self.stock.get(&(key, signers.to_vec()));
+        let names =
+            |party: &Party| lot.is_some_and(|lot| lot.values().any(|(holders, _)| holders.contains(party)));
+        let silent: Vec<Party> = signers.iter().copied().filter(|party| !names(party)).collect();
+        let (doubted, by) = if silent.is_empty() { (signers.to_vec(), 1) } else { (silent, by) };
+        doubted.into_iter().for_each(|party| self.suspect(party, by));
+    }
+
     /// Presignatures that somebody says to hold a part of.
     pub(super) fn offered(&self) -> usize {
         self.stock.values().map(BTreeMap::len).sum()
@@ -293,6 +300,21 @@ impl<C: Crypto> Members<C> {
         let id = lot.iter().find(|(_, (holders, _))| holders.len() == signers.len()).map(|(id, _)| *id)?;
         let (_, public) = lot.remove(&id)?;
         Some((signers, public))
+    }
+
+    /// These say that they hold no pair setup in common. Whoever lacks the one that most of them name is doubted a little: it
+    /// may have begun again, and may as well hide it.
+    pub(super) fn doubt_setups(&mut self, signers: &[Party]) {
+        let held = |party: &Party| self.members.get(party).map(|member| &member.setups);
+        let mut votes: BTreeMap<Hash, usize> = BTreeMap::new();
+        for name in signers.iter().filter_map(held).flatten() {
+            let count = votes.entry(*name).or_default();
+            *count = count.saturating_add(1);
+        }
+        let Some((best, _)) = votes.into_iter().max_by_key(|(_, count)| *count) else { return };
+        let lacks = |party: &&Party| !held(party).is_some_and(|held| held.contains(&best));
+        let doubted: Vec<Party> = signers.iter().filter(lacks).copied().collect();
+        doubted.into_iter().for_each(|party| self.suspect(party, 1));
     }
 
     /// The latest pair setup that all of these say they hold.

@@ -68,6 +68,8 @@ pub struct MemberView {
     pub seen: Option<Millis>,
     /// How much it is suspected.
     pub suspicion: u32,
+    /// How many pair setups it says it holds.
+    pub setups: usize,
 }
 
 impl<C: Crypto> Coordinator<C> {

@@ -12,13 +12,14 @@ use super::presigns::Use;
 use super::rounds::{Live, Running};
 use super::{Kind, Node, everybody};
 use crate::crypto::{Crypto, Job, Order, Task};
+use crate::event::Now;
 use crate::message::{Address, Invite, Message, What};
 use crate::outcome::denial;
 use crate::plan::{Effect, Lane};
 use crate::policy::{Decision, Policy};
 use crate::record::Entry;
 use crate::refusal::Refusal;
-use crate::request::{Ask, RequestId, SKEW_MAX, SignedRequest, key_of_attempt};
+use crate::request::{Ask, RequestId, SKEW_MAX, SignedRequest, VALIDITY_MAX, key_of_attempt};
 
 /// What was served for whom, until the requests expire: attempts are bounded, and no session comes twice.
 #[derive(Default)]
@@ -27,7 +28,10 @@ pub(super) struct Requests {
 }
 
 struct Known {
+    /// By the wall clock.
     until: Millis,
+    /// By the monotonic clock: not before then, whatever the wall clock says.
+    after: Millis,
     sessions: Vec<SessionId>,
     denied: bool,
 }
@@ -42,24 +46,28 @@ impl Requests {
         }
     }
 
-    fn entry(&mut self, id: RequestId, until: Millis) -> &mut Known {
-        let fresh = Known { until, sessions: Vec::new(), denied: false };
+    fn entry(&mut self, id: RequestId, until: Millis, now: Now) -> &mut Known {
+        let left = until.0.saturating_sub(now.wall.0).min(VALIDITY_MAX);
+        let fresh = Known { until, after: now.mono.plus(left), sessions: Vec::new(), denied: false };
         self.known.entry(id).or_insert(fresh)
     }
 
     /// Notes an attempt.
-    pub(super) fn note(&mut self, id: RequestId, session: SessionId, until: Millis) {
-        self.entry(id, until).sessions.push(session);
+    pub(super) fn note(&mut self, id: RequestId, session: SessionId, until: Millis, now: Now) {
+        self.entry(id, until, now).sessions.push(session);
     }
 
     /// Whether this denial is the first.
-    fn is_first_denial(&mut self, id: RequestId, until: Millis) -> bool {
-        !std::mem::replace(&mut self.entry(id, until).denied, true)
+    pub(super) fn is_first_denial(&mut self, id: RequestId, until: Millis, now: Now) -> bool {
+        !std::mem::replace(&mut self.entry(id, until, now).denied, true)
     }
 
-    /// Forgets what has expired, long enough ago that no clock here takes it for valid again.
-    pub(super) fn forget(&mut self, wall: Millis) {
-        self.known.retain(|_, known| wall < known.until.plus(2 * SKEW_MAX));
+    /// Forgets what has expired by both clocks, long enough ago that neither takes it for valid again.
+    pub(super) fn forget(&mut self, now: Now) {
+        let has_gone = |known: &Known| {
+            now.wall >= known.until.plus(2 * SKEW_MAX) && now.mono >= known.after.plus(2 * SKEW_MAX)
+        };
+        self.known.retain(|_, known| !has_gone(known));
     }
 }
 
@@ -72,7 +80,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
         let mut asked = None;
         let outcome = match what {
-            _ if self.sessions.len() >= self.config.limits.sessions => Err(Refusal::TooMany),
+            _ if self.is_full_of(from, &what) => Err(Refusal::TooMany),
             What::Keygen { request, attempt } => self
                 .request(&request, &mut asked)
                 .and_then(|(id, signed)| self.keygen(from, session, (id, &signed), attempt, rng)),
@@ -90,6 +98,16 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             Ok(()) => self.open_early_mail(from, session),
             Err(refusal) => self.refuse(from, session, asked, refusal),
         }
+    }
+
+    /// Whether this coordinator has called as much as it may. What another has called leaves it its share.
+    fn is_full_of(&self, from: Address, what: &What) -> bool {
+        let limits = &self.config.limits;
+        let of_it = || self.sessions.values().filter(|live| live.coordinator == from);
+        let share = limits.sessions / usize::from(self.config.coordinators.max(1));
+        let is_heavy = matches!(what, What::Setup { .. } | What::Presign { .. });
+        let heavy = of_it().filter(|live| live.kind.is_heavy()).count();
+        of_it().count() >= share.max(1) || (is_heavy && heavy >= limits.heavy)
     }
 
     /// Reads a request; notes whose it is as soon as its client is known to have signed it.
@@ -121,7 +139,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 let word = self.crypto.sign(&denial::<C>(request, &reason));
                 // A second word waits for the record of the first.
                 self.draft.lane = Lane::Whole;
-                if self.requests.is_first_denial(request, until) {
+                if self.requests.is_first_denial(request, until, self.now) {
                     let at = self.now.wall;
                     self.persist(Entry::Denied { request, reason, at });
                 }
@@ -199,7 +217,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             return Err(Refusal::Scheme);
         }
         self.check_signers(&signers, true)?;
-        if usize::from(size) > self.config.limits.stock {
+        // More than a share of the room would push out what other coordinators have had made.
+        let share_of_room = self.config.limits.stock / usize::from(self.config.coordinators.max(1));
+        if usize::from(size) > share_of_room {
             return Err(Refusal::Enough);
         }
         let twice = |live: &Live<C>| {
@@ -209,8 +229,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         if self.sessions.values().any(twice) {
             return Err(Refusal::TooMany);
         }
-        let Use { setup, ticket } =
-            self.setups.reserve(setup, &signers, &self.bans).map_err(|unfit| Refusal::Setup(unfit.0))?;
+        let Use { setup, ticket } = self
+            .setups
+            .reserve((setup, session), &signers, &self.bans)
+            .map_err(|unfit| Refusal::Setup(unfit.0))?;
         let name = C::setup_name(&setup);
         let task = Task::Presign { session, share, setup, ticket, size, bans: self.bans.clone() };
         self.begin(from, session, (Kind::Presign, signers), task, rng)?;
@@ -266,7 +288,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     }
 
     fn allow(&mut self, request: RequestId, session: SessionId, intent: Hash, until: Millis) {
-        self.requests.note(request, session, until);
+        self.requests.note(request, session, until, self.now);
         let at = self.now.wall;
         self.persist(Entry::Allowed { request, session, intent, at });
     }

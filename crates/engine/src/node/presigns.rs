@@ -3,18 +3,21 @@
 //! Both are in memory and nowhere else. What may be used once only is not on disk, so that no copy of a disk can bring
 //! it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keymoot_protocol::dkls23::Bans;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Millis, Party};
+use keymoot_types::{Millis, Party, SessionId};
 
 use super::Node;
 use crate::crypto::{Crypto, PresignatureLabel, Unfit};
-use crate::message::{Address, OFFERED, SETUPS_MAX, Stock};
+use crate::message::{Address, OFFERED, OFFERED_MAX, SETUPS_MAX, Stock};
 use crate::policy::Policy;
 use crate::record::{Entry, NAMES_MAX};
+
+/// Sessions that may use one pair setup; then it is time for another.
+const USES_MAX: usize = 4096;
 
 /// Who has most of something, of these owners; what is to be added counts.
 fn richest(owners: impl Iterator<Item = Address>) -> Option<Address> {
@@ -118,17 +121,23 @@ impl<C: Crypto> Pool<C> {
         (free, self.burnt)
     }
 
-    fn offers(&self, key: Hash) -> Vec<Vec<u8>> {
+    /// The public sides of some of each set of signers, and whether there are more.
+    fn offers(&self, key: Hash) -> (Vec<Vec<u8>>, bool) {
+        let of_key = || self.ready.values().filter(|one| one.label.key == key);
+        let sets: BTreeSet<&[Party]> = of_key().map(|one| one.label.signers.as_slice()).collect();
+        let most = OFFERED_MAX.checked_div(sets.len()).unwrap_or(OFFERED).clamp(1, OFFERED);
         let mut named: BTreeMap<&[Party], usize> = BTreeMap::new();
-        let mut offers = Vec::new();
-        for one in self.ready.values().filter(|one| one.label.key == key) {
+        let (mut offers, mut has_more) = (Vec::new(), false);
+        for one in of_key() {
             let count = named.entry(&one.label.signers).or_default();
             *count = count.saturating_add(1);
-            if *count <= OFFERED {
+            if *count <= most {
                 offers.push(C::encode_public(&one.public));
+            } else {
+                has_more = true;
             }
         }
-        offers
+        (offers, has_more)
     }
 }
 
@@ -142,6 +151,8 @@ struct Held<C: Crypto> {
     setup: Arc<C::Setup>,
     ledger: C::Ledger,
     owner: Address,
+    /// The sessions that have used it: none comes twice, or an old first word would pass for a peer's old state.
+    sessions: BTreeSet<SessionId>,
 }
 
 /// One node's pair setups, oldest first.
@@ -159,7 +170,7 @@ impl<C: Crypto> Setups<C> {
     /// Adds one. If there are too many, the oldest of whoever has most made gives way.
     fn add(&mut self, setup: C::Setup, owner: Address) {
         let ledger = C::new_ledger(&setup);
-        self.held.push(Held { setup: Arc::new(setup), ledger, owner });
+        self.held.push(Held { setup: Arc::new(setup), ledger, owner, sessions: BTreeSet::new() });
         if self.held.len() > SETUPS_MAX {
             let rich = richest(self.held.iter().map(|held| held.owner));
             let place = self.held.iter().position(|held| Some(held.owner) == rich).unwrap_or(0);
@@ -171,9 +182,21 @@ impl<C: Crypto> Setups<C> {
         self.held.iter_mut().find(|held| C::setup_name(&held.setup) == name)
     }
 
-    /// Counts a use.
-    pub(super) fn reserve(&mut self, name: Hash, signers: &[Party], bans: &Bans) -> Result<Use<C>, Unfit> {
+    /// Counts a use by a session.
+    pub(super) fn reserve(
+        &mut self,
+        (name, session): (Hash, SessionId),
+        signers: &[Party],
+        bans: &Bans,
+    ) -> Result<Use<C>, Unfit> {
         let held = self.find(name).ok_or(Unfit("there is no pair setup of that name"))?;
+        if held.sessions.contains(&session) {
+            return Err(Unfit("this session has used it before"));
+        }
+        if held.sessions.len() >= USES_MAX {
+            return Err(Unfit("it was used often enough"));
+        }
+        held.sessions.insert(session);
         let ticket = C::reserve(&held.setup, &mut held.ledger, signers, bans)?;
         Ok(Use { setup: Arc::clone(&held.setup), ticket })
     }
@@ -190,22 +213,23 @@ impl<C: Crypto> Setups<C> {
         }
     }
 
-    /// Burns pairs of one setup that have to be made anew.
-    pub(super) fn burn_in(&mut self, name: Hash, peers: &[Party]) {
-        if let Some(held) = self.find(name) {
-            peers.iter().for_each(|peer| C::burn_pair(&held.setup, &mut held.ledger, *peer));
-        }
+    /// Gives a setup up whose pairs have to be made anew.
+    pub(super) fn drop_setup(&mut self, name: Hash) {
+        self.held.retain(|held| C::setup_name(&held.setup) != name);
     }
 
+    /// The names of those that can still be used, oldest first.
     pub(super) fn names(&self) -> Vec<Hash> {
-        self.held.iter().map(|held| C::setup_name(&held.setup)).collect()
+        let usable = self.held.iter().filter(|held| held.sessions.len() < USES_MAX);
+        usable.map(|held| C::setup_name(&held.setup)).collect()
     }
 }
 
 impl<C: Crypto, P: Policy> Node<C, P> {
     /// What is here for a key.
     pub(super) fn stock(&self, key: Hash) -> Stock {
-        Stock { key, setups: self.setups.names(), presignatures: self.pool.offers(key) }
+        let (presignatures, has_more) = self.pool.offers(key);
+        Stock { key, setups: self.setups.names(), presignatures, has_more }
     }
 
     /// Keeps a pair setup, and tells its name.

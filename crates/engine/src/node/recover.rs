@@ -1,6 +1,6 @@
 //! A node begins with what its journal says, and nothing more.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::Bans;
@@ -50,7 +50,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 index: 0,
                 why: "belongs to another node: this one is not the member it claims to be",
             })?;
-        let identity = *crypto.identity().as_bytes();
+        let (identity, group) = (*crypto.identity().as_bytes(), config.committee.group());
         let clock = Clock::new(now);
         let soon = now.mono;
         let timers = Timers { beat: soon, checkpoint: soon.plus(config.limits.checkpoint) };
@@ -64,6 +64,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             pool: Pool::default(),
             setups: Setups::default(),
             bans: Bans::default(),
+            blamed: BTreeSet::new(),
             requests: Requests::default(),
             sessions: BTreeMap::new(),
             ended: VecDeque::new(),
@@ -80,8 +81,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let mut was_stopped = true;
         for (index, record) in journal.into_iter().enumerate() {
             node.log.append(&record.entry.encode());
-            if let Entry::Started { boot: number, node: whose } = record.entry {
-                if whose != identity {
+            if let Entry::Started { boot: number, node: whose, group: of } = record.entry {
+                if (whose, of) != (identity, group) {
                     return Err(Corrupt { index, why: "belongs to another node" });
                 }
                 if number != boot {
@@ -95,7 +96,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             node.replay(record).map_err(|why| Corrupt { index, why })?;
             was_stopped = is_stop;
         }
-        node.persist(Entry::Started { boot, node: identity });
+        node.persist(Entry::Started { boot, node: identity, group });
         node.ask_what_was_seen();
         node.wake_at(soon);
         let plan = node.draft.finish();
@@ -109,11 +110,14 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             Entry::Started { .. }
             | Entry::Stopped
             | Entry::Refused { .. }
-            | Entry::Blamed { .. }
-            | Entry::Denied { .. }
             | Entry::Burnt { .. }
             | Entry::SetUp { .. }
             | Entry::Stocked { .. } => {}
+            Entry::Blamed { party, fault, .. } => drop(self.blamed.insert((*party, fault.clone()))),
+            // It is denied once, whatever the number of lives.
+            Entry::Denied { request, at, .. } => {
+                self.requests.is_first_denial(*request, at.plus(VALIDITY_MAX), self.now);
+            }
             Entry::RolledBack { .. } => {
                 return Err("says that this journal is an old copy of itself");
             }
@@ -121,7 +125,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 self.vouching.forked.insert(*party);
             }
             Entry::Allowed { request, session, at, .. } => {
-                self.requests.note(*request, *session, at.plus(VALIDITY_MAX));
+                self.requests.note(*request, *session, at.plus(VALIDITY_MAX), self.now);
             }
             Entry::Pending { key, .. } if self.keys.is_taken(*key) => {
                 return Err("signs a key that was signed before");

@@ -17,8 +17,8 @@ use crate::record::{EVIDENCE_MAX, Entry, Record};
 /// Mail that may wait while a worker has the session, in messages: more than all rounds of any protocol.
 const AWAY_MAX: usize = 4096;
 
-/// The same in bytes.
-const AWAY_BYTES_MAX: usize = 32 << 20;
+/// Mail of each coordinator that may wait for workers, in bytes.
+const AWAY_BYTES_MAX: usize = 128 << 20;
 
 /// Mail of each coordinator that may wait for its invitation, in bytes.
 const EARLY_BYTES_MAX: usize = 8 << 20;
@@ -58,9 +58,10 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    fn put(&mut self, bytes: Vec<u8>) {
+    /// Adds a piece, unless there is too much of it, or with so many bytes that wait elsewhere.
+    fn put(&mut self, bytes: Vec<u8>, elsewhere: usize) {
         let total = self.bytes.saturating_add(bytes.len());
-        if self.mail.len() < AWAY_MAX && total <= AWAY_BYTES_MAX {
+        if self.mail.len() < AWAY_MAX && total.saturating_add(elsewhere) <= AWAY_BYTES_MAX {
             self.bytes = total;
             self.mail.push(bytes);
         }
@@ -70,6 +71,14 @@ impl Queue {
 impl<C: Crypto> Running<C> {
     pub(super) const fn away() -> Self {
         Self::Away(Queue { mail: Vec::new(), bytes: 0 })
+    }
+
+    /// Bytes that wait for a worker.
+    const fn waiting(&self) -> usize {
+        match self {
+            Self::Here(_) => 0,
+            Self::Away(queue) => queue.bytes,
+        }
     }
 }
 
@@ -116,7 +125,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     pub(super) fn mail(&mut self, from: Address, mail: SessionMail) {
         let session = mail.session;
         let Some(mut live) = self.sessions.remove(&session) else {
-            self.early.keep(from, mail, self.config.limits.early);
+            // A signer is done when its share is out; the others' shares come all the same.
+            if !self.ended.iter().any(|(ended, _)| *ended == session) {
+                self.early.keep(from, mail, self.config.limits.early);
+            }
             return;
         };
         // Whoever called a session carries its mail, and nobody else.
@@ -128,7 +140,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         match live.running {
             Running::Away(mut queue) => {
                 if !live.is_over {
-                    queue.put(mail.bytes);
+                    let waiting = self.sessions.values().filter(|live| live.coordinator == from);
+                    let bytes = waiting.map(|live| live.running.waiting()).fold(0, usize::saturating_add);
+                    queue.put(mail.bytes, bytes);
                 }
                 live.running = Running::Away(queue);
                 self.sessions.insert(session, live);
@@ -224,10 +238,6 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     /// What comes of a step of a session.
     pub(super) fn advance(&mut self, session: SessionId, mut live: Live<C>, progress: Progress<C>) {
-        if self.would_sign_twice(&live, &progress) {
-            self.send(live.coordinator, Message::Ended(session, Ended::Benign));
-            return;
-        }
         let Progress { notes, mail, refused, next } = progress;
         self.refused = self.refused.saturating_add(u64::from(refused.is_some()));
         if !matches!(next, Next::Wait(_)) {
@@ -255,7 +265,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             }
             Next::Dead(End::Ban(culprits)) => {
                 // Nothing of this session is said any more, nor of others with them.
-                self.draft.silence.push(session);
+                self.draft.hush(&[session]);
                 self.ban_all(session, culprits);
             }
             Next::Dead(end) => {
@@ -298,13 +308,6 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         Some(told)
     }
 
-    /// Whether this would be our name under a second package for one key. Two generations of it may run at once, when
-    /// coordinators take each other's work over or when one of them wants them to; only one of them gets our signature.
-    fn would_sign_twice(&self, live: &Live<C>, progress: &Progress<C>) -> bool {
-        let signs = progress.notes.iter().any(|note| matches!(note, Note::Pending { .. }));
-        matches!(live.kind, Kind::Keygen(key) if signs && self.keys.is_taken(key))
-    }
-
     fn complete(&mut self, session: SessionId, live: &Live<C>, product: Product<C>) {
         let complete = match product {
             Product::Share(share) => {
@@ -326,12 +329,14 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     fn end(&mut self, session: SessionId, live: &Live<C>, end: End) {
         let ended = match end {
-            End::Benign { pairs, .. } => {
+            // With an old copy of a peer's state, or a liar that pretends to have one.
+            End::Benign { pairs, .. } if !pairs.is_empty() => {
                 if let Some(setup) = live.setup {
-                    self.setups.burn_in(setup, &pairs);
+                    self.setups.drop_setup(setup);
                 }
-                Ended::Benign
+                Ended::Late(pairs)
             }
+            End::Benign { .. } => Ended::Benign,
             End::Bug(_) | End::Ban(_) => Ended::Benign,
             End::Blame(accusations) => {
                 let culprits = accusations.iter().map(|accusation| accusation.party).collect();
@@ -345,7 +350,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     }
 
     fn blame(&mut self, session: SessionId, party: Party, fault: &str, evidence: Vec<u8>) {
-        let evidence = if evidence.len() > EVIDENCE_MAX { Vec::new() } else { evidence };
+        // Once is enough to convince others, and no liar is to fill our disk with it.
+        let is_first = self.blamed.insert((party, fault.to_owned()));
+        let fits = is_first && evidence.len() <= EVIDENCE_MAX;
+        let evidence = if fits { evidence } else { Vec::new() };
         self.persist(Entry::Blamed { session, party, fault: fault.to_owned(), evidence });
     }
 

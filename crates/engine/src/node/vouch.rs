@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keymoot_types::Party;
+use keymoot_protocol::context::Committee;
+use keymoot_types::{Millis, Party};
 
 use super::Node;
 use crate::audit::{
@@ -14,7 +15,7 @@ use crate::audit::{
 };
 use crate::crypto::Crypto;
 use crate::message::{Address, Message, Words};
-use crate::plan::{Effect, Lane};
+use crate::plan::{Effect, Lane, Silence};
 use crate::policy::Policy;
 use crate::record::Entry;
 
@@ -27,15 +28,18 @@ pub(super) struct Vouching {
     sizes: BTreeMap<Party, u64>,
     /// Whether there is something in the log that no checkpoint covers, and that is more than vouching for others.
     pub(super) is_due: bool,
+    /// When we have last cosigned something new of whom.
+    cosigned: BTreeMap<Party, Millis>,
     /// Whose log is known to have two histories.
     pub(super) forked: BTreeSet<Party>,
     /// The coordinator that carries the next one.
     turn: u16,
 }
 
-/// The name of a member's log.
-pub(super) fn origin(party: Party) -> Option<KeyName> {
-    KeyName::new(&format!("keymoot/node-{}", party.index())).ok()
+/// The name of a member's log. It has the group's name in it, because an identity may serve in more than one.
+#[must_use]
+pub fn log_name(committee: &Committee, party: Party) -> Option<KeyName> {
+    KeyName::new(&format!("keymoot/{}/node-{}", committee.group(), party.index())).ok()
 }
 
 impl<C: Crypto, P: Policy> Node<C, P> {
@@ -77,12 +81,15 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
     }
 
-    /// Asks all others what they have seen of our log. If it is more than we have, we learn it before we sign anything of
-    /// it again: two histories would be held against us.
+    /// Asks what was seen of our log, whoever has not said so yet. If it is more than we have, we had better learn it before we
+    /// sign anything of it again: two histories would be held against us.
     pub(super) fn ask_what_was_seen(&mut self) {
         let from = self.config.me;
-        for carrier in (0..self.config.coordinators).map(Address::Coordinator) {
-            for to in super::everybody(&self.config.committee).into_iter().filter(|to| *to != from) {
+        let told = |to: &Party| *to == from || self.vouching.sizes.contains_key(to);
+        let mut silent = super::everybody(&self.config.committee);
+        silent.retain(|to| !told(to));
+        for to in silent {
+            for carrier in (0..self.config.coordinators).map(Address::Coordinator) {
                 self.send(carrier, Message::Witness { from, to, words: Words::Recall });
             }
         }
@@ -90,7 +97,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     /// Shows a member what we have seen of its log last.
     fn show(&mut self, carrier: Address, to: Party) {
-        let seen = origin(to).and_then(|origin| self.witness.seen(&origin).cloned());
+        let seen =
+            log_name(&self.config.committee, to).and_then(|origin| self.witness.seen(&origin).cloned());
         let (from, words) = (self.config.me, Words::Behind(seen.map(|seen| seen.to_string())));
         self.send(carrier, Message::Witness { from, to, words });
     }
@@ -106,7 +114,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             return;
         };
         if !self.log.holds(seen.checkpoint()) {
-            return self.halt(note);
+            return self.halt(seen.to_string());
         }
         let size = seen.checkpoint().size();
         let known = self.vouching.sizes.insert(from, size);
@@ -118,10 +126,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     /// A log that we have signed and do not have: our journal is an old copy of itself, and what it has forgotten may be a
     /// ban or our name under a key. Nothing more is said, now or after a restart.
-    fn halt(&mut self, note: &str) {
+    fn halt(&mut self, note: String) {
         self.draft.lane = Lane::Whole;
-        self.draft.silence.extend(self.sessions.keys().chain(self.ended.iter().map(|(session, _)| session)));
-        self.persist(Entry::RolledBack { note: note.to_owned() });
+        self.draft.silence = Silence::Everybody;
+        self.persist(Entry::RolledBack { note });
         self.is_stopped = true;
         self.draft.then.push(Effect::Halt("the journal is an old copy of itself"));
     }
@@ -131,6 +139,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             self.refused = self.refused.saturating_add(1);
             return;
         };
+        // Each cosignature is a record of ours: nobody is to have us write more of them than it has to.
+        let (now, apart) = (self.now.mono, self.config.limits.checkpoint / 2);
+        if self.vouching.cosigned.get(&from).is_some_and(|at| now < at.plus(apart)) {
+            return self.refused = self.refused.saturating_add(1);
+        }
         let time = self.now.wall.0 / 1000;
         let sign = |text: &str| self.crypto.sign_note(text);
         let me = self.config.me;
@@ -139,6 +152,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 self.draft.lane = Lane::Whole;
                 // The proof began where we were. What has not grown is on record already.
                 if request.old_size < cosigned.seen.checkpoint().size() {
+                    self.vouching.cosigned.insert(from, now);
                     self.persist(Entry::Witnessed { note: cosigned.seen.to_string() });
                 }
                 let words = Words::Cosigned(cosigned.cosignature.to_string());
@@ -150,7 +164,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             Err(WitnessRefused::Fork(fork)) => {
                 // Whoever carries it: the accused is the one that signed both. Once is enough.
                 let [one, other] = fork.checkpoints();
-                let signed = |party: &Party| origin(*party).as_ref() == Some(one.key().name());
+                let config = &self.config;
+                let signed =
+                    |party: &Party| log_name(&config.committee, *party).as_ref() == Some(one.key().name());
                 let culprit = super::everybody(&self.config.committee).into_iter().find(signed);
                 let notes = [one.to_string(), other.to_string()];
                 if let Some(party) = culprit.filter(|party| self.vouching.forked.insert(*party)) {
@@ -187,12 +203,12 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
 /// The key under which a member witnesses.
 fn witness_key(config: &super::Config, party: Party) -> Option<WitnessKey> {
-    Some(WitnessKey::new(origin(party)?, *config.committee.identity(party)?))
+    Some(WitnessKey::new(log_name(&config.committee, party)?, *config.committee.identity(party)?))
 }
 
 /// The key of a member's log.
 fn log_key(config: &super::Config, party: Party) -> Option<LogKey> {
-    Some(LogKey::new(origin(party)?, *config.committee.identity(party)?))
+    Some(LogKey::new(log_name(&config.committee, party)?, *config.committee.identity(party)?))
 }
 
 /// An empty log of this member, and a witness of all others.

@@ -14,6 +14,7 @@ mod group_commit_keeps_order_in_a_session;
 mod hostile_messages_never_panic;
 mod key_request_retry_makes_another_key;
 mod late_session_ends;
+mod liars_do_not_stop_the_others;
 mod no_policy_no_signature;
 mod old_copy_halts_the_node;
 mod queue_is_bounded;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keymoot_engine::audit::{Checkpoint, Tree};
+use keymoot_engine::node::log_name;
 use keymoot_engine::record::Entry;
 use keymoot_protocol::codec::Wire;
 use keymoot_types::Party;
@@ -62,7 +63,7 @@ impl<B: Backend> Watch<B> {
     /// I7, for witnesses: what is cosigned is on record first, and no record goes back or aside.
     pub(super) fn invariant_i07_a_witness_remembers(&self, party: Party, of: Party) -> Result<(), Violation> {
         let shelf = self.shelves.get(place(party));
-        if shelf.is_some_and(|shelf| shelf.witnessed.contains_key(&origin(of))) {
+        if shelf.is_some_and(|shelf| shelf.witnessed.contains_key(&self.log_of(of))) {
             return Ok(());
         }
         broken("I7", format!("{party} cosigns the log of {of}, and has no record of it"))
@@ -86,13 +87,19 @@ impl<B: Backend> Watch<B> {
         }
     }
 
+    fn log_of(&self, party: Party) -> String {
+        log_name(&self.committee, party).map(|name| name.as_str().to_owned()).unwrap_or_default()
+    }
+
     /// Somebody has put an old copy of a node's journal back: so many records are left. What the node has burnt, signed and
     /// shown is not forgotten here.
     pub fn rolled_back(&mut self, party: Party, records: usize) {
-        let name = origin(party);
+        let name = self.log_of(party);
         let seen = |shelf: &Shelf| shelf.witnessed.get(&name).map_or(0, |(size, _)| *size);
         let honest = |(place, _): &(usize, &Shelf)| self.honest.get(*place) == Some(&true);
-        let shown = self.shelves.iter().enumerate().filter(honest).map(|(_, shelf)| seen(shelf)).max();
+        let more = |(_, shelf): &(usize, &Shelf)| seen(shelf) > records as u64;
+        let witnesses = self.shelves.iter().enumerate().filter(honest).filter(more);
+        let witnesses: Vec<usize> = witnesses.map(|(place, _)| place).collect();
         let Some(shelf) = self.shelves.get_mut(place(party)) else { return };
         shelf.entries.truncate(records);
         shelf.tree = Tree::restore(shelf.entries.iter().map(Wire::encode));
@@ -112,7 +119,7 @@ impl<B: Backend> Watch<B> {
                 _ => {}
             }
         }
-        self.rolled_back.insert(party, shown.is_some_and(|shown| shown > records as u64));
+        self.rolled_back.insert(party, witnesses);
     }
 
     /// Whether an old copy of its journal was put back.
@@ -125,7 +132,11 @@ impl<B: Backend> Watch<B> {
     /// # Errors
     /// It still talks.
     pub fn invariant_i07_the_rolled_back_are_silent(&self, healed_at: Time) -> Result<(), Violation> {
-        for (party, _) in self.rolled_back.iter().filter(|(_, is_known)| **is_known) {
+        let lives = |place: &usize| {
+            self.shelves.get(*place).is_some_and(|witness| witness.last > healed_at + HEARSAY)
+        };
+        let is_known = |(_, witnesses): &(&Party, &Vec<usize>)| witnesses.iter().any(lives);
+        for (party, _) in self.rolled_back.iter().filter(is_known) {
             let Some(shelf) = self.shelves.get(place(*party)) else { continue };
             if shelf.last > healed_at + HEARSAY {
                 let what =
@@ -135,11 +146,6 @@ impl<B: Backend> Watch<B> {
         }
         Ok(())
     }
-}
-
-/// The origin of a member's log.
-fn origin(party: Party) -> String {
-    format!("keymoot/node-{}", party.index())
 }
 
 /// The checkpoint of a note.

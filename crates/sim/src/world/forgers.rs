@@ -1,7 +1,8 @@
 //! What liars say of logs: of their own, that it has another history; of others', what they have not seen.
 
-use keymoot_engine::audit::{Checkpoint, KeyName, LogKey, Request, SignedCheckpoint, Tree};
+use keymoot_engine::audit::{Checkpoint, LogKey, Request, SignedCheckpoint, Tree};
 use keymoot_engine::message::{Address, Message, Words};
+use keymoot_engine::node::log_name;
 use keymoot_types::Party;
 
 use super::World;
@@ -49,7 +50,7 @@ impl<B: Backend> World<B> {
         } else {
             self.committee.identity(to).copied()
         };
-        let name = KeyName::new(&format!("keymoot/node-{}", to.index())).ok();
+        let name = log_name(&self.committee, to);
         let note = name.zip(identity).filter(|_| size > 40).map(|(name, identity)| {
             let tree = Tree::restore((0..size).map(u64::to_be_bytes));
             let key = LogKey::new(name, identity);

@@ -154,6 +154,14 @@ impl<B: Backend> World<B> {
             self.send(from, to, Message::Mail(SessionMail { bytes, ..mail }));
             return;
         }
+        if let Some(mut word) = mail.released.filter(|_| self.chance.happens(500)) {
+            // The share is right; that it was given is not said, or not so that anybody could check it.
+            self.saw(Kind::WordWithheld);
+            word.0[0] ^= 1;
+            let released = if self.chance.happens(500) { Some(word) } else { None };
+            self.send(from, to, Message::Mail(SessionMail { released, ..mail }));
+            return;
+        }
         let everybody: Vec<Party> = self.frame.threshold.parties().collect();
         if mail.to.is_none() && self.chance.happens(500) {
             self.saw(Kind::MailInTwoWays);

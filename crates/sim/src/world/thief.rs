@@ -5,9 +5,11 @@ use std::sync::Arc;
 use keymoot_engine::message::{Address, Answer, Invite, Message, SessionMail, What};
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::request::{Ask, SignedRequest};
+use keymoot_ports::sessions::Admission;
+use keymoot_ports::{Name, Ttl};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::{Payload, PayloadHash};
-use keymoot_types::{Party, SessionId};
+use keymoot_types::{Millis, Party, SessionId};
 use rand_core::RngCore;
 
 use super::World;
@@ -25,6 +27,9 @@ impl<B: Backend> World<B> {
         if let Message::Ask(body) = message {
             self.replicas[usize::from(replica)].loot.push(body.clone());
             self.abuse(replica, body);
+            if !self.is_healed && self.chance.happens(200) {
+                self.forge_in_store(body);
+            }
         }
         // What was asked long ago may still be of use. Tried now and then, and not on every answer: each try has answers.
         if matches!(message, Message::Beat) && self.chance.happens(300) {
@@ -39,6 +44,27 @@ impl<B: Backend> World<B> {
                 let mail = SessionMail { to: None, ..mail.clone() };
                 self.send(Address::Coordinator(replica), Address::Node(party), Message::Mail(mail));
             }
+        }
+    }
+
+    /// Whoever has a replica can write to the store that all of them share.
+    fn forge_in_store(&mut self, body: &[u8]) {
+        let Ok(mut signed) = SignedRequest::decode(body) else { return };
+        self.saw(Kind::StoreForged);
+        let ends = self.chance.happens(300);
+        if !ends {
+            self.chance.fill_bytes(&mut signed.request.nonce);
+        }
+        let body = signed.encode().to_vec();
+        let Ok((id, _)) = SignedRequest::read_from::<B>(&body) else { return };
+        let (Ok(thief), Ok(ttl)) = (Name::new("thief"), Ttl::new(1)) else { return };
+        let admitted = self.store.admit(*id.0.as_bytes(), &body, &thief, ttl, Millis(self.now));
+        if let (Ok(Admission::Fresh { fence }), true) = (admitted, ends) {
+            let (signature, released) = (vec![7; 64], Vec::new());
+            let session = SessionId::new([7; 16]);
+            let outcome = Outcome::Signed { signature, session, released }.encode();
+            // Nobody has ended it before, as it is fresh.
+            let _ = self.store.finish(*id.0.as_bytes(), fence, &outcome);
         }
     }
 

@@ -67,7 +67,7 @@ fn one_request_has_only_so_many_sessions() {
 
 #[test]
 fn a_node_is_in_only_so_many_sessions_at_once() {
-    let mut cluster = Cluster::with(122, |node, _| node.sessions = 4);
+    let mut cluster = Cluster::with(122, |node, _| node.sessions = 12);
     let key = cluster.key(Scheme::FrostEd25519).id;
     cluster.run_for(15_000);
     for round in 0..10 {

@@ -1,9 +1,10 @@
 //! Every node's log is watched by all others, and a log with two histories is found out.
 
 use keymoot_engine::audit::checkpoint::Fork;
-use keymoot_engine::audit::{KeyName, Log, LogKey, Request, SignedCheckpoint};
+use keymoot_engine::audit::{Log, LogKey, Request, SignedCheckpoint};
 use keymoot_engine::crypto::Crypto;
 use keymoot_engine::message::{Message, Words};
+use keymoot_engine::node::log_name;
 use keymoot_engine::real::Real;
 use keymoot_engine::record::Entry;
 use keymoot_types::{Party, Scheme};
@@ -12,7 +13,7 @@ use crate::cluster::Cluster;
 use crate::room::party;
 
 fn log_key(cluster: &Cluster, owner: Party) -> LogKey {
-    let origin = KeyName::new(&format!("keymoot/node-{}", owner.index())).unwrap();
+    let origin = log_name(&cluster.committee, owner).unwrap();
     LogKey::new(origin, cluster.identities[&owner].public())
 }
 

@@ -78,7 +78,12 @@ fn of_a_session(parts: &Parts, session: SessionId) -> Vec<Message> {
             all.push(Message::Mail(SessionMail { session, to, bytes: bytes.clone(), released }));
         }
     }
-    let stock = Stock { key: hash, setups: parts.hashes.clone(), presignatures: parts.bodies.clone() };
+    let stock = Stock {
+        key: hash,
+        setups: parts.hashes.clone(),
+        presignatures: parts.bodies.clone(),
+        has_more: true,
+    };
     all.push(Message::Ended(session, Ended::Benign));
     all.push(Message::Complete(session, Complete::Setup(hash)));
     all.push(Message::Complete(session, Complete::Presigned(stock)));
@@ -92,7 +97,12 @@ fn of_nobody(parts: &Parts) -> Vec<Message> {
         all.extend([Message::Ask(bytes.clone()), Message::Key(bytes.clone())]);
     }
     for hash in &parts.hashes {
-        let stock = Stock { key: *hash, setups: parts.hashes.clone(), presignatures: parts.bodies.clone() };
+        let stock = Stock {
+            key: *hash,
+            setups: parts.hashes.clone(),
+            presignatures: parts.bodies.clone(),
+            has_more: true,
+        };
         all.extend([Message::StockQuery(*hash), Message::Stock(stock)]);
     }
     all.extend(parts.keys.iter().map(|key| Message::KeyQuery(*key)));

@@ -1,8 +1,9 @@
 //! A node that begins with an old copy of its journal has forgotten what it has promised. Its witnesses remember.
 
-use keymoot_engine::audit::{KeyName, Log, LogKey};
+use keymoot_engine::audit::{Log, LogKey};
 use keymoot_engine::crypto::Crypto;
 use keymoot_engine::message::{Address, Message, Words};
+use keymoot_engine::node::log_name;
 use keymoot_engine::record::Entry;
 use keymoot_types::{KeyId, Party, Scheme};
 
@@ -30,7 +31,8 @@ fn a_node_that_was_rolled_back_says_nothing_more_and_does_not_start_again() {
     let forked = |party| cluster.seats[&party].count(|entry| matches!(entry, Entry::Forked { .. }));
     assert_eq!(forked(party(1)) + forked(party(3)), 0, "before it has signed a second history");
     let Some(Entry::RolledBack { note }) = cluster.seats[&party(2)].entries().pop() else { panic!() };
-    assert!(note.starts_with("keymoot/node-2\n"), "it shows why: {note}");
+    let name = log_name(&cluster.committee, party(2)).unwrap();
+    assert!(note.starts_with(name.as_str()), "it shows why: {note}");
     let since = cluster.said.len();
     cluster.run_for(20_000);
     assert_eq!(cluster.said_by(Address::Node(party(2)), since).count(), 0);
@@ -59,7 +61,7 @@ fn a_restart_with_the_whole_journal_is_no_roll_back() {
 fn nobody_halts_a_node_with_words_that_it_has_not_signed() {
     let mut cluster = Cluster::new(222);
     cluster.run_for(15_000);
-    let log_of = |name: &str, key| LogKey::new(KeyName::new(name).unwrap(), key);
+    let log_of = |who, key| LogKey::new(log_name(&cluster.committee, party(who)).unwrap(), key);
     let long = |key: LogKey, signer: Party, cluster: &Cluster| {
         let crypto = cluster.crypto(signer);
         Log::restore(key, (0..999_u32).map(u32::to_le_bytes)).sign(|text| crypto.sign_note(text)).to_string()
@@ -67,9 +69,9 @@ fn nobody_halts_a_node_with_words_that_it_has_not_signed() {
     let identity = |who| cluster.identities[&party(who)].public();
     // Signed by another, about another's log, and about a log of that name that another claims.
     let notes = [
-        long(log_of("keymoot/node-2", identity(3)), party(3), &cluster),
-        long(log_of("keymoot/node-3", identity(2)), party(2), &cluster),
-        long(log_of("keymoot/node-3", identity(3)), party(3), &cluster),
+        long(log_of(2, identity(3)), party(3), &cluster),
+        long(log_of(3, identity(2)), party(2), &cluster),
+        long(log_of(3, identity(3)), party(3), &cluster),
     ];
     for note in notes.into_iter().map(Some).chain([None, Some(String::new()), Some("x".repeat(100_000))]) {
         let (from, to, words) = (party(1), party(2), Words::Behind(note));

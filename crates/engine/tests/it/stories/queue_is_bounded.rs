@@ -1,10 +1,14 @@
 //! More than can be worked on is turned away, before anything is stored.
 
+use std::sync::Arc;
+
 use keymoot_engine::crypto::Crypto;
 use keymoot_engine::message::{Address, Answer, Message, Stock};
+use keymoot_engine::real::Real;
 use keymoot_engine::request::{Ask, ClientId, Request};
+use keymoot_ports::{Name, Ttl};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::transcript::Hash;
+use keymoot_protocol::identity::IdentityKey;
 use keymoot_types::{Millis, Path, Scheme};
 
 use crate::cluster::{CLIENT, Cluster, DAWN, Post, honest, id_of, payload};
@@ -64,12 +68,14 @@ fn a_request_that_no_node_may_serve_is_turned_away_at_the_door() {
 #[test]
 fn a_node_that_talks_without_end_does_not_use_up_the_patience_with_others() {
     let mut cluster = Cluster::new(132);
-    let key = cluster.key(Scheme::Dkls23).id;
+    let described = cluster.key(Scheme::Dkls23);
+    let key = described.id;
     cluster.parties().into_iter().for_each(|party| cluster.seat(party).work = 200);
     let body = cluster.sign_request(key, "in spite of the noise");
     cluster.ask(0, &body);
-    for place in 0..200 {
-        let stock = Stock { key: Hash::from_bytes([place; 32]), setups: vec![], presignatures: vec![] };
+    for _ in 0..200 {
+        let (key, setups, presignatures) = (described.digest, vec![], vec![]);
+        let stock = Stock { key, setups, presignatures, has_more: false };
         cluster.say(Address::Node(party(3)), Address::Coordinator(0), Message::Stock(stock));
         cluster.run_for(5);
     }
@@ -113,4 +119,47 @@ fn what_has_expired_is_not_begun_and_what_had_an_outcome_still_has_it() {
         assert!(matches!(said.as_slice(), [Message::Answer(_, Answer::Refused(_))]), "{said:?}");
     }
     assert_eq!(cluster.table.requests().count(), rows, "nothing was begun");
+}
+
+#[test]
+fn what_no_client_has_asked_takes_no_room_though_it_is_in_the_store() {
+    let mut cluster = Cluster::with(137, |_, limits| limits.drives = 8);
+    let key = cluster.key(Scheme::FrostEd25519);
+    let stranger = Real::new(Arc::new(IdentityKey::from_seed([0xbd; 32])));
+    let thief = Name::new("thief").unwrap();
+    let mut forged = Vec::new();
+    for place in 0..40 {
+        let ask = Ask::Sign { key: key.id, path: Path::root(), payload: payload(&format!("junk {place}")) };
+        let body = cluster.request_by(&stranger, ask, 600_000);
+        let (name, now) = (*id_of(&body).0.as_bytes(), Millis(cluster.now));
+        cluster.table.admit(name, &body, &thief, Ttl::new(1).unwrap(), now).unwrap();
+        forged.push(body);
+    }
+    cluster.run_for(8_000);
+    assert!((0..2).all(|id| cluster.replicas[&id].coordinator().load() == 0));
+    let suspected =
+        cluster.replicas[&0].coordinator().view().members.into_iter().map(|member| member.suspicion);
+    assert_eq!(suspected.sum::<u32>(), 0, "no node was asked for any of it");
+    assert!(forged.iter().all(|body| cluster.settled(id_of(body)).is_some()), "it has an end");
+    cluster.sign(key.id, "there is room");
+}
+
+#[test]
+fn the_orphans_of_one_client_do_not_take_all_the_room() {
+    let mut cluster = Cluster::with(138, |_, limits| limits.client = 2);
+    let key = cluster.key(Scheme::FrostEd25519);
+    let gone = Name::new("gone").unwrap();
+    cluster.postman = Box::new(|post: Post| {
+        let is_invite = matches!(post.message, Message::Invite(_));
+        if is_invite { vec![] } else { vec![post] }
+    });
+    for place in 0..9 {
+        let body = cluster.sign_request(key.id, &format!("orphan {place}"));
+        let (name, now) = (*id_of(&body).0.as_bytes(), Millis(cluster.now));
+        cluster.table.admit(name, &body, &gone, Ttl::new(1).unwrap(), now).unwrap();
+    }
+    for _ in 0..20 {
+        cluster.run_for(500);
+        assert!((0..2).all(|id| cluster.replicas[&id].coordinator().load() <= 2));
+    }
 }

@@ -1,10 +1,14 @@
 //! A stolen coordinator may have as much made as it likes. It does not push out what the others live on.
 
+use std::collections::BTreeSet;
+
+use keymoot_engine::coordinator::View;
 use keymoot_engine::crypto::Crypto;
-use keymoot_engine::message::{Message, OFFERED, SETUPS_MAX, Stock, What};
+use keymoot_engine::message::{Address, Invite, Message, OFFERED_MAX, SETUPS_MAX, SessionMail, Stock, What};
 use keymoot_engine::real::Real;
+use keymoot_engine::refusal::Refusal;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Party, Scheme};
+use keymoot_types::{Party, Scheme, SessionId};
 
 use crate::cluster::{Cluster, STOLEN};
 use crate::room::party;
@@ -20,11 +24,11 @@ fn names(stock: &Stock) -> Vec<Hash> {
 }
 
 /// The stolen coordinator has this done by these, and carries the mail.
-fn have_done(cluster: &mut Cluster, members: &[Party], what: &What) {
+fn have_done(cluster: &mut Cluster, members: &[Party], what: &What) -> SessionId {
     let session = cluster.session();
     for member in members {
-        let invite = keymoot_engine::message::Invite { session, what: what.clone() };
-        cluster.say(STOLEN, keymoot_engine::message::Address::Node(*member), Message::Invite(invite));
+        let invite = Invite { session, what: what.clone() };
+        cluster.say(STOLEN, Address::Node(*member), Message::Invite(invite));
     }
     let mut carried = cluster.said.len();
     for _ in 0..200 {
@@ -35,19 +39,20 @@ fn have_done(cluster: &mut Cluster, members: &[Party], what: &What) {
             let Message::Mail(mail) = post.message else { continue };
             let from = post.from;
             for member in members.iter().filter(|one| mail.to.is_none_or(|to| to == **one)) {
-                let to = keymoot_engine::message::Address::Node(*member);
+                let to = Address::Node(*member);
                 if to != from {
-                    let mail = keymoot_engine::message::SessionMail { to: None, ..mail.clone() };
+                    let mail = SessionMail { to: None, ..mail.clone() };
                     cluster.say(STOLEN, to, Message::Mail(mail));
                 }
             }
         }
     }
+    session
 }
 
 #[test]
 fn batches_of_a_stolen_coordinator_push_out_its_own() {
-    let mut cluster = Cluster::with(240, |node, limits| (node.stock, limits.batch) = (8, 4));
+    let mut cluster = Cluster::with(240, |node, limits| (node.stock, limits.batch) = (12, 4));
     let key = cluster.key(Scheme::Dkls23);
     let signers = vec![party(1), party(2)];
     assert_eq!(cluster.sign(key.id, "warm"), signers);
@@ -60,7 +65,7 @@ fn batches_of_a_stolen_coordinator_push_out_its_own() {
         have_done(&mut cluster, &signers.clone(), &What::Presign { key, signers, setup, size });
     }
     let left = names(&stock(&mut cluster, party(1), key.digest));
-    assert_eq!(left.len(), 8, "it did have some made");
+    assert_eq!(left.len(), 12, "it did have some made");
     assert!(mine.iter().all(|one| left.contains(one)), "what was there is there");
     cluster.sign(key.id, "and serves");
 }
@@ -81,27 +86,108 @@ fn pair_setups_of_a_stolen_coordinator_push_out_its_own() {
 }
 
 #[test]
+fn no_batch_is_larger_than_a_coordinators_share_of_the_room() {
+    let mut cluster = Cluster::with(243, |node, limits| (node.stock, limits.batch) = (9, 3));
+    let key = cluster.key(Scheme::Dkls23);
+    let signers = cluster.sign(key.id, "warm");
+    cluster.run_for(10_000);
+    let setup = *stock(&mut cluster, party(1), key.digest).setups.last().expect("a setup");
+    let what = What::Presign { key: key.digest, signers, setup, size: 4 };
+    let said = cluster.lure(party(1), what);
+    assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::Enough, None)]), "{said:?}");
+}
+
+#[test]
+fn an_old_first_word_does_not_make_a_pair_look_stale() {
+    let mut cluster = Cluster::new(244);
+    let key = cluster.key(Scheme::Dkls23);
+    let signers = cluster.sign(key.id, "warm");
+    cluster.run_for(10_000);
+    let setup = *stock(&mut cluster, party(1), key.digest).setups.last().expect("a setup");
+    let what = What::Presign { key: key.digest, signers: signers.clone(), setup, size: 1 };
+    let before = cluster.said.len();
+    let session = have_done(&mut cluster, &signers, &what);
+    let hello = cluster.said[before..].iter().find_map(|post| match &post.message {
+        Message::Mail(mail) if mail.session == session && post.from == Address::Node(signers[0]) => {
+            Some(mail.clone())
+        }
+        _ => None,
+    });
+    // Long after that session, the other signer is invited to it again, and hears the first word of then.
+    cluster.run_for(60_000);
+    let invite = Message::Invite(Invite { session, what });
+    let said = cluster.provoke(signers[1], invite);
+    assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::Setup(_), None)]), "{said:?}");
+    let mail = SessionMail { to: None, ..hello.expect("a first word") };
+    cluster.say(STOLEN, Address::Node(signers[1]), Message::Mail(mail));
+    cluster.run_for(1_000);
+    assert!(
+        stock(&mut cluster, signers[1], key.digest).setups.contains(&setup),
+        "the setup is as good as before"
+    );
+    cluster.sign(key.id, "with it");
+}
+
+#[test]
+fn no_coordinator_takes_all_sessions_of_a_node() {
+    let mut cluster = Cluster::with(245, |node, _| (node.sessions, node.heavy) = (9, 2));
+    let key = cluster.key(Scheme::FrostEd25519);
+    let members = cluster.parties();
+    let called = |cluster: &mut Cluster, what: What| {
+        let said = cluster.lure(party(1), what);
+        !said.iter().any(|one| matches!(one, Message::Refused(_, Refusal::TooMany, None)))
+    };
+    cluster.seat(party(1)).work = 60_000;
+    let setups = (0..3).filter(|_| called(&mut cluster, What::Setup { members: members.clone() })).count();
+    assert_eq!(setups, 2);
+    let mut all = setups;
+    for place in 0..4 {
+        let request = cluster.sign_request(key.id, &format!("number {place}"));
+        let signers = vec![party(1), party(2)];
+        let session = cluster.session();
+        let what = What::Sign { request, signers, presignature: None };
+        cluster.say(STOLEN, Address::Node(party(1)), Message::Invite(Invite { session, what }));
+        cluster.run_for(5);
+        all = cluster.seats[&party(1)].sessions().len();
+    }
+    assert_eq!(all, 3, "a third of nine");
+    cluster.sign(key.id, "for others there is room");
+}
+
+#[test]
 fn a_lying_node_fills_no_memory_of_a_coordinator() {
-    let mut cluster = Cluster::new(242);
+    let mut cluster = Cluster::with(242, |_, limits| limits.batch = 64);
     let key = cluster.key(Scheme::Dkls23);
     cluster.sign(key.id, "warm");
     cluster.run_for(10_000);
+    let (from, to) = (Address::Node(party(1)), Address::Coordinator(0));
     let real = stock(&mut cluster, party(1), key.digest);
-    let to = keymoot_engine::message::Address::Coordinator(0);
-    let from = keymoot_engine::message::Address::Node(party(1));
-    let known = |cluster: &Cluster| cluster.replicas[&0].coordinator().view().offered;
-    for place in 0..500_u64 {
-        let other = Hash::from_bytes([place.to_le_bytes(); 4].concat().try_into().unwrap());
-        let presignatures = real.presignatures.clone();
-        let stock = Stock { key: other, setups: vec![other; 10_000], presignatures };
-        cluster.say(from, to, Message::Stock(stock));
-    }
+    let view = |cluster: &Cluster| cluster.replicas[&0].coordinator().view();
+    let before = view(&cluster);
+    // Of a key that nobody has certified: nothing of it is taken in.
+    let other = Hash::from_bytes([9; 32]);
+    cluster.say(from, to, Message::Stock(Stock { key: other, setups: vec![other; 10_000], ..real.clone() }));
     cluster.run_for(100);
-    let before = known(&cluster);
-    let many =
-        (0..10_000).map(|place| real.presignatures[place % real.presignatures.len()].clone()).collect();
-    cluster.say(from, to, Message::Stock(Stock { presignatures: many, ..real }));
+    let setups = |view: &View| view.members[0].setups;
+    assert_eq!((view(&cluster).offered, setups(&view(&cluster))), (before.offered, setups(&before)));
+    // Of a key that exists, in names that do not: as many as an honest node could say.
+    let invent = |place: u32| {
+        let mut bytes = real.presignatures[place as usize % real.presignatures.len()].clone();
+        // The session that it was made in, which its name depends on.
+        bytes[10..14].copy_from_slice(&place.to_le_bytes());
+        bytes
+    };
+    let many: Vec<_> = (0..2 * OFFERED_MAX as u32).map(invent).collect();
+    let distinct: BTreeSet<_> =
+        many.iter().filter_map(|one| Some(Real::label(&Real::decode_public(one)?).id)).collect();
+    assert!(distinct.len() > OFFERED_MAX, "{} names", distinct.len());
+    let setups_of_nobody =
+        (0..10_000_u64).map(|place| Hash::from_bytes([place.to_le_bytes(); 4].concat().try_into().unwrap()));
+    let stock = Stock { presignatures: many, setups: setups_of_nobody.collect(), ..real };
+    cluster.say(from, to, Message::Stock(stock));
     cluster.run_for(100);
-    assert!(known(&cluster) <= before + OFFERED, "{} of {before}", known(&cluster));
+    let after = view(&cluster);
+    assert!(after.offered <= before.offered + OFFERED_MAX, "{} presignatures", after.offered);
+    assert_eq!(setups(&after), SETUPS_MAX);
     cluster.sign(key.id, "all the same");
 }

@@ -22,6 +22,9 @@ fn forge(cluster: &mut Cluster, body: &[u8], outcome: &Outcome) {
 
 /// What the client hears of it from both others.
 fn heard(cluster: &mut Cluster, body: &[u8]) -> Vec<Answer> {
+    // A replica that does not know the key asks for it first.
+    (0..2).for_each(|coordinator| cluster.ask(coordinator, body));
+    cluster.run_for(1_000);
     let since = cluster.answers.len();
     (0..2).for_each(|coordinator| cluster.ask(coordinator, body));
     cluster.run_for(5_000);
