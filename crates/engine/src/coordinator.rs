@@ -209,7 +209,7 @@ impl<C: Crypto> Aim<C> {
 
     /// How much a failure weighs: a signature is tried again at once, anything else has taken long.
     const fn cost(&self) -> u32 {
-        if self.request().is_some() { 1 } else { finish::COSTLY }
+        if self.request().is_some() { 1 } else { select::COSTLY }
     }
 
     fn key(&self) -> Option<Hash> {

@@ -6,7 +6,6 @@ use keymoot_protocol::codec::Wire;
 use keymoot_types::Millis;
 use rand_core::CryptoRngCore;
 
-use super::drive::finish_call;
 use super::{Admission, Admitting, Claim, Coordinator, Deed, Drive, Finish, StoreAnswer, StoreCall};
 use crate::crypto::Crypto;
 use crate::message::{Address, Answer, Message};
@@ -163,7 +162,7 @@ impl<C: Crypto> Coordinator<C> {
         };
         let Some((_, signed)) = read.filter(|(_, signed)| enrolled(signed)) else {
             let outcome = Outcome::Failed("no enrolled client has asked for it".to_owned());
-            return self.deeds.push(Deed::Store(finish_call(id, fence, &outcome)));
+            return self.deeds.push(Deed::Store(StoreCall::finish(id, fence, &outcome)));
         };
         let client = signed.request.client;
         let its = self.drives.values().filter(|drive| drive.request.client == client).count();

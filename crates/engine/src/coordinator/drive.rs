@@ -8,7 +8,7 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{KeyId, Millis, Party, SessionId};
 use rand_core::CryptoRngCore;
 
-use super::finish::COSTLY;
+use super::select::COSTLY;
 use super::{Aim, Coordinator, Deed, Drive, Run, StoreCall};
 use crate::crypto::{Crypto, Next, Order, Task};
 use crate::message::{Address, Invite, Message, What};
@@ -73,7 +73,7 @@ impl<C: Crypto> Coordinator<C> {
         if now >= drive.renew_at {
             drive.renew_at = now.plus(limits.lease / 3);
             let call = match &drive.outcome {
-                Some(outcome) => finish_call(id, drive.fence, outcome),
+                Some(outcome) => StoreCall::finish(id, drive.fence, outcome),
                 None => StoreCall::Claim { request: id },
             };
             let at = drive.renew_at;
@@ -305,10 +305,4 @@ impl<C: Crypto> Coordinator<C> {
             self.fail(session, "it took too long");
         }
     }
-}
-
-/// What the store is asked at the end.
-pub(super) fn finish_call(request: RequestId, fence: u64, outcome: &Outcome) -> StoreCall {
-    let outcome = keymoot_protocol::codec::Wire::encode(outcome).to_vec();
-    StoreCall::Finish { request, fence, outcome }
 }

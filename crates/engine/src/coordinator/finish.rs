@@ -4,8 +4,8 @@ use keymoot_protocol::identity::IdentitySignature;
 use keymoot_types::{Party, SessionId};
 use rand_core::CryptoRngCore;
 
-use super::drive::finish_call;
-use super::{Aim, Coordinator, Deed};
+use super::select::{COSTLY, PROVEN};
+use super::{Aim, Coordinator, Deed, StoreCall};
 use crate::crypto::{Crypto, End, Next, Product};
 use crate::message::{Address, Complete, Ended, Message, SessionMail};
 use crate::outcome::{Outcome, denial, release};
@@ -14,13 +14,6 @@ use crate::request::RequestId;
 
 /// So many attempts at one request may fail by reasons that are nobody's fault, before those who give them are doubted.
 const BELIEVED: u16 = 3;
-
-/// The weight of a doubt about whoever breaks up a pair setup or a batch: its members are busy until the deadline, and
-/// it must not be forgotten before that.
-pub(super) const COSTLY: u32 = 4;
-
-/// How much more a proof weighs than a doubt.
-const PROVEN: u32 = 16;
 
 impl<C: Crypto> Coordinator<C> {
     /// Passes mail on, and adds it up where this coordinator aggregates.
@@ -273,7 +266,7 @@ impl<C: Crypto> Coordinator<C> {
             }
         }
         let Some(drive) = self.drives.get_mut(&request) else { return };
-        let call = finish_call(request, drive.fence, &outcome);
+        let call = StoreCall::finish(request, drive.fence, &outcome);
         (drive.outcome, drive.session) = (Some(outcome), None);
         self.deeds.push(Deed::Store(call));
     }

@@ -10,6 +10,13 @@ use keymoot_types::{Millis, Party};
 use crate::crypto::Crypto;
 use crate::message::{OFFERED_MAX, SETUPS_MAX, Stock};
 
+/// The weight of a doubt about whoever breaks up a pair setup or a batch: its members are busy until the deadline, and
+/// it must not be forgotten before that.
+pub(super) const COSTLY: u32 = 4;
+
+/// How much more a proof weighs than a doubt.
+pub(super) const PROVEN: u32 = 16;
+
 /// Between two halvings of all suspicion, in milliseconds.
 const FORGIVENESS: u64 = 10_000;
 

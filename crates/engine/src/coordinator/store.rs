@@ -1,6 +1,9 @@
 //! What coordinators share: which requests were admitted, who works on them, and how they ended. The store keeps the
 //! first word and the last; between them it keeps a lease.
 
+use keymoot_protocol::codec::Wire;
+
+use crate::outcome::Outcome;
 use crate::request::RequestId;
 
 /// A question to the shared store. It is asked in the name of the replica, with its lease time.
@@ -29,6 +32,14 @@ pub enum StoreCall {
     },
     /// Which requests does nobody work on?
     Orphans,
+}
+
+impl StoreCall {
+    /// What the store is asked at the end.
+    #[must_use]
+    pub fn finish(request: RequestId, fence: u64, outcome: &Outcome) -> Self {
+        Self::Finish { request, fence, outcome: outcome.encode().to_vec() }
+    }
 }
 
 /// The store's answer.
