@@ -1,0 +1,6 @@
+//! The chains against public vectors, second implementations, hostile bytes, and independent verifiers.
+
+#[cfg(feature = "ethereum")]
+mod ethereum;
+mod local;
+mod plain;
