@@ -23,6 +23,8 @@ pub(crate) const fn reader(kind: Kind) -> Option<Reader> {
     match kind {
         #[cfg(feature = "ethereum")]
         Kind::EvmTx | Kind::EvmTypedData | Kind::EvmMessage => Some(crate::ethereum::READER),
+        #[cfg(feature = "bitcoin")]
+        Kind::BtcPsbt | Kind::BtcMessage => Some(crate::bitcoin::READER),
         Kind::Message | Kind::RawDigest => Some(plain::READER),
         _ => None,
     }
@@ -41,6 +43,12 @@ pub enum Detail {
     /// Of a [`Kind::EvmMessage`].
     #[cfg(feature = "ethereum")]
     EvmMessage(MessageFacts),
+    /// Of a [`Kind::BtcPsbt`].
+    #[cfg(feature = "bitcoin")]
+    BtcPsbt(crate::bitcoin::TransactionFacts),
+    /// Of a [`Kind::BtcMessage`].
+    #[cfg(feature = "bitcoin")]
+    BtcMessage(MessageFacts),
     /// Of a [`Kind::Message`].
     Message(MessageFacts),
     /// Of a [`Kind::RawDigest`].
@@ -54,6 +62,10 @@ pub enum Fault {
     #[cfg(feature = "ethereum")]
     #[error(transparent)]
     Ethereum(#[from] crate::ethereum::Fault),
+    /// Bitcoin.
+    #[cfg(feature = "bitcoin")]
+    #[error(transparent)]
+    Bitcoin(#[from] crate::bitcoin::Fault),
 }
 
 /// What this payload would do, signed with this key.

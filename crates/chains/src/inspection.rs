@@ -60,7 +60,7 @@ pub enum Prehash {
 }
 
 impl Prehash {
-    fn of(self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn of(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::None => bytes.to_vec(),
             Self::Sha256 => sha256::Hash::hash(bytes).to_byte_array().to_vec(),

@@ -38,6 +38,8 @@
 )]
 
 mod assembly;
+#[cfg(feature = "bitcoin")]
+pub mod bitcoin;
 mod chain;
 #[cfg(feature = "ethereum")]
 pub mod ethereum;

@@ -1,5 +1,7 @@
 //! The chains against public vectors, second implementations, hostile bytes, and independent verifiers.
 
+#[cfg(feature = "bitcoin")]
+mod bitcoin;
 #[cfg(feature = "ethereum")]
 mod ethereum;
 mod local;
