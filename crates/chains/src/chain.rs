@@ -25,7 +25,10 @@ pub(crate) const fn reader(kind: Kind) -> Option<Reader> {
         Kind::EvmTx | Kind::EvmTypedData | Kind::EvmMessage => Some(crate::ethereum::READER),
         #[cfg(feature = "bitcoin")]
         Kind::BtcPsbt | Kind::BtcMessage => Some(crate::bitcoin::READER),
+        #[cfg(feature = "solana")]
+        Kind::SolTx => Some(crate::solana::READER),
         Kind::Message | Kind::RawDigest => Some(plain::READER),
+        #[cfg(not(all(feature = "ethereum", feature = "bitcoin", feature = "solana")))]
         _ => None,
     }
 }
@@ -49,6 +52,9 @@ pub enum Detail {
     /// Of a [`Kind::BtcMessage`].
     #[cfg(feature = "bitcoin")]
     BtcMessage(MessageFacts),
+    /// Of a [`Kind::SolTx`].
+    #[cfg(feature = "solana")]
+    SolTx(crate::solana::TransactionFacts),
     /// Of a [`Kind::Message`].
     Message(MessageFacts),
     /// Of a [`Kind::RawDigest`].
@@ -66,6 +72,10 @@ pub enum Fault {
     #[cfg(feature = "bitcoin")]
     #[error(transparent)]
     Bitcoin(#[from] crate::bitcoin::Fault),
+    /// Solana.
+    #[cfg(feature = "solana")]
+    #[error(transparent)]
+    Solana(#[from] crate::solana::Fault),
 }
 
 /// What this payload would do, signed with this key.

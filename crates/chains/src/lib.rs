@@ -48,6 +48,8 @@ mod inspection;
 mod key;
 mod payload;
 mod plain;
+#[cfg(feature = "solana")]
+pub mod solana;
 
 pub use assembly::{Signature, Unfit, assemble};
 pub use chain::{Detail, Fault, inspect};

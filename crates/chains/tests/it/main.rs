@@ -6,3 +6,5 @@ mod bitcoin;
 mod ethereum;
 mod local;
 mod plain;
+#[cfg(feature = "solana")]
+mod solana;
