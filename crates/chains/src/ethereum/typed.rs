@@ -71,7 +71,8 @@ fn read(bytes: &[u8]) -> Result<TypedData, Fault> {
     Ok(typed)
 }
 
-/// Wallets hash the domain by its declared type; the library by the members that are there. Both must be the same.
+/// Wallets hash the domain by its declared type; the library by the members that are there. Both must be the same. Where
+/// none is declared, the members are what is hashed, as by ethers and viem, and what is shown.
 fn check_domain(typed: &TypedData, is_declared: bool) -> Result<(), Fault> {
     let declared = typed.resolver.encode_type("EIP712Domain");
     if !is_declared || declared.is_ok_and(|declared| declared == typed.domain.encode_type()) {

@@ -4,7 +4,7 @@ mod hostile;
 mod messages;
 mod refusals;
 mod round_trip;
-mod wallet;
+pub mod wallet;
 
 use keymoot_chains::bitcoin::{Fault, TransactionFacts};
 use keymoot_chains::{Detail, Facts, Inspection, Kind, Payload, Unreadable};

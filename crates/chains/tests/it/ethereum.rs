@@ -4,7 +4,7 @@ mod calls;
 mod differential;
 mod hostile;
 mod permits;
-mod second;
+pub mod second;
 mod typed;
 mod vectors;
 

@@ -4,6 +4,8 @@
 mod bitcoin;
 #[cfg(feature = "ethereum")]
 mod ethereum;
+#[cfg(all(feature = "bitcoin", feature = "ethereum", feature = "solana"))]
+mod golden;
 mod local;
 mod plain;
 #[cfg(feature = "solana")]

@@ -114,9 +114,31 @@ const NETWORKS: [(Network, bitcoin::Network); 4] = [
     (Network::Regtest, bitcoin::Network::Regtest),
 ];
 
-/// BIP-84 and BIP-86, first test vectors: the account's xpub is our root.
+/// BIP-49 and BIP-84, test vectors: account 0's first receiving key and its address.
 #[test]
-fn the_addresses_of_bip_84_and_bip_86() {
+fn the_addresses_of_bip_49_and_bip_84() {
+    for (public, form, network, expected) in [
+        (
+            "03a1af804ac108a8a51782198c2d034b28bf90c8803f5a53f76276fa69a4eae77f",
+            Form::P2shP2wpkh,
+            Network::Testnet,
+            "2Mww8dCYPUpKHofjgcXcBCEGmniw9CoaiD2",
+        ),
+        (
+            "0330d54fd0dd420a6e5f8d3624f5f3482cae350f79d5f0753bf5beef9c2d91af3c",
+            Form::P2wpkh,
+            Network::Mainnet,
+            "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu",
+        ),
+    ] {
+        let key = Key::new(Scheme::Dkls23, &hex::decode(public).unwrap(), [0; 32]).unwrap().on(network);
+        assert_eq!(address(&key, form).as_deref(), Some(expected));
+    }
+}
+
+/// BIP-86, test vectors: the account's xpub is our root.
+#[test]
+fn the_addresses_of_bip_86() {
     let root = |scheme, xpub: &str| {
         let xpub = bitcoin::bip32::Xpub::from_str(xpub).unwrap();
         Key::new(scheme, &xpub.public_key.serialize(), xpub.chain_code.to_bytes()).unwrap()
