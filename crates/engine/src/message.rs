@@ -162,8 +162,8 @@ pub const OFFERED: usize = 128;
 /// Presignatures of all sets of signers that are named at once.
 pub const OFFERED_MAX: usize = 4096;
 
-/// Pair setups that a node keeps.
-pub const SETUPS_MAX: usize = 8;
+/// Pair setups that a node keeps for each coordinator.
+pub const SETUPS_MAX: usize = 4;
 
 /// What a node has in stock for one key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -64,7 +64,7 @@ pub struct Limits {
     pub attempts: u16,
     /// Mail that may wait for its invitation, in messages.
     pub early: usize,
-    /// Presignatures for one key and one set of signers.
+    /// Presignatures for one key and one set of signers, for each coordinator that has some made.
     pub stock: usize,
     /// How long a presignature may be kept.
     pub presignature: u64,
@@ -83,11 +83,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            sessions: 256,
+            sessions: 1024,
             heavy: 16,
             attempts: 24,
             early: 128,
-            stock: 1024,
+            stock: 512,
             presignature: 24 * 60 * 60 * 1000,
             signing: 3_000,
             ceremony: 10_000,
@@ -116,6 +116,8 @@ pub struct Node<C: Crypto, P> {
     sessions: BTreeMap<SessionId, Live<C>>,
     /// Sessions that have ended lately, and with whom they were: their last words may still wait for the disk.
     ended: VecDeque<(SessionId, Vec<Party>)>,
+    /// Sessions that were forgotten while a worker had them, and whose names are not taken again.
+    lost: BTreeSet<SessionId>,
     early: Early,
     log: Log,
     witness: Witness,
@@ -204,7 +206,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 }
             }
             Message::StockQuery(key) => {
-                let stock = self.stock(key);
+                let stock = self.stock(key, from);
                 self.send(from, Message::Stock(stock));
             }
             Message::KeyQuery(key) => {
@@ -230,6 +232,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     /// Whatever is due.
     fn tick(&mut self) {
         self.end_late_sessions();
+        self.cosign_waiting();
         let limits = self.config.limits;
         let now = self.now.mono;
         if now >= self.timers.beat {

@@ -71,6 +71,7 @@ pub struct Watch<B: Backend> {
     now: Time,
     clocks_jump: bool,
     skips_logs: bool,
+    names_repeat: bool,
     counts: BTreeMap<(Party, Hash, u64), SessionId>,
     /// What was made of sessions, by those who said first that they were complete.
     completed: BTreeMap<SessionId, Hash>,
@@ -116,6 +117,7 @@ impl<B: Backend> Watch<B> {
             now: 0,
             clocks_jump: false,
             skips_logs: false,
+            names_repeat: false,
             counts: BTreeMap::new(),
             completed: BTreeMap::new(),
             batches: BTreeMap::new(),
@@ -126,6 +128,11 @@ impl<B: Backend> Watch<B> {
     /// What time it really is, and whether clocks are wrong in this world.
     pub const fn at(&mut self, now: Time, clocks_jump: bool) {
         (self.now, self.clocks_jump) = (now, clocks_jump);
+    }
+
+    /// In this world two sessions may have one name.
+    pub const fn let_names_repeat(&mut self) {
+        self.names_repeat = true;
     }
 
     /// Leaves the checks of logs out, for a planted bug whose seam is there.

@@ -191,6 +191,10 @@ impl<B: Backend> World<B> {
         if bug.is_some_and(Bug::touches_the_log) {
             world.watch.skip_logs();
         }
+        let faults = world.frame.faults;
+        if world.frame.stolen.is_some() || faults.crash > 0 || faults.crash_midway > 0 {
+            world.watch.let_names_repeat();
+        }
         world.begin();
         world
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use keymoot_protocol::codec::Wire;
+use keymoot_protocol::identity::IdentityPublic;
 use keymoot_types::Millis;
 use rand_core::CryptoRngCore;
 
@@ -156,15 +157,22 @@ impl<C: Crypto> Coordinator<C> {
         }
         // Whoever has stolen a replica can put into the store what no client has asked.
         let read = SignedRequest::read_from::<C>(&body).ok().filter(|(read, _)| *read == id);
-        let enrolled = |signed: &SignedRequest| {
-            let client = self.config.clients.get(&signed.request.client);
-            client.is_some_and(|client| signed.is_from::<C>(id, client))
+        let is_signed = |signed: &SignedRequest| {
+            let client = IdentityPublic::from_bytes(signed.request.client.0);
+            client.is_some_and(|client| signed.is_from::<C>(id, &client))
         };
-        let Some((_, signed)) = read.filter(|(_, signed)| enrolled(signed)) else {
-            let outcome = Outcome::Failed("no enrolled client has asked for it".to_owned());
+        let Some((_, signed)) = read.filter(|(_, signed)| is_signed(signed)) else {
+            let outcome = Outcome::Failed("no client has signed it".to_owned());
             return self.deeds.push(Deed::Store(StoreCall::finish(id, fence, &outcome)));
         };
         let client = signed.request.client;
+        if !self.config.clients.contains_key(&client) {
+            // Another replica may have heard of its enrolment before us.
+            if self.is_over(signed.request.expires) {
+                self.deeds.push(Deed::Store(StoreCall::finish(id, fence, &Outcome::Expired)));
+            }
+            return;
+        }
         let its = self.drives.values().filter(|drive| drive.request.client == client).count();
         if its >= self.config.limits.client {
             // It lapses, and is claimed again when there is room.
@@ -221,7 +229,9 @@ impl<C: Crypto> Coordinator<C> {
         {
             // Nobody is told of a signature that was not verified here.
             self.query_key(*name);
-            return self.tell(askers, id, &Answer::Pending);
+            let why = "the signature in the store cannot be verified: no node shows its key".to_owned();
+            let is_late = self.is_over(request.expires);
+            return self.tell(askers, id, &if is_late { Answer::Refused(why) } else { Answer::Pending });
         }
         let answer =
             match outcome.filter(|one| one.is_proven::<C>((id, request), &self.config.committee, key)) {

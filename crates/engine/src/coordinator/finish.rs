@@ -12,6 +12,9 @@ use crate::outcome::{Outcome, denial, release};
 use crate::refusal::Refusal;
 use crate::request::RequestId;
 
+/// Within this time, in milliseconds, whoever does not want to take part in a preparation says so.
+const PROMPT: u64 = 2_000;
+
 /// So many attempts at one request may fail by reasons that are nobody's fault, before those who give them are doubted.
 const BELIEVED: u16 = 3;
 
@@ -103,6 +106,7 @@ impl<C: Crypto> Coordinator<C> {
         }
         let Some(run) = self.runs.get(&session).filter(|run| run.members.contains(&from)) else { return };
         let aim = (run.aim.request(), run.aim.key(), run.aim.setup());
+        let (members, took) = (run.members.clone(), self.now.mono.0.saturating_sub(run.began.0));
         let attempts = aim.0.and_then(|request| self.drives.get(&request)).map_or(0, |drive| drive.attempt);
         let is_denied = match (aim.0, refusal.is_final(), word) {
             (Some(request), true, Some(word)) => self.denied(request, from, refusal, word),
@@ -133,8 +137,6 @@ impl<C: Crypto> Coordinator<C> {
                 self.members.ask_again(from);
             }
             Refusal::Banned(other) => self.members.part(from, *other),
-            // It may be busy with the session that failed before this one.
-            Refusal::TooMany if aim.0.is_none() => {}
             Refusal::TooMany => self.members.suspect(from, 1),
             // If it means it, it has signed it, and that is counted above.
             Refusal::Policy(_) | Refusal::Client => {}
@@ -148,7 +150,10 @@ impl<C: Crypto> Coordinator<C> {
         if attempts > BELIEVED {
             self.members.suspect(from, 1);
         }
-        if aim.0.is_none() && !is_plausible(refusal, aim.1.is_some()) {
+        let spoils = aim.0.is_none() && (took > PROMPT || !is_plausible(refusal, aim.1.is_some()));
+        let is_nonsense =
+            matches!(refusal, Refusal::Banned(other) if *other == from || !members.contains(other));
+        if spoils || is_nonsense {
             self.members.suspect(from, COSTLY);
         }
         self.fail(session, "a node refused");
@@ -237,9 +242,11 @@ impl<C: Crypto> Coordinator<C> {
         let Some(run) = self.runs.get_mut(&session).filter(|run| run.members.contains(&from)) else { return };
         run.complete.insert(from);
         if run.complete.len() == run.members.len() {
-            if let Aim::Presign(key, _) = run.aim {
-                let members = run.members.clone();
-                self.members.doubt_batch(key, &members, COSTLY);
+            let members = run.members.clone();
+            match run.aim {
+                Aim::Presign(key, _) => self.members.doubt_batch(key, &members),
+                Aim::Setup => self.members.note_setup(&members),
+                Aim::Keygen(..) | Aim::Sign(..) => {}
             }
             self.runs.remove(&session);
         }

@@ -17,6 +17,9 @@ pub(super) const COSTLY: u32 = 4;
 /// How much more a proof weighs than a doubt.
 pub(super) const PROVEN: u32 = 16;
 
+/// Pair setups that are remembered to have been made.
+const MADE_MAX: usize = 32;
+
 /// Between two halvings of all suspicion, in milliseconds.
 const FORGIVENESS: u64 = 10_000;
 
@@ -41,6 +44,8 @@ pub(super) struct Members<C: Crypto> {
     stock: BTreeMap<(Hash, Vec<Party>), Lot<C>>,
     /// Who says to hold more of these than it could name.
     full: BTreeSet<(Hash, Vec<Party>, Party)>,
+    /// Who has said to have completed a pair setup with whom.
+    made: Vec<BTreeSet<Party>>,
     forgive_at: Millis,
     needed: usize,
 }
@@ -63,7 +68,7 @@ impl<C: Crypto> Members<C> {
         let members = committee.threshold().parties().map(|party| (party, Member::default())).collect();
         let needed = usize::from(committee.threshold().needed());
         let (apart, stock, full) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        Self { members, apart, stock, full, forgive_at: Millis(0), needed }
+        Self { members, apart, stock, full, made: Vec::new(), forgive_at: Millis(0), needed }
     }
 
     pub(super) fn contains(&self, party: Party) -> bool {
@@ -261,7 +266,7 @@ impl<C: Crypto> Members<C> {
 
     /// A batch was made, and there is nothing that all of its members say they hold. Whoever names nothing is doubted; if
     /// all name something, anybody may have invented it.
-    pub(super) fn doubt_batch(&mut self, key: Hash, signers: &[Party], by: u32) {
+    pub(super) fn doubt_batch(&mut self, key: Hash, signers: &[Party]) {
         if self.left(key, signers) > 0 {
             return;
         }
@@ -269,8 +274,8 @@ impl<C: Crypto> Members<C> {
         let names =
             |party: &Party| lot.is_some_and(|lot| lot.values().any(|(holders, _)| holders.contains(party)));
         let silent: Vec<Party> = signers.iter().copied().filter(|party| !names(party)).collect();
-        let (doubted, by) = if silent.is_empty() { (signers.to_vec(), 1) } else { (silent, by) };
-        doubted.into_iter().for_each(|party| self.suspect(party, by));
+        let doubted = if silent.is_empty() { signers.to_vec() } else { silent };
+        doubted.into_iter().for_each(|party| self.suspect(party, COSTLY));
     }
 
     /// Presignatures that somebody says to hold a part of.
@@ -309,19 +314,22 @@ impl<C: Crypto> Members<C> {
         Some((signers, public))
     }
 
-    /// These say that they hold no pair setup in common. Whoever lacks the one that most of them name is doubted a little: it
-    /// may have begun again, and may as well hide it.
-    pub(super) fn doubt_setups(&mut self, signers: &[Party]) {
-        let held = |party: &Party| self.members.get(party).map(|member| &member.setups);
-        let mut votes: BTreeMap<Hash, usize> = BTreeMap::new();
-        for name in signers.iter().filter_map(held).flatten() {
-            let count = votes.entry(*name).or_default();
-            *count = count.saturating_add(1);
+    /// A pair setup of these is complete, by the word of all of them.
+    pub(super) fn note_setup(&mut self, members: &[Party]) {
+        if self.made.len() >= MADE_MAX {
+            self.made.remove(0);
         }
-        let Some((best, _)) = votes.into_iter().max_by_key(|(_, count)| *count) else { return };
-        let lacks = |party: &&Party| !held(party).is_some_and(|held| held.contains(&best));
-        let doubted: Vec<Party> = signers.iter().filter(lacks).copied().collect();
-        doubted.into_iter().for_each(|party| self.suspect(party, 1));
+        self.made.push(members.iter().copied().collect());
+    }
+
+    /// These say that they have no pair setup in common. If they had, somebody has begun again, or hides or invents some; of
+    /// many such sets a liar is in all.
+    pub(super) fn doubt_setups(&mut self, signers: &[Party]) {
+        let had = |made: &BTreeSet<Party>| signers.iter().all(|signer| made.contains(signer));
+        if self.made.iter().any(had) {
+            self.made.retain(|made| !had(made));
+            signers.iter().for_each(|party| self.suspect(*party, COSTLY));
+        }
     }
 
     /// The latest pair setup that all of these say they hold.

@@ -74,12 +74,14 @@ impl Requests {
 impl<C: Crypto, P: Policy> Node<C, P> {
     pub(super) fn invited(&mut self, from: Address, invite: Invite, rng: &mut impl CryptoRngCore) {
         let Invite { session, what } = invite;
-        // The network may say things twice.
-        if self.sessions.contains_key(&session) {
+        // The network may say things twice, and late.
+        let has_ended = self.ended.iter().any(|(ended, _)| *ended == session);
+        if has_ended || self.sessions.contains_key(&session) {
             return;
         }
         let mut asked = None;
         let outcome = match what {
+            _ if self.lost.contains(&session) => Err(Refusal::Seen),
             _ if self.is_full_of(from, &what) => Err(Refusal::TooMany),
             What::Keygen { request, attempt } => self
                 .request(&request, &mut asked)
@@ -217,9 +219,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             return Err(Refusal::Scheme);
         }
         self.check_signers(&signers, true)?;
-        // More than a share of the room would push out what other coordinators have had made.
-        let share_of_room = self.config.limits.stock / usize::from(self.config.coordinators.max(1));
-        if usize::from(size) > share_of_room {
+        if usize::from(size) > self.config.limits.stock {
             return Err(Refusal::Enough);
         }
         let twice = |live: &Live<C>| {
@@ -231,7 +231,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
         let Use { setup, ticket } = self
             .setups
-            .reserve((setup, session), &signers, &self.bans)
+            .reserve((setup, session, from), &signers, &self.bans)
             .map_err(|unfit| Refusal::Setup(unfit.0))?;
         let name = C::setup_name(&setup);
         let task = Task::Presign { session, share, setup, ticket, size, bans: self.bans.clone() };

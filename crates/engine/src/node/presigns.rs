@@ -19,16 +19,6 @@ use crate::record::{Entry, NAMES_MAX};
 /// Sessions that may use one pair setup; then it is time for another.
 const USES_MAX: usize = 4096;
 
-/// Who has most of something, of these owners; what is to be added counts.
-fn richest(owners: impl Iterator<Item = Address>) -> Option<Address> {
-    let mut counts: BTreeMap<Address, usize> = BTreeMap::new();
-    for owner in owners {
-        let count = counts.entry(owner).or_default();
-        *count = count.saturating_add(1);
-    }
-    counts.into_iter().max_by_key(|(_, count)| *count).map(|(owner, _)| owner)
-}
-
 /// One node's presignatures.
 pub(super) struct Pool<C: Crypto> {
     ready: BTreeMap<Hash, Ready<C>>,
@@ -59,28 +49,17 @@ impl<C: Crypto> Pool<C> {
         self.ready.entry(label.id).or_insert(Ready { presignature, public, label, owner, expires });
     }
 
-    /// What has to go so that so many more for exactly these signers of this key package fit. Of old ones it is least
-    /// certain that the others still hold their parts; and whoever has most made gives way first, so that a stolen
-    /// coordinator does not push out what others live on.
-    fn excess(
-        &self,
-        key: Hash,
-        signers: &[Party],
-        (owner, more): (Address, usize),
-        most: usize,
-    ) -> Vec<Hash> {
-        let lot = self.ready.values().filter(|one| one.label.key == key && one.label.signers == signers);
-        let mut lot: Vec<_> = lot.map(|one| (one.expires, one.label.id, one.owner)).collect();
-        lot.sort_unstable_by_key(|(expires, id, _)| (*expires, *id));
-        let mut excess = Vec::new();
-        while lot.len().saturating_add(more) > most && !lot.is_empty() {
-            let new = std::iter::repeat_n(owner, more);
-            let rich = richest(lot.iter().map(|(.., owner)| *owner).chain(new));
-            let place = lot.iter().position(|(.., owner)| Some(*owner) == rich).unwrap_or(0);
-            let (_, id, _) = lot.remove(place);
-            excess.push(id);
-        }
-        excess
+    /// The oldest that this coordinator has had made for exactly these signers of this key package, beyond the youngest
+    /// `keep`. Of old ones it is least certain that the others still hold their parts; and nobody pushes out what another
+    /// coordinator has had made.
+    fn excess(&self, key: Hash, signers: &[Party], owner: Address, keep: usize) -> Vec<Hash> {
+        let is_its =
+            |one: &&Ready<C>| one.label.key == key && one.label.signers == signers && one.owner == owner;
+        let mut lot: Vec<_> =
+            self.ready.values().filter(is_its).map(|one| (one.expires, one.label.id)).collect();
+        lot.sort_unstable();
+        let excess = lot.len().saturating_sub(keep);
+        lot.into_iter().take(excess).map(|(_, id)| id).collect()
     }
 
     /// The public side of a presignature that can be used for this now.
@@ -167,13 +146,12 @@ impl<C: Crypto> Default for Setups<C> {
 }
 
 impl<C: Crypto> Setups<C> {
-    /// Adds one. If there are too many, the oldest of whoever has most made gives way.
+    /// Adds one. If its coordinator has too many, its oldest gives way.
     fn add(&mut self, setup: C::Setup, owner: Address) {
         let ledger = C::new_ledger(&setup);
         self.held.push(Held { setup: Arc::new(setup), ledger, owner, sessions: BTreeSet::new() });
-        if self.held.len() > SETUPS_MAX {
-            let rich = richest(self.held.iter().map(|held| held.owner));
-            let place = self.held.iter().position(|held| Some(held.owner) == rich).unwrap_or(0);
+        let its = self.held.iter().filter(|held| held.owner == owner).count();
+        if let Some(place) = self.held.iter().position(|held| held.owner == owner && its > SETUPS_MAX) {
             self.held.remove(place);
         }
     }
@@ -182,22 +160,23 @@ impl<C: Crypto> Setups<C> {
         self.held.iter_mut().find(|held| C::setup_name(&held.setup) == name)
     }
 
-    /// Counts a use by a session.
+    /// Counts a use by a session. A setup serves the coordinator that had it made: nobody uses up another's.
     pub(super) fn reserve(
         &mut self,
-        (name, session): (Hash, SessionId),
+        (name, session, from): (Hash, SessionId, Address),
         signers: &[Party],
         bans: &Bans,
     ) -> Result<Use<C>, Unfit> {
-        let held = self.find(name).ok_or(Unfit("there is no pair setup of that name"))?;
+        let held = self.find(name).filter(|held| held.owner == from);
+        let held = held.ok_or(Unfit("there is no pair setup of that name"))?;
         if held.sessions.contains(&session) {
             return Err(Unfit("this session has used it before"));
         }
         if held.sessions.len() >= USES_MAX {
             return Err(Unfit("it was used often enough"));
         }
-        held.sessions.insert(session);
         let ticket = C::reserve(&held.setup, &mut held.ledger, signers, bans)?;
+        held.sessions.insert(session);
         Ok(Use { setup: Arc::clone(&held.setup), ticket })
     }
 
@@ -218,18 +197,23 @@ impl<C: Crypto> Setups<C> {
         self.held.retain(|held| C::setup_name(&held.setup) != name);
     }
 
-    /// The names of those that can still be used, oldest first.
+    /// The names of those that this coordinator can still use, oldest first.
+    fn names_for(&self, owner: Address) -> Vec<Hash> {
+        let usable = |held: &&Held<C>| held.owner == owner && held.sessions.len() < USES_MAX;
+        self.held.iter().filter(usable).map(|held| C::setup_name(&held.setup)).collect()
+    }
+
+    /// The names of all, oldest first.
     pub(super) fn names(&self) -> Vec<Hash> {
-        let usable = self.held.iter().filter(|held| held.sessions.len() < USES_MAX);
-        usable.map(|held| C::setup_name(&held.setup)).collect()
+        self.held.iter().map(|held| C::setup_name(&held.setup)).collect()
     }
 }
 
 impl<C: Crypto, P: Policy> Node<C, P> {
-    /// What is here for a key.
-    pub(super) fn stock(&self, key: Hash) -> Stock {
+    /// What is here for a key and this coordinator.
+    pub(super) fn stock(&self, key: Hash, coordinator: Address) -> Stock {
         let (presignatures, has_more) = self.pool.offers(key);
-        Stock { key, setups: self.setups.names(), presignatures, has_more }
+        Stock { key, setups: self.setups.names_for(coordinator), presignatures, has_more }
     }
 
     /// Keeps a pair setup, and tells its name.
@@ -255,8 +239,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             return;
         }
         if let Some(first) = labels.first() {
-            let limits = self.config.limits;
-            let excess = self.pool.excess(first.key, &first.signers, (owner, batch.len()), limits.stock);
+            let keep = self.config.limits.stock.saturating_sub(batch.len());
+            let excess = self.pool.excess(first.key, &first.signers, owner, keep);
             self.pool.bury(&excess);
             self.record_buried(&excess);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::Bans;
 use keymoot_protocol::identity::IdentityPublic;
-use keymoot_types::KeyId;
+use keymoot_types::{KeyId, Millis};
 use zeroize::Zeroizing;
 
 use super::invite::Requests;
@@ -68,6 +68,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             requests: Requests::default(),
             sessions: BTreeMap::new(),
             ended: VecDeque::new(),
+            lost: BTreeSet::new(),
             early: Early::default(),
             log,
             witness,
@@ -105,6 +106,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     fn replay(&mut self, record: Record) -> Result<(), &'static str> {
         let sealed = record.sealed();
+        // The clock may be wrong at the start: what counts is the time from now on.
+        let undated = Now { mono: self.now.mono, wall: Millis(0) };
         match &record.entry {
             // Presignatures and pair setups are gone with the process that had them.
             Entry::Started { .. }
@@ -116,7 +119,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             Entry::Blamed { party, fault, .. } => drop(self.blamed.insert((*party, fault.clone()))),
             // It is denied once, whatever the number of lives.
             Entry::Denied { request, at, .. } => {
-                self.requests.is_first_denial(*request, at.plus(VALIDITY_MAX), self.now);
+                self.requests.is_first_denial(*request, at.plus(VALIDITY_MAX), undated);
             }
             Entry::RolledBack { .. } => {
                 return Err("says that this journal is an old copy of itself");
@@ -125,7 +128,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 self.vouching.forked.insert(*party);
             }
             Entry::Allowed { request, session, at, .. } => {
-                self.requests.note(*request, *session, at.plus(VALIDITY_MAX), self.now);
+                self.requests.note(*request, *session, at.plus(VALIDITY_MAX), undated);
             }
             Entry::Pending { key, .. } if self.keys.is_taken(*key) => {
                 return Err("signs a key that was signed before");

@@ -17,8 +17,14 @@ use crate::record::{EVIDENCE_MAX, Entry, Record};
 /// Mail that may wait while a worker has the session, in messages: more than all rounds of any protocol.
 const AWAY_MAX: usize = 4096;
 
-/// Mail of each coordinator that may wait for workers, in bytes.
-const AWAY_BYTES_MAX: usize = 128 << 20;
+/// Mail of one session that may wait for a worker, in bytes.
+const AWAY_BYTES_MAX: usize = 32 << 20;
+
+/// Mail of all sessions of one coordinator that may wait for workers, in bytes.
+const AWAY_BYTES_ALL: usize = 128 << 20;
+
+/// Names of forgotten sessions that are remembered.
+const LOST_MAX: usize = 1024;
 
 /// Mail of each coordinator that may wait for its invitation, in bytes.
 const EARLY_BYTES_MAX: usize = 8 << 20;
@@ -61,7 +67,8 @@ impl Queue {
     /// Adds a piece, unless there is too much of it, or with so many bytes that wait elsewhere.
     fn put(&mut self, bytes: Vec<u8>, elsewhere: usize) {
         let total = self.bytes.saturating_add(bytes.len());
-        if self.mail.len() < AWAY_MAX && total.saturating_add(elsewhere) <= AWAY_BYTES_MAX {
+        let fits = total <= AWAY_BYTES_MAX && total.saturating_add(elsewhere) <= AWAY_BYTES_ALL;
+        if self.mail.len() < AWAY_MAX && fits {
             self.bytes = total;
             self.mail.push(bytes);
         }
@@ -170,7 +177,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     pub(super) fn worked(&mut self, session: SessionId, result: Result<Progress<C>, Unfit>) {
         self.draft.lane = Lane::Session(session);
-        let Some(mut live) = self.sessions.remove(&session) else {
+        let is_lost = self.lost.remove(&session);
+        let Some(mut live) = self.sessions.remove(&session).filter(|_| !is_lost) else {
             // It is forgotten by now, because the worker took too long. A check that has failed has failed all the same.
             if let Ok(Progress { next: Next::Dead(End::Ban(culprits)), .. }) = result {
                 self.ban_all(session, culprits);
@@ -190,10 +198,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 }
             }
             Err(_) if live.is_over => {}
-            Err(_) => self.send(live.coordinator, Message::Ended(session, Ended::Benign)),
+            Err(_) => self.end_early(session, &live),
             Ok(Progress { notes, mail, refused, next: Next::Wait(run) }) if !queue.mail.is_empty() => {
                 if !self.say(session, &live, notes, mail, None) {
-                    return self.send(live.coordinator, Message::Ended(session, Ended::Benign));
+                    return self.end_early(session, &live);
                 }
                 self.refused = self.refused.saturating_add(u64::from(refused.is_some()));
                 self.sessions.insert(session, live);
@@ -246,7 +254,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         match next {
             Next::Wait(run) => {
                 if !self.say(session, &live, notes, mail, None) {
-                    return self.send(live.coordinator, Message::Ended(session, Ended::Benign));
+                    return self.end_early(session, &live);
                 }
                 live.running = Running::Here(run);
                 self.sessions.insert(session, live);
@@ -280,6 +288,12 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             self.blame(session, culprit, "failed a check that depends on our secrets", Vec::new());
             self.ban(culprit);
         }
+    }
+
+    /// A session ends without a result, and nobody here knows whose fault it is.
+    fn end_early(&mut self, session: SessionId, live: &Live<C>) {
+        self.note_end(session, live.members.clone());
+        self.send(live.coordinator, Message::Ended(session, Ended::Benign));
     }
 
     /// Remembers who was in a session whose last words may still wait for the disk.
@@ -319,7 +333,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             Product::Presignatures(batch) => {
                 self.stock_up(batch, live.coordinator);
                 let Some(key) = live.key else { return };
-                Complete::Presigned(self.stock(key))
+                Complete::Presigned(self.stock(key, live.coordinator))
             }
             // The coordinator sees it by the mail; an aggregator's product is never a node's.
             Product::Released | Product::Signature(_) => return,
@@ -361,7 +375,13 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let now = self.now.mono;
         // A worker that died without a word must not keep others out for ever.
         let lost = self.config.limits.ceremony.saturating_mul(LOST);
-        self.sessions.retain(|_, live| !live.is_over || now < live.deadline.plus(lost));
+        let is_lost = |live: &Live<C>| live.is_over && now >= live.deadline.plus(lost);
+        let gone = self.sessions.iter().filter(|(_, live)| is_lost(live)).map(|(session, _)| *session);
+        self.lost.extend(gone);
+        self.sessions.retain(|_, live| !is_lost(live));
+        while self.lost.len() > LOST_MAX {
+            self.lost.pop_first();
+        }
         let late = self.sessions.iter().filter(|(_, live)| now >= live.deadline && !live.is_over);
         let late: Vec<SessionId> = late.map(|(session, _)| *session).collect();
         for session in late {

@@ -30,10 +30,22 @@ pub(super) struct Vouching {
     pub(super) is_due: bool,
     /// When we have last cosigned something new of whom.
     cosigned: BTreeMap<Party, Millis>,
+    /// Whose latest checkpoint waits until it is time again.
+    waiting: BTreeMap<Party, Waiting>,
     /// Whose log is known to have two histories.
     pub(super) forked: BTreeSet<Party>,
     /// The coordinator that carries the next one.
     turn: u16,
+}
+
+/// The longest request for a cosignature, in bytes.
+const REQUEST_MAX: usize = 1 << 14;
+
+/// A request for a cosignature, for later.
+struct Waiting {
+    carrier: Address,
+    text: String,
+    size: u64,
 }
 
 /// The name of a member's log. It has the group's name in it, because an identity may serve in more than one.
@@ -135,14 +147,28 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     }
 
     fn cosign(&mut self, carrier: Address, from: Party, request: &str) {
-        let Ok(request) = Request::parse(request) else {
+        // Whoever brings it: it has to be of the log of whom it names.
+        let parsed = Request::parse(request).ok().filter(|_| request.len() <= REQUEST_MAX);
+        let opened = parsed.and_then(|request| {
+            let key = log_key(&self.config, from)?;
+            let signed = SignedCheckpoint::open(&request.note, &key, C::verifies_note).ok()?;
+            Some((request, signed.checkpoint().size()))
+        });
+        let Some((request, size)) = opened else {
             self.refused = self.refused.saturating_add(1);
             return;
         };
-        // Each cosignature is a record of ours: nobody is to have us write more of them than it has to.
+        // Each cosignature is a record of ours: nobody is to have us write more of them than it has to. The latest waits.
         let (now, apart) = (self.now.mono, self.config.limits.checkpoint / 2);
-        if self.vouching.cosigned.get(&from).is_some_and(|at| now < at.plus(apart)) {
-            return self.refused = self.refused.saturating_add(1);
+        if let Some(at) = self.vouching.cosigned.get(&from).filter(|at| now < at.plus(apart)) {
+            let due = at.plus(apart);
+            let waiting = self.vouching.waiting.get(&from);
+            if waiting.is_none_or(|waiting| waiting.size <= size) {
+                let text = request.to_string();
+                self.vouching.waiting.insert(from, Waiting { carrier, text, size });
+                self.wake_at(due);
+            }
+            return;
         }
         let time = self.now.wall.0 / 1000;
         let sign = |text: &str| self.crypto.sign_note(text);
@@ -181,6 +207,19 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 | WitnessRefused::Proof
                 | WitnessRefused::Time,
             ) => self.refused = self.refused.saturating_add(1),
+        }
+    }
+
+    /// Answers those that had to wait.
+    pub(super) fn cosign_waiting(&mut self) {
+        let (now, apart) = (self.now.mono, self.config.limits.checkpoint / 2);
+        let cosigned = &self.vouching.cosigned;
+        let is_due = |party: &Party| cosigned.get(party).is_none_or(|at| now >= at.plus(apart));
+        let due: Vec<Party> = self.vouching.waiting.keys().filter(|party| is_due(party)).copied().collect();
+        for party in due {
+            if let Some(Waiting { carrier, text, .. }) = self.vouching.waiting.remove(&party) {
+                self.cosign(carrier, party, &text);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use keymoot_engine::crypto::Described;
 use keymoot_engine::event::Event;
-use keymoot_engine::message::{Address, Invite, Message, What, Words};
+use keymoot_engine::message::{Address, Invite, Message, SessionMail, What, Words};
 use keymoot_engine::node::{Config, Corrupt, Node};
 use keymoot_engine::plan::{Effect, Pipeline};
 use keymoot_engine::policy::{Decision, DenyAll, Policy};
@@ -204,6 +204,38 @@ impl Cluster {
             )
         };
         told.filter(|message| !by_itself(message)).cloned().collect()
+    }
+
+    /// The stolen coordinator has this done by these, and carries the mail.
+    pub fn have_done(&mut self, members: &[Party], what: &What) -> SessionId {
+        let session = self.session();
+        for member in members {
+            let invite = Invite { session, what: what.clone() };
+            self.say(super::STOLEN, Address::Node(*member), Message::Invite(invite));
+        }
+        let mut carried = self.said.len();
+        for _ in 0..200 {
+            self.run_for(5);
+            let fresh: Vec<_> = self.said[carried..].to_vec();
+            carried = self.said.len();
+            for post in fresh.into_iter().filter(|post| post.to == super::STOLEN) {
+                let Message::Mail(mail) = post.message else { continue };
+                for member in members.iter().filter(|one| mail.to.is_none_or(|to| to == **one)) {
+                    let to = Address::Node(*member);
+                    if to != post.from {
+                        let mail = SessionMail { to: None, ..mail.clone() };
+                        self.say(super::STOLEN, to, Message::Mail(mail));
+                    }
+                }
+            }
+        }
+        session
+    }
+
+    /// The stolen coordinator has all pairs set up for itself.
+    pub fn thieves_setup(&mut self) {
+        let members = self.parties();
+        self.have_done(&members.clone(), &What::Setup { members });
     }
 
     /// What a node says when the stolen coordinator invites it to this, in a session of a new name.

@@ -93,6 +93,7 @@ fn pair_setups_and_batches_are_few_at_a_time() {
     let key = cluster.key(Scheme::Dkls23);
     cluster.sign(key.id, "warm");
     cluster.run_for(15_000);
+    cluster.thieves_setup();
     cluster.seat(party(1)).work = 60_000;
     let setup = What::Setup { members: cluster.parties() };
     for _ in 0..cluster.node_limits.setups {

@@ -38,6 +38,7 @@ fn the_ban_is_durable_first_and_what_waited_for_the_culprit_is_not_said() {
     let frost = cluster.key(Scheme::FrostEd25519).id;
     let ecdsa = cluster.key(Scheme::Dkls23);
     cluster.sign(ecdsa.id, "warm");
+    cluster.thieves_setup();
     let long = long_session(&mut cluster);
     let (a, b) = (cluster.sign_request(frost, "a"), cluster.sign_request(frost, "b"));
     cluster.seat(party(1)).disk = 50;

@@ -13,6 +13,7 @@ fn signatures_are_made_while_a_long_step_is_out() {
     let ecdsa = cluster.key(Scheme::Dkls23);
     cluster.sign(ecdsa.id, "warm");
     cluster.run_for(5_000);
+    cluster.thieves_setup();
     let said = cluster.provoke(party(1), Message::StockQuery(ecdsa.digest));
     let [Message::Stock(stock)] = said.as_slice() else { panic!("{said:?}") };
     let (session, setup, signers) = (cluster.session(), stock.setups[0], vec![party(1), party(2)]);

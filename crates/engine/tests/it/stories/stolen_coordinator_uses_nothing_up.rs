@@ -8,7 +8,7 @@ use keymoot_engine::message::{Address, Invite, Message, OFFERED_MAX, SETUPS_MAX,
 use keymoot_engine::real::Real;
 use keymoot_engine::refusal::Refusal;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Party, Scheme, SessionId};
+use keymoot_types::{Party, Scheme};
 
 use crate::cluster::{Cluster, STOLEN};
 use crate::room::party;
@@ -23,33 +23,6 @@ fn names(stock: &Stock) -> Vec<Hash> {
     stock.presignatures.iter().filter_map(|one| Some(Real::label(&Real::decode_public(one)?).id)).collect()
 }
 
-/// The stolen coordinator has this done by these, and carries the mail.
-fn have_done(cluster: &mut Cluster, members: &[Party], what: &What) -> SessionId {
-    let session = cluster.session();
-    for member in members {
-        let invite = Invite { session, what: what.clone() };
-        cluster.say(STOLEN, Address::Node(*member), Message::Invite(invite));
-    }
-    let mut carried = cluster.said.len();
-    for _ in 0..200 {
-        cluster.run_for(5);
-        let fresh: Vec<_> = cluster.said[carried..].to_vec();
-        carried = cluster.said.len();
-        for post in fresh.into_iter().filter(|post| post.to == STOLEN) {
-            let Message::Mail(mail) = post.message else { continue };
-            let from = post.from;
-            for member in members.iter().filter(|one| mail.to.is_none_or(|to| to == **one)) {
-                let to = Address::Node(*member);
-                if to != from {
-                    let mail = SessionMail { to: None, ..mail.clone() };
-                    cluster.say(STOLEN, to, Message::Mail(mail));
-                }
-            }
-        }
-    }
-    session
-}
-
 #[test]
 fn batches_of_a_stolen_coordinator_push_out_its_own() {
     let mut cluster = Cluster::with(240, |node, limits| (node.stock, limits.batch) = (12, 4));
@@ -57,15 +30,16 @@ fn batches_of_a_stolen_coordinator_push_out_its_own() {
     let signers = vec![party(1), party(2)];
     assert_eq!(cluster.sign(key.id, "warm"), signers);
     cluster.run_for(10_000);
+    cluster.thieves_setup();
     let mine = names(&stock(&mut cluster, party(1), key.digest));
     assert!(!mine.is_empty() && mine.len() <= 4, "{}", mine.len());
     for _ in 0..4 {
         let setup = *stock(&mut cluster, party(1), key.digest).setups.last().expect("a setup");
         let (key, signers, size) = (key.digest, signers.clone(), 4);
-        have_done(&mut cluster, &signers.clone(), &What::Presign { key, signers, setup, size });
+        cluster.have_done(&signers.clone(), &What::Presign { key, signers, setup, size });
     }
     let left = names(&stock(&mut cluster, party(1), key.digest));
-    assert_eq!(left.len(), 12, "it did have some made");
+    assert_eq!(left.len(), mine.len() + 12, "it did have some made");
     assert!(mine.iter().all(|one| left.contains(one)), "what was there is there");
     cluster.sign(key.id, "and serves");
 }
@@ -75,26 +49,20 @@ fn pair_setups_of_a_stolen_coordinator_push_out_its_own() {
     let mut cluster = Cluster::new(241);
     let key = cluster.key(Scheme::Dkls23);
     cluster.sign(key.id, "warm");
-    let mine = stock(&mut cluster, party(1), key.digest).setups;
-    let members = cluster.parties();
+    let mine = cluster.seats[&party(1)].node().view().setups;
+    assert!(!mine.is_empty());
     for _ in 0..SETUPS_MAX + 2 {
-        have_done(&mut cluster, &members, &What::Setup { members: members.clone() });
+        cluster.thieves_setup();
     }
-    let left = stock(&mut cluster, party(1), key.digest).setups;
-    assert_eq!(left.len(), SETUPS_MAX, "it did have some made");
+    assert_eq!(stock(&mut cluster, party(1), key.digest).setups.len(), SETUPS_MAX, "it did have some made");
+    let left = cluster.seats[&party(1)].node().view().setups;
     assert!(mine.iter().all(|one| left.contains(one)), "what was there is there");
-}
-
-#[test]
-fn no_batch_is_larger_than_a_coordinators_share_of_the_room() {
-    let mut cluster = Cluster::with(243, |node, limits| (node.stock, limits.batch) = (9, 3));
-    let key = cluster.key(Scheme::Dkls23);
-    let signers = cluster.sign(key.id, "warm");
-    cluster.run_for(10_000);
-    let setup = *stock(&mut cluster, party(1), key.digest).setups.last().expect("a setup");
-    let what = What::Presign { key: key.digest, signers, setup, size: 4 };
-    let said = cluster.lure(party(1), what);
-    assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::Enough, None)]), "{said:?}");
+    let (key, signers, size) = (key.digest, vec![party(1), party(2)], 4);
+    let said = cluster.lure(party(1), What::Presign { key, signers, setup: mine[0], size });
+    assert!(
+        matches!(said.as_slice(), [Message::Refused(_, Refusal::Setup(_), None)]),
+        "and is not for it: {said:?}"
+    );
 }
 
 #[test]
@@ -103,10 +71,11 @@ fn an_old_first_word_does_not_make_a_pair_look_stale() {
     let key = cluster.key(Scheme::Dkls23);
     let signers = cluster.sign(key.id, "warm");
     cluster.run_for(10_000);
+    cluster.thieves_setup();
     let setup = *stock(&mut cluster, party(1), key.digest).setups.last().expect("a setup");
     let what = What::Presign { key: key.digest, signers: signers.clone(), setup, size: 1 };
     let before = cluster.said.len();
-    let session = have_done(&mut cluster, &signers, &what);
+    let session = cluster.have_done(&signers, &what);
     let hello = cluster.said[before..].iter().find_map(|post| match &post.message {
         Message::Mail(mail) if mail.session == session && post.from == Address::Node(signers[0]) => {
             Some(mail.clone())
@@ -117,7 +86,7 @@ fn an_old_first_word_does_not_make_a_pair_look_stale() {
     cluster.run_for(60_000);
     let invite = Message::Invite(Invite { session, what });
     let said = cluster.provoke(signers[1], invite);
-    assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::Setup(_), None)]), "{said:?}");
+    assert!(said.is_empty(), "{said:?}");
     let mail = SessionMail { to: None, ..hello.expect("a first word") };
     cluster.say(STOLEN, Address::Node(signers[1]), Message::Mail(mail));
     cluster.run_for(1_000);
