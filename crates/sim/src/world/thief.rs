@@ -95,8 +95,15 @@ impl<B: Backend> World<B> {
             let out = self.chance.below(signers.len() as u64) as usize;
             signers.remove(out);
         }
+        // Now and then presignatures, for whatever key there is.
+        let keys: Vec<_> = self.watch.keys().map(|key| B::describe(key).digest).collect();
+        let key = self.chance.pick(&keys).copied().filter(|_| self.chance.happens(50));
+        let setup = B::digest("keymoot/invented/v1", &name);
         for signer in signers.clone() {
-            let what = What::Sign { request: request.clone(), signers: signers.clone(), presignature: None };
+            let signing =
+                What::Sign { request: request.clone(), signers: signers.clone(), presignature: None };
+            let presigning = |key| What::Presign { key, signers: signers.clone(), setup, size: 4 };
+            let what = key.map_or(signing, presigning);
             let invite = Message::Invite(Invite { session, what });
             self.send(Address::Coordinator(replica), Address::Node(signer), invite);
         }

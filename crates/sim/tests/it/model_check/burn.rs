@@ -490,7 +490,7 @@ fn a_node_that_was_copied_is_noticed() {
 #[test]
 fn a_presignature_under_two_names_is_noticed() {
     // There are four nonces for five of them.
-    let bounds = Bounds { names: 1, stock: (1, 5), crashes: 0, ..SMALL };
+    let bounds = Bounds { names: 2, stock: (1, 5), crashes: 0, ..SMALL };
     let broken = Burn::new(bounds, Flaw::Planted(Bug::RecyclePresignature));
     must_fail("burn, two names", broken, ONE_SHARE);
 }
