@@ -54,6 +54,9 @@ pub struct Shelf {
     last: Time,
 }
 
+/// What somebody, by place, has seen of another's log: its size and root.
+type Sight = (usize, (u64, Hash));
+
 /// What is known of the world.
 pub struct Watch<B: Backend> {
     honest: Vec<bool>,
@@ -77,8 +80,8 @@ pub struct Watch<B: Backend> {
     completed: BTreeMap<SessionId, Hash>,
     /// The batch of each presignature.
     batches: BTreeMap<Hash, Vec<Hash>>,
-    /// Whose journal was put back, and the places of those who have seen more of it than is left.
-    rolled_back: BTreeMap<Party, Vec<usize>>,
+    /// Whose journal was put back, and what those who have seen more of it than is left have seen, by their places.
+    rolled_back: BTreeMap<Party, Vec<Sight>>,
 }
 
 struct Used {
