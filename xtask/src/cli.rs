@@ -28,6 +28,12 @@ pub enum Chore {
     },
     /// Simulate whole clusters, each from a seed, and look for broken promises
     Sim(SimArguments),
+    /// Kill and mislead real processes, for as long as one likes: `kill --kills N`, `failover --kills N`
+    E2e {
+        /// The scenario and its flags
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
     /// Check that every covered row of the attack table has a passing test
     Attacks,
     /// Run the fuzz targets

@@ -8,6 +8,7 @@ pub mod attacks;
 pub mod bench;
 pub mod cli;
 pub mod coverage;
+pub mod e2e;
 pub mod finding;
 pub mod fuzz;
 pub mod layers;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Parser;
 use keymoot_xtask::cli::{Arguments, Chore, FuzzArguments, TestArguments};
 use keymoot_xtask::workspace::Workspace;
-use keymoot_xtask::{attacks, bench, coverage, finding, fuzz, layers, sim, test, tidy, verify};
+use keymoot_xtask::{attacks, bench, coverage, e2e, finding, fuzz, layers, sim, test, tidy, verify};
 
 fn main() -> ExitCode {
     match Workspace::find().and_then(|workspace| run(&workspace, Arguments::parse().chore)) {
@@ -28,6 +28,7 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<bool> {
         Chore::Fix => verify::fix(workspace)?,
         Chore::Bench { arguments } => bench::bench(workspace, &arguments)?,
         Chore::Sim(arguments) => sim::sim(workspace, &arguments)?,
+        Chore::E2e { arguments } => e2e::e2e(workspace, &arguments)?,
         Chore::Attacks => attacks::attacks(workspace)?,
         Chore::Fuzz(FuzzArguments { target, runs, seconds }) => {
             fuzz::fuzz(workspace, target.as_deref(), runs, seconds.map(Duration::from_secs))?

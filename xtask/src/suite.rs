@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::libtest::{Report, Section, Verdict};
-use crate::tools::ensure_c_compiler;
+use crate::tools::{ensure_c_compiler, ensure_namespaces};
 use crate::workspace::{Workspace, packages, read, stream};
 
 /// A finished run.
@@ -39,6 +39,7 @@ impl Suite {
 /// binary, its sums, and failures in full; everything is in the log. An error means nothing was run.
 pub fn run(workspace: &Workspace, selection: &[&str], filter: Option<&str>) -> Result<Suite> {
     ensure_c_compiler()?;
+    ensure_namespaces();
     let owners = build(workspace, selection)?;
     let mut test = workspace.cargo(&["test", "--locked", "--no-fail-fast"]);
     test.args(selection).args(["--", "--show-output"]).args(filter).env("CARGO_TERM_COLOR", "never");

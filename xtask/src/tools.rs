@@ -49,13 +49,24 @@ pub fn ensure_cpp_compiler() -> Result<()> {
     ensure_program("c++", &["g++"])
 }
 
+/// Has network namespaces at hand where they can be had: without them, tests on several hosts say that they do nothing.
+pub fn ensure_namespaces() {
+    if let Err(error) = ensure_program_at("ip", "-V", &["iproute2"]) {
+        println!("no network namespaces, so nothing is tested on several hosts: {error:#}");
+    }
+}
+
 fn ensure_program(program: &str, debian_packages: &[&str]) -> Result<()> {
-    if starts(program, "--version") {
+    ensure_program_at(program, "--version", debian_packages)
+}
+
+fn ensure_program_at(program: &str, sign: &str, debian_packages: &[&str]) -> Result<()> {
+    if starts(program, sign) {
         return Ok(());
     }
     let wanted = debian_packages.join(" ");
     if !starts("apt-get", "--version") || !is_root() {
-        bail!("`{program}` is missing; install a compiler (on Debian: `apt-get install {wanted}`)");
+        bail!("`{program}` is missing; install it (on Debian: `apt-get install {wanted}`)");
     }
     println!("installing {wanted}");
     run(Command::new("apt-get").args(["update", "-q"]))?;

@@ -141,6 +141,16 @@ impl Key {
         }
     }
 
+    /// The public key at the path: 33 bytes compressed on secp256k1, 32 on Ed25519.
+    #[must_use]
+    pub fn public_key(&self) -> Vec<u8> {
+        match &self.public {
+            // A path that is here was walked when it was set.
+            Public::Secp256k1(_) => self.point().map(|point| point.serialize().to_vec()).unwrap_or_default(),
+            Public::Ed25519(bytes) => bytes.to_vec(),
+        }
+    }
+
     /// The point at the request's path; `None` for Ed25519.
     pub(crate) fn point(&self) -> Option<PublicKey> {
         self.point_at(self.path.steps())

@@ -7,7 +7,7 @@
 //! ([ADR-0026](https://github.com/keymoot/keymoot/blob/main/docs/adr/0026-chains-share-a-question.md)).
 //!
 //! Pure: no network, clock, randomness or secret. Any bytes may come in; none makes it panic, and the work is bounded by
-//! the limits beside each reader. Nothing is connected to it yet: the engine will call it where it asks its policy.
+//! the limits beside each reader. The engine calls it for every signature, at every node.
 //!
 //! ```
 //! # #[cfg(feature = "ethereum")] {

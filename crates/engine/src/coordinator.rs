@@ -6,6 +6,8 @@
 mod admit;
 mod drive;
 mod finish;
+mod gone;
+mod retire;
 mod select;
 mod store;
 mod view;
@@ -14,16 +16,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use keymoot_protocol::context::Committee;
-use keymoot_protocol::identity::{IdentityPublic, IdentitySignature};
+use keymoot_protocol::identity::IdentitySignature;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{KeyId, Millis, Party, SessionId};
 use rand_core::CryptoRngCore;
 
-use crate::crypto::{Crypto, Order};
+use crate::crypto::{Crypto, Order, Reading};
 use crate::event::{Clock, Now};
 use crate::message::{Address, Message};
 use crate::outcome::Outcome;
-use crate::request::{Ask, ClientId, Request, RequestId};
+use crate::request::{Ask, ClientId, ClientKey, Request, RequestId};
 
 use select::Members;
 pub use store::{Admission, Claim, Finish, StoreAnswer, StoreCall};
@@ -37,7 +39,7 @@ pub struct Config {
     /// All members.
     pub committee: Arc<Committee>,
     /// The clients that may ask. The nodes check it themselves; here it only keeps strangers out of the queue.
-    pub clients: BTreeMap<ClientId, IdentityPublic>,
+    pub clients: BTreeMap<ClientId, ClientKey>,
     /// The bounds on everything.
     pub limits: Limits,
 }
@@ -105,6 +107,8 @@ pub enum Event {
     Wake,
     /// The shared store answers.
     Stored(StoreAnswer),
+    /// The line to a node has broken. That it is quiet would show in time; this spares the wait.
+    Gone(Party),
 }
 
 /// What a coordinator may do to the world.
@@ -163,6 +167,10 @@ struct Drive {
     renew_at: Millis,
     askers: BTreeSet<Address>,
     denials: BTreeMap<Party, (String, IdentitySignature)>,
+    /// Who has ended its part in the key that is to be retired.
+    words: BTreeMap<Party, IdentitySignature>,
+    /// What the payload comes to, once it was read.
+    reading: Option<Reading>,
     /// Being stored.
     outcome: Option<Outcome>,
     /// What went wrong last.
@@ -197,12 +205,14 @@ enum Aim<C: Crypto> {
     /// For this key package, with this pair setup.
     Presign(Hash, Hash),
     Sign(RequestId, Box<Order<C>>),
+    /// This key package.
+    Retire(RequestId, Hash),
 }
 
 impl<C: Crypto> Aim<C> {
     const fn request(&self) -> Option<RequestId> {
         match self {
-            Self::Keygen(request, _) | Self::Sign(request, _) => Some(*request),
+            Self::Keygen(request, _) | Self::Sign(request, _) | Self::Retire(request, _) => Some(*request),
             Self::Setup | Self::Presign(..) => None,
         }
     }
@@ -214,7 +224,7 @@ impl<C: Crypto> Aim<C> {
 
     fn key(&self) -> Option<Hash> {
         match self {
-            Self::Presign(key, _) => Some(*key),
+            Self::Presign(key, _) | Self::Retire(_, key) => Some(*key),
             Self::Sign(_, order) => Some(C::describe(&order.key).digest),
             Self::Keygen(..) | Self::Setup => None,
         }
@@ -223,7 +233,7 @@ impl<C: Crypto> Aim<C> {
     const fn setup(&self) -> Option<Hash> {
         match self {
             Self::Presign(_, setup) => Some(*setup),
-            Self::Keygen(..) | Self::Setup | Self::Sign(..) => None,
+            Self::Keygen(..) | Self::Setup | Self::Sign(..) | Self::Retire(..) => None,
         }
     }
 }
@@ -260,6 +270,7 @@ impl<C: Crypto> Coordinator<C> {
             Event::Message(from, message) => self.hear(from, message, rng),
             Event::Wake => self.tick(rng),
             Event::Stored(answer) => self.stored(answer, rng),
+            Event::Gone(party) => self.gone(party, rng),
         }
         std::mem::take(&mut self.deeds)
     }

@@ -17,10 +17,28 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Epoch, KeyId, Party, Path, Scheme, SessionId};
 use zeroize::Zeroizing;
 
+use crate::refusal::Reason;
+
 /// A member that is to take part in something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unfit(pub &'static str);
+
+/// A payload that is not signed, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub Reason);
+
+/// What a payload comes to when a key signs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Where below the key: at the path that was asked, or where the payload says, below that.
+    pub path: Path,
+    /// The bytes that are signed, and their hash.
+    pub payload: Arc<Payload>,
+    /// The digest of what it would do.
+    pub facts: Hash,
+}
 
 /// Threshold cryptography, statements and digests, as one node or coordinator has them. The value holds the identity.
 pub trait Crypto: Sized {
@@ -109,6 +127,11 @@ pub trait Crypto: Sized {
     /// Gives a presignature up for one intent.
     fn burn(presignature: Self::Presignature, intent: Hash) -> Self::Burnt;
 
+    /// What a payload comes to when this key signs it for somebody who has asked at this path.
+    ///
+    /// # Errors
+    /// Nobody can say for certain what is signed, or it is more than one signature, or one of another key.
+    fn read(key: &Self::Key, path: &Path, payload: &keymoot_chains::Payload) -> Result<Reading, Unreadable>;
     /// What a signature is for: key, epoch, path, payload and, where there is one, the presignature.
     ///
     /// # Errors
@@ -150,7 +173,7 @@ pub struct Order<C: Crypto> {
     pub key: C::Key,
     /// Where below the key.
     pub path: Path,
-    /// What is signed.
+    /// The bytes that are signed.
     pub payload: Arc<Payload>,
     /// Who signs, in increasing order.
     pub signers: Vec<Party>,
@@ -233,6 +256,17 @@ pub enum Task<C: Crypto> {
         /// What is to be signed.
         order: Order<C>,
     },
+}
+
+impl<C: Crypto> Task<C> {
+    /// The key that it signs under or prepares, where there is one already.
+    pub fn key(&self) -> Option<C::Key> {
+        match self {
+            Self::Keygen { .. } | Self::Setup { .. } => None,
+            Self::Presign { share, .. } => Some(C::key_of(share)),
+            Self::Sign { order, .. } | Self::Aggregate { order, .. } => Some(order.key.clone()),
+        }
+    }
 }
 
 /// A long step, for a thread that has nothing better to do.

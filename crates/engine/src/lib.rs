@@ -16,6 +16,7 @@
     )
 )]
 
+pub mod addresses;
 pub mod audit;
 pub mod coordinator;
 pub mod crypto;
@@ -29,3 +30,5 @@ pub mod real;
 pub mod record;
 pub mod refusal;
 pub mod request;
+pub mod roster;
+pub mod words;

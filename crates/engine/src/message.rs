@@ -3,6 +3,8 @@
 //! Only the sender's address is vouched for by the channel. What must hold against a coordinator too is signed inside:
 //! requests by clients, protocol mail, refusals and releases by nodes, keys by their committee.
 
+mod encoding;
+
 use keymoot_protocol::identity::IdentitySignature;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{KeyId, Party, SessionId};
@@ -119,6 +121,11 @@ pub enum What {
         /// With this presignature, where the scheme has them.
         presignature: Option<Hash>,
     },
+    /// Never sign with a key again.
+    Retire {
+        /// The request, encoded.
+        request: Vec<u8>,
+    },
 }
 
 /// Protocol mail on its way.
@@ -154,13 +161,29 @@ pub enum Complete {
     Setup(Hash),
     /// Presignatures.
     Presigned(Stock),
+    /// The key that this request names does not sign here any more.
+    Retired {
+        /// The request.
+        request: RequestId,
+        /// The node's signature on that.
+        word: IdentitySignature,
+    },
 }
+
+/// The longest encoded message, in bytes.
+pub const MESSAGE_MAX: usize = 4 << 20;
 
 /// Presignatures of one set of signers that are named to a coordinator at once.
 pub const OFFERED: usize = 128;
 
 /// Presignatures of all sets of signers that are named at once.
 pub const OFFERED_MAX: usize = 4096;
+
+/// The longest public side of a presignature, in bytes: with 32 signers.
+pub const OFFER_MAX: usize = 2048;
+
+/// All public sides that are named at once, in bytes: a message has room for no more.
+pub const OFFERS_MAX: usize = MESSAGE_MAX - (1 << 18);
 
 /// Pair setups that a node keeps for each coordinator.
 pub const SETUPS_MAX: usize = 4;
@@ -176,6 +199,8 @@ pub struct Stock {
     pub presignatures: Vec<Vec<u8>>,
     /// Whether there are more than these.
     pub has_more: bool,
+    /// Whether the key is retired here: then there is nothing, and will be nothing.
+    pub is_retired: bool,
 }
 
 /// What a client hears.
@@ -187,6 +212,8 @@ pub enum Answer {
     Busy(u64),
     /// This is no request; nothing was begun.
     Refused(String),
+    /// Another request was made under this name before; nothing was begun.
+    Conflict,
     /// The last word, the same for ever.
     Final(Outcome),
 }

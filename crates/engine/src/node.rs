@@ -7,6 +7,7 @@ mod invite;
 mod keys;
 mod presigns;
 mod recover;
+mod retire;
 mod rounds;
 mod view;
 mod vouch;
@@ -16,7 +17,6 @@ use std::sync::Arc;
 
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::dkls23::Bans;
-use keymoot_protocol::identity::IdentityPublic;
 use keymoot_types::{KeyId, Millis, Party, SessionId};
 use rand_core::CryptoRngCore;
 
@@ -27,13 +27,13 @@ use crate::message::{Address, Message};
 use crate::plan::{Effect, Lane, Plan, Silence};
 use crate::policy::Policy;
 use crate::record::{Entry, Record};
-use crate::request::{ClientId, RequestId};
+use crate::request::{ClientId, ClientKey, RequestId};
 
 use invite::Requests;
 use keys::Keys;
 use presigns::{Pool, Setups};
 pub use recover::Corrupt;
-use rounds::{Early, Live};
+use rounds::{Early, Gone, Live};
 pub use view::{SessionView, View};
 use vouch::Vouching;
 pub use vouch::log_name;
@@ -46,7 +46,7 @@ pub struct Config {
     /// All members.
     pub committee: Arc<Committee>,
     /// The clients that may ask for anything.
-    pub clients: BTreeMap<ClientId, IdentityPublic>,
+    pub clients: BTreeMap<ClientId, ClientKey>,
     /// How many coordinators there are; they have the addresses from 0 on.
     pub coordinators: u16,
     /// The bounds on everything.
@@ -114,8 +114,8 @@ pub struct Node<C: Crypto, P> {
     blamed: BTreeSet<(Party, String)>,
     requests: Requests,
     sessions: BTreeMap<SessionId, Live<C>>,
-    /// Sessions that have ended lately, and with whom they were: their last words may still wait for the disk.
-    ended: VecDeque<(SessionId, Vec<Party>)>,
+    /// Sessions that have ended lately: their last words may still wait for the disk.
+    ended: VecDeque<Gone>,
     /// Sessions that were forgotten while a worker had them, and whose names are not taken again.
     lost: BTreeSet<SessionId>,
     early: Early,
@@ -261,7 +261,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         // Two nodes that vouch for each other's vouching would never come to an end.
         self.vouching.is_due |= !matches!(record.entry, Entry::Witnessed { .. });
         // What must not be forgotten by an old copy of the journal is to be known to others soon.
-        if matches!(record.entry, Entry::Pending { .. } | Entry::Banned { .. }) {
+        if matches!(record.entry, Entry::Pending { .. } | Entry::Banned { .. } | Entry::Retired { .. }) {
             self.timers.checkpoint = self.now.mono;
             self.wake_at(self.now.mono);
         }
@@ -279,8 +279,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     /// Drops all sessions of which this member is part, without another word.
     fn drop_sessions_with(&mut self, culprit: Party) {
-        let is_with = |(_, members): &&(SessionId, Vec<Party>)| members.contains(&culprit);
-        let ended: Vec<SessionId> = self.ended.iter().filter(is_with).map(|(session, _)| *session).collect();
+        let ended = self.ended.iter().filter(|ended| ended.members.contains(&culprit));
+        let ended: Vec<SessionId> = ended.map(|ended| ended.session).collect();
         self.draft.hush(&ended);
         let with = self.sessions.iter().filter(|(_, live)| live.members.contains(&culprit));
         let with: Vec<SessionId> = with.map(|(session, _)| *session).collect();
@@ -312,6 +312,12 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     pub fn sessions(&self) -> impl Iterator<Item = (SessionId, Millis)> {
         let going = self.sessions.iter().filter(|(_, live)| !live.is_over);
         going.map(|(session, live)| (*session, live.deadline))
+    }
+
+    /// Whether this session is in progress here.
+    #[must_use]
+    pub fn holds(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
     }
 
     /// The digests of the certified keys held here.

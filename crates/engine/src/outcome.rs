@@ -7,13 +7,17 @@ use keymoot_protocol::codec::{Malformed, Reader, Wire, Writer};
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::identity::IdentitySignature;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{PARTIES_MAX, Party, SessionId};
+use keymoot_types::{KeyId, PARTIES_MAX, Party, SessionId, Threshold};
 
 use crate::crypto::{Crypto, Described};
 use crate::request::{Ask, KEY_ATTEMPTS_MAX, Request, RequestId, key_of_attempt};
+use crate::words::text;
 
 /// The longest signature or key package of any scheme, in bytes.
-const RESULT_MAX: usize = 1 << 16;
+pub(crate) const RESULT_MAX: usize = 1 << 16;
+
+/// The longest reason, in bytes.
+const WORDS_MAX: usize = 1024;
 
 /// The last word on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,11 @@ pub enum Outcome {
     },
     /// So many members refuse that no quorum is left. Each refusal is signed.
     Denied(Vec<(Party, String, IdentitySignature)>),
+    /// So many members have ended their part in the key that no quorum is left: their words on it.
+    Retired {
+        /// Who, and its word.
+        words: Vec<(Party, IdentitySignature)>,
+    },
     /// Its time ran out.
     Expired,
     /// It was tried as often as is reasonable.
@@ -53,9 +62,24 @@ pub fn denial<C: Crypto>(request: RequestId, reason: &str) -> Hash {
     C::digest("keymoot/denied/v1", &bytes)
 }
 
+/// What a node signs when it has ended its part in a key.
+#[must_use]
+pub fn retirement<C: Crypto>(request: RequestId, key: KeyId) -> Hash {
+    let mut bytes = request.0.as_bytes().to_vec();
+    bytes.extend_from_slice(key.as_bytes());
+    C::digest("keymoot/retired/v1", &bytes)
+}
+
+/// How many members have to end their part in a key, so that no quorum is left to sign with it.
+#[must_use]
+pub const fn retirements_needed(threshold: Threshold) -> u16 {
+    threshold.total().saturating_sub(threshold.needed()).saturating_add(1)
+}
+
 impl Outcome {
     /// Whether an outcome of this request shows by itself that it is one, as far as it can: a key by its certificate, a
-    /// signature by its signers' words and, if the key is at hand, by itself, a denial by the words of those who deny it.
+    /// signature by its signers' words and, if the key is at hand, by itself, a denial by the words of those who deny it, a
+    /// retirement by the words of those who have ended their part.
     /// That its time ran out or that it failed shows nothing, and does nothing but end it.
     #[must_use]
     pub fn is_proven<C: Crypto>(
@@ -78,7 +102,16 @@ impl Outcome {
                 let signers: BTreeSet<Party> = released.iter().map(|(party, _)| *party).collect();
                 signers.len() >= usize::from(committee.threshold().needed())
                     && released.iter().all(|(party, word)| says(*party, &statement, word))
-                    && key.is_none_or(|key| C::is_signature(key, path, payload, signature))
+                    && key.is_none_or(|key| {
+                        C::read(key, path, payload)
+                            .is_ok_and(|read| C::is_signature(key, &read.path, &read.payload, signature))
+                    })
+            }
+            (Self::Retired { words }, Ask::Retire { key }) => {
+                let statement = retirement::<C>(id, *key);
+                let parties: BTreeSet<Party> = words.iter().map(|(party, _)| *party).collect();
+                parties.len() >= usize::from(retirements_needed(committee.threshold()))
+                    && words.iter().all(|(party, word)| says(*party, &statement, word))
             }
             (Self::Denied(denials), ask) => {
                 let parties: BTreeSet<Party> = denials.iter().map(|(party, ..)| *party).collect();
@@ -87,11 +120,12 @@ impl Outcome {
                 let needed = match ask {
                     Ask::Key(_) => threshold.total(),
                     Ask::Sign { .. } => threshold.needed(),
+                    Ask::Retire { .. } => retirements_needed(threshold),
                 };
                 left < usize::from(needed)
                     && denials.iter().all(|(party, why, word)| says(*party, &denial::<C>(id, why), word))
             }
-            (Self::Key(_) | Self::Signed { .. }, _) => false,
+            (Self::Key(_) | Self::Signed { .. } | Self::Retired { .. }, _) => false,
             (Self::Expired | Self::Failed(_), _) => true,
         }
     }
@@ -108,10 +142,7 @@ impl Wire for Outcome {
                 writer.uint(1);
                 writer.bytes(signature);
                 writer.bytes(session.as_bytes());
-                writer.list(released.iter(), |writer, (party, word)| {
-                    writer.party(*party);
-                    writer.bytes(&word.0);
-                });
+                write_words(writer, released);
             }
             Self::Denied(refusals) => {
                 writer.uint(2);
@@ -126,6 +157,10 @@ impl Wire for Outcome {
                 writer.uint(4);
                 writer.bytes(why.as_bytes());
             }
+            Self::Retired { words } => {
+                writer.uint(5);
+                write_words(writer, words);
+            }
         }
     }
 
@@ -136,19 +171,27 @@ impl Wire for Outcome {
             1 => Self::Signed {
                 signature: reader.bytes(RESULT_MAX)?.to_vec(),
                 session: SessionId::new(reader.fixed()?),
-                released: reader
-                    .list(max, |reader| Ok((reader.party()?, IdentitySignature(reader.fixed()?))))?,
+                released: read_words(reader)?,
             },
             2 => Self::Denied(reader.list(max, |reader| {
-                Ok((reader.party()?, words(reader)?, IdentitySignature(reader.fixed()?)))
+                Ok((reader.party()?, text(reader, WORDS_MAX)?, IdentitySignature(reader.fixed()?)))
             })?),
             3 => Self::Expired,
-            4 => Self::Failed(words(reader)?),
+            4 => Self::Failed(text(reader, WORDS_MAX)?),
+            5 => Self::Retired { words: read_words(reader)? },
             _ => return Err(Malformed::Choice),
         })
     }
 }
 
-fn words(reader: &mut Reader<'_>) -> Result<String, Malformed> {
-    String::from_utf8(reader.bytes(1024)?.to_vec()).map_err(|_| Malformed::Choice)
+fn write_words(writer: &mut Writer, words: &[(Party, IdentitySignature)]) {
+    writer.list(words.iter(), |writer, (party, word)| {
+        writer.party(*party);
+        writer.bytes(&word.0);
+    });
+}
+
+fn read_words(reader: &mut Reader<'_>) -> Result<Vec<(Party, IdentitySignature)>, Malformed> {
+    let max = usize::from(PARTIES_MAX);
+    reader.list(max, |reader| Ok((reader.party()?, IdentitySignature(reader.fixed()?))))
 }

@@ -27,3 +27,32 @@ impl Policy for DenyAll {
         Decision::Deny("there is no policy")
     }
 }
+
+/// Yes. For demonstrations, and for clusters whose document says so: whoever is enrolled may have anything signed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AllowAll;
+
+impl Policy for AllowAll {
+    fn decide(&self, _: &Request, _: Option<&Described>) -> Decision {
+        Decision::Allow
+    }
+}
+
+/// A policy that was chosen while the program runs.
+pub type Chosen = Box<dyn Policy + Send + Sync>;
+
+impl Policy for Chosen {
+    fn decide(&self, request: &Request, key: Option<&Described>) -> Decision {
+        (**self).decide(request, key)
+    }
+}
+
+/// The policy of this name, as the cluster's document has it: `deny-all` or `allow-all`.
+#[must_use]
+pub fn named(name: &str) -> Option<Chosen> {
+    match name {
+        "deny-all" => Some(Box::new(DenyAll)),
+        "allow-all" => Some(Box::new(AllowAll)),
+        _ => None,
+    }
+}

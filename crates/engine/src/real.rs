@@ -5,26 +5,32 @@
 
 mod begin;
 mod holding;
+mod known;
 mod order;
 mod progress;
+mod reading;
 mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keymoot_protocol::any::AnyMachine;
-use keymoot_protocol::codec::Wire;
+use keymoot_protocol::codec::{Reader, Wire};
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::dkls23::{
     Bans, BurntPresignature, Freshness, Ledger, PairSetup, Payload, Presignature, Public, Ticket,
 };
+use keymoot_protocol::envelope::Header;
 use keymoot_protocol::identity::{IdentityKey, IdentityPublic, IdentitySignature};
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::{Hash, Statement, Transcript};
 use keymoot_types::{Party, Path};
 
-pub use self::holding::{Key, Share};
-use crate::crypto::{Crypto, Described, Order, PresignatureLabel, Progress, Task, Unfit};
+pub use self::holding::{EcdsaKey, FrostKey, Key, KeyDetails, Share, key_details};
+pub use self::known::Known;
+use crate::crypto::{
+    Crypto, Described, Order, PresignatureLabel, Progress, Reading, Task, Unfit, Unreadable,
+};
 
 /// Threshold cryptography as it is, for the owner of an identity.
 ///
@@ -57,11 +63,41 @@ impl Real {
         Self { identity }
     }
 
+    /// The cryptography of the identity that grows from 32 uniform bytes.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        Self::new(Arc::new(IdentityKey::from_seed(seed)))
+    }
+
+    /// The encoding of the public half of the identity.
+    #[must_use]
+    pub fn public_bytes(&self) -> [u8; 32] {
+        *self.identity.public().as_bytes()
+    }
+
     /// The identity.
     #[must_use]
     pub const fn key(&self) -> &Arc<IdentityKey> {
         &self.identity
     }
+}
+
+/// The round that mail claims to be of, for whoever shows progress; nothing is verified. `None` if it is no envelope.
+#[must_use]
+pub fn round_of(mail: &[u8]) -> Option<u16> {
+    Header::read(&mut Reader::new(mail)).ok().map(|header| u16::from(header.round))
+}
+
+/// What a payload would do, signed with this key at this path: for people's eyes.
+///
+/// # Errors
+/// As [`Crypto::read`], but for payloads that need several signatures.
+pub fn inspection(
+    key: &Key,
+    path: &Path,
+    payload: &keymoot_chains::Payload,
+) -> Result<keymoot_chains::Inspection, Unreadable> {
+    reading::inspection(key, path, payload)
 }
 
 impl Crypto for Real {
@@ -178,6 +214,10 @@ impl Crypto for Real {
     fn burn(presignature: Presignature, intent: Hash) -> BurntPresignature {
         let (_, burnt) = presignature.burn(intent);
         burnt
+    }
+
+    fn read(key: &Key, path: &Path, payload: &keymoot_chains::Payload) -> Result<Reading, Unreadable> {
+        reading::read(key, path, payload)
     }
 
     fn intent(order: &Order<Self>) -> Result<Hash, Unfit> {

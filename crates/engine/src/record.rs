@@ -7,6 +7,7 @@ use keymoot_types::{GroupId, KeyId, Millis, Party, SessionId};
 use zeroize::Zeroizing;
 
 use crate::request::RequestId;
+use crate::words::text;
 
 /// The most names in one entry.
 pub const NAMES_MAX: usize = 1 << 16;
@@ -42,6 +43,8 @@ pub enum Entry {
         session: SessionId,
         /// All that is to be signed, or the key that is to be.
         intent: Hash,
+        /// The digest of what that would do, where something is to be signed.
+        facts: Option<Hash>,
         /// By this node's wall clock.
         at: Millis,
     },
@@ -79,6 +82,13 @@ pub enum Entry {
         key: KeyId,
         /// The public package with its certificate.
         package: Vec<u8>,
+    },
+    /// This node does not sign with a key any more, and prepares nothing for it.
+    Retired {
+        /// The key.
+        key: KeyId,
+        /// Who asked for it first here.
+        request: RequestId,
     },
     /// A pair setup is complete.
     SetUp {
@@ -187,10 +197,11 @@ impl Wire for Entry {
             }
             Self::Refused { count } => writer.uint(*count),
             Self::Stopped => {}
-            Self::Allowed { request, session, intent, at } => {
+            Self::Allowed { request, session, intent, facts, at } => {
                 request.0.write(writer);
                 writer.bytes(session.as_bytes());
                 intent.write(writer);
+                writer.option(facts.as_ref(), |writer, facts| facts.write(writer));
                 writer.uint(at.0);
             }
             Self::Denied { request, reason, at } => {
@@ -215,6 +226,10 @@ impl Wire for Entry {
                 writer.list(presignatures.iter(), |writer, id| id.write(writer));
             }
             Self::Banned { identity } => writer.bytes(identity),
+            Self::Retired { key, request } => {
+                writer.bytes(key.as_bytes());
+                request.0.write(writer);
+            }
             Self::Blamed { session, party, fault, evidence } => {
                 writer.bytes(session.as_bytes());
                 writer.party(*party);
@@ -241,11 +256,12 @@ impl Wire for Entry {
                 request: RequestId(Hash::read(reader)?),
                 session: SessionId::new(reader.fixed()?),
                 intent: Hash::read(reader)?,
+                facts: reader.option(Hash::read)?,
                 at: Millis(reader.uint()?),
             },
             3 => Self::Denied {
                 request: RequestId(Hash::read(reader)?),
-                reason: text(reader)?,
+                reason: text(reader, PART_MAX)?,
                 at: Millis(reader.uint()?),
             },
             4 => Self::Refused { count: reader.uint()? },
@@ -259,17 +275,21 @@ impl Wire for Entry {
                 package: reader.bytes(PART_MAX)?.to_vec(),
             },
             8 => Self::SetUp { setup: Hash::read(reader)? },
-            9 => Self::RolledBack { note: text(reader)? },
+            9 => Self::RolledBack { note: text(reader, PART_MAX)? },
             10 => Self::Stocked { presignatures: reader.list(NAMES_MAX, Hash::read)? },
             11 => Self::Banned { identity: reader.fixed()? },
             12 => Self::Blamed {
                 session: SessionId::new(reader.fixed()?),
                 party: reader.party()?,
-                fault: text(reader)?,
+                fault: text(reader, PART_MAX)?,
                 evidence: reader.bytes(EVIDENCE_MAX)?.to_vec(),
             },
-            13 => Self::Witnessed { note: text(reader)? },
-            14 => Self::Forked { party: reader.party()?, notes: [text(reader)?, text(reader)?] },
+            13 => Self::Witnessed { note: text(reader, PART_MAX)? },
+            15 => Self::Retired { key: KeyId::new(reader.fixed()?), request: RequestId(Hash::read(reader)?) },
+            14 => Self::Forked {
+                party: reader.party()?,
+                notes: [text(reader, PART_MAX)?, text(reader, PART_MAX)?],
+            },
             _ => return Err(Malformed::Choice),
         })
     }
@@ -294,10 +314,7 @@ impl Entry {
             Self::Blamed { .. } => 12,
             Self::Witnessed { .. } => 13,
             Self::Forked { .. } => 14,
+            Self::Retired { .. } => 15,
         }
     }
-}
-
-fn text(reader: &mut Reader<'_>) -> Result<String, Malformed> {
-    String::from_utf8(reader.bytes(PART_MAX)?.to_vec()).map_err(|_| Malformed::Choice)
 }

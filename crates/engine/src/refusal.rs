@@ -1,8 +1,17 @@
 //! Why a node does not take part. Nothing was burnt, signed or sent, except where it says so.
 
+use std::borrow::Cow;
+
+use keymoot_protocol::codec::{Malformed, Reader, Wire, Writer};
 use keymoot_types::Party;
 
 use crate::request::BadRequest;
+
+/// A reason in words, of at most [`REASON_MAX`] bytes.
+pub type Reason = Cow<'static, str>;
+
+/// The longest reason, in bytes.
+pub const REASON_MAX: usize = 512;
 
 /// Why a node does not take part in what it was invited to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,13 +24,16 @@ pub enum Refusal {
     Client,
     /// The policy says no, or says nothing.
     #[error("the policy refuses it: {0}")]
-    Policy(&'static str),
+    Policy(Reason),
     /// There is no such key here, or only one that waits for its certificate.
     #[error("there is no such certified key here")]
     Key,
     /// The key serves something else.
     #[error("the key's scheme does not go with that")]
     Scheme,
+    /// The key was retired.
+    #[error("the key is retired")]
+    Retired,
     /// We have signed a certificate for this key in another session.
     #[error("this key has been generated before")]
     Generated,
@@ -42,13 +54,16 @@ pub enum Refusal {
     Presignature,
     /// The pair setup is not here, or not sound with everybody.
     #[error("the pair setup cannot be used: {0}")]
-    Setup(&'static str),
+    Setup(Reason),
     /// More than this node keeps.
     #[error("that is more than this node keeps")]
     Enough,
     /// Parts that do not belong together.
     #[error("{0}")]
-    Unfit(&'static str),
+    Unfit(Reason),
+    /// The client has asked for something else under the same name.
+    #[error("the client has made another request with the same nonce")]
+    Conflict,
 }
 
 impl Refusal {
@@ -60,8 +75,9 @@ impl Refusal {
             Self::Request(BadRequest::Malformed | BadRequest::TooLong)
             | Self::Client
             | Self::Policy(_)
-            | Self::Scheme => true,
-            Self::Request(BadRequest::Expired | BadRequest::Premature)
+            | Self::Scheme
+            | Self::Retired => true,
+            Self::Request(BadRequest::Expired | BadRequest::Premature | BadRequest::Elsewhere)
             | Self::Key
             | Self::Generated
             | Self::Signers
@@ -71,7 +87,100 @@ impl Refusal {
             | Self::Presignature
             | Self::Setup(_)
             | Self::Enough
-            | Self::Unfit(_) => false,
+            | Self::Unfit(_)
+            | Self::Conflict => false,
         }
+    }
+}
+
+impl Wire for BadRequest {
+    fn write(&self, writer: &mut Writer) {
+        writer.uint(match self {
+            Self::Malformed => 0,
+            Self::Expired => 1,
+            Self::Premature => 2,
+            Self::TooLong => 3,
+            Self::Elsewhere => 4,
+        });
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(match reader.uint()? {
+            0 => Self::Malformed,
+            1 => Self::Expired,
+            2 => Self::Premature,
+            3 => Self::TooLong,
+            4 => Self::Elsewhere,
+            _ => return Err(Malformed::Choice),
+        })
+    }
+}
+
+impl Refusal {
+    /// Its number in messages.
+    const fn number(&self) -> u64 {
+        match self {
+            Self::Request(_) => 0,
+            Self::Client => 1,
+            Self::Policy(_) => 2,
+            Self::Key => 3,
+            Self::Scheme => 4,
+            Self::Generated => 5,
+            Self::Signers => 6,
+            Self::Banned(_) => 7,
+            Self::Seen => 8,
+            Self::TooMany => 9,
+            Self::Presignature => 10,
+            Self::Setup(_) => 11,
+            Self::Enough => 12,
+            Self::Unfit(_) => 13,
+            Self::Conflict => 14,
+            Self::Retired => 15,
+        }
+    }
+}
+
+impl Wire for Refusal {
+    fn write(&self, writer: &mut Writer) {
+        writer.uint(self.number());
+        match self {
+            Self::Request(why) => why.write(writer),
+            Self::Policy(why) | Self::Setup(why) | Self::Unfit(why) => writer.bytes(why.as_bytes()),
+            Self::Banned(party) => writer.party(*party),
+            Self::Client
+            | Self::Key
+            | Self::Scheme
+            | Self::Generated
+            | Self::Signers
+            | Self::Seen
+            | Self::TooMany
+            | Self::Presignature
+            | Self::Enough
+            | Self::Conflict
+            | Self::Retired => {}
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let reason = |reader: &mut Reader<'_>| crate::words::text(reader, REASON_MAX).map(Cow::Owned);
+        Ok(match reader.uint()? {
+            0 => Self::Request(BadRequest::read(reader)?),
+            1 => Self::Client,
+            2 => Self::Policy(reason(reader)?),
+            3 => Self::Key,
+            4 => Self::Scheme,
+            5 => Self::Generated,
+            6 => Self::Signers,
+            7 => Self::Banned(reader.party()?),
+            8 => Self::Seen,
+            9 => Self::TooMany,
+            10 => Self::Presignature,
+            11 => Self::Setup(reason(reader)?),
+            12 => Self::Enough,
+            13 => Self::Unfit(reason(reader)?),
+            14 => Self::Conflict,
+            15 => Self::Retired,
+            _ => return Err(Malformed::Choice),
+        })
     }
 }

@@ -1,16 +1,24 @@
 //! What a client asks for, and the signature that makes it the client's.
 //!
 //! The request's name is the digest of everything that is asked. The client signs that name, every node checks the
-//! signature itself, and nothing that a coordinator adds can change what was asked.
+//! signature itself, and nothing that a coordinator adds can change what was asked. HTTP clients sign a text instead
+//! ([`HttpRequest`]); what holds for one form holds for the other.
+
+mod client;
+mod http;
 
 use std::fmt;
 use std::sync::Arc;
 
+use keymoot_chains::{Kind, Payload};
 use keymoot_protocol::codec::{Malformed, Reader, Wire, Writer};
-use keymoot_protocol::dkls23::{Payload, PayloadHash};
 use keymoot_protocol::identity::{IdentityPublic, IdentitySignature};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{KeyId, Millis, Path, Scheme};
+use keymoot_types::signed::Algorithm;
+use keymoot_types::{GroupId, KeyId, Millis, Path, Scheme};
+
+pub use client::{ClientId, ClientKey};
+pub use http::{BODY_MAX, HttpRequest, NAME_MAX};
 
 use crate::crypto::Crypto;
 
@@ -23,10 +31,13 @@ pub const SKEW_MAX: u64 = 30 * 1000;
 /// The most attempts at one key, whatever the limits of nodes and coordinators are.
 pub const KEY_ATTEMPTS_MAX: u16 = 64;
 
-/// The longest payload, in bytes.
-pub const PAYLOAD_MAX: usize = 1 << 20;
+/// The longest payload of any kind, in bytes.
+pub const PAYLOAD_MAX: usize = keymoot_chains::PAYLOAD_MAX;
 
-/// The name of a request: the digest of all that it asks.
+/// The longest encoded request, in bytes.
+pub const REQUEST_MAX: usize = BODY_MAX + 4096;
+
+/// The name of a request: the digest of all that it asks; of client and nonce, if it came by HTTP.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub Hash);
 
@@ -42,18 +53,6 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// The bytes of a client's identity, as claimed: whether such a client is enrolled, each node knows itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClientId(pub [u8; 32]);
-
-impl ClientId {
-    /// The name of an identity.
-    #[must_use]
-    pub const fn of(identity: &IdentityPublic) -> Self {
-        Self(*identity.as_bytes())
-    }
-}
-
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -65,8 +64,13 @@ pub enum Ask {
         key: KeyId,
         /// At this path below it.
         path: Path,
-        /// Of these bytes.
+        /// Of this: bytes, and what they are. What is signed follows from them.
         payload: Arc<Payload>,
+    },
+    /// That a key never signs again.
+    Retire {
+        /// Which.
+        key: KeyId,
     },
 }
 
@@ -90,8 +94,19 @@ pub struct Request {
 pub struct SignedRequest {
     /// What is asked.
     pub request: Request,
-    /// The client's signature on the request's name.
+    /// The client's signature.
     pub signature: IdentitySignature,
+    /// What it is a signature on.
+    pub form: Form,
+}
+
+/// What a client has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The request's name.
+    Name,
+    /// The text that stands for an HTTP request. What is asked was read from it.
+    Http(Box<HttpRequest>),
 }
 
 /// Why a request is no request of that client at that time.
@@ -109,6 +124,9 @@ pub enum BadRequest {
     /// It asks to be valid for longer than fifteen minutes.
     #[error("a request is valid for 15 minutes at most")]
     TooLong,
+    /// It is meant for other nodes.
+    #[error("the request is for another group of nodes")]
+    Elsewhere,
 }
 
 impl Request {
@@ -122,7 +140,7 @@ impl Request {
     #[must_use]
     pub fn sign<C: Crypto>(self, crypto: &C) -> SignedRequest {
         let signature = crypto.sign(&self.id::<C>().0);
-        SignedRequest { request: self, signature }
+        SignedRequest { request: self, signature, form: Form::Name }
     }
 
     /// Whether it is neither too old, nor too new, nor for too long.
@@ -147,13 +165,57 @@ impl SignedRequest {
     /// Bytes that are no request.
     pub fn read_from<C: Crypto>(bytes: &[u8]) -> Result<(RequestId, Self), BadRequest> {
         let signed = Self::decode(bytes).map_err(|_| BadRequest::Malformed)?;
-        Ok((signed.request.id::<C>(), signed))
+        Ok((signed.id::<C>(), signed))
+    }
+
+    /// Its name.
+    fn id<C: Crypto>(&self) -> RequestId {
+        match &self.form {
+            Form::Name => self.request.id::<C>(),
+            Form::Http(_) => http::name::<C>(self.request.client, &self.request.nonce),
+        }
+    }
+
+    /// Whether it is meant for these nodes. What a client signs by name does not say for whom it is.
+    ///
+    /// # Errors
+    /// It names another group.
+    pub fn check_group(&self, group: GroupId) -> Result<(), BadRequest> {
+        match &self.form {
+            Form::Http(http) if !http.is_for(group) => Err(BadRequest::Elsewhere),
+            Form::Name | Form::Http(_) => Ok(()),
+        }
+    }
+
+    /// What was signed, without the signature: whoever can write the same signature in two ways has not asked for two things.
+    #[must_use]
+    pub fn content(&self) -> Vec<u8> {
+        match &self.form {
+            Form::Name => self.request.encode().to_vec(),
+            Form::Http(http) => HttpRequest { signature: [0; 64], ..(**http).clone() }.to_bytes(),
+        }
     }
 
     /// Whether this enrolled client signed it.
     #[must_use]
-    pub fn is_from<C: Crypto>(&self, id: RequestId, client: &IdentityPublic) -> bool {
-        ClientId::of(client) == self.request.client && C::verifies(client, &id.0, &self.signature)
+    pub fn is_from<C: Crypto>(&self, id: RequestId, client: &ClientKey) -> bool {
+        let is_signed = match (&self.form, client) {
+            (Form::Name, ClientKey::Ed25519(identity)) => C::verifies(identity, &id.0, &self.signature),
+            // A name is signed by identities only.
+            (Form::Name, ClientKey::P256(_)) => false,
+            (Form::Http(http), client) => http.is_signed_by::<C>(client),
+        };
+        client.id() == self.request.client && is_signed
+    }
+
+    /// The key that the client's name is, where a name is a key.
+    #[must_use]
+    pub fn key_in_name(&self) -> Option<ClientKey> {
+        let is_key = match &self.form {
+            Form::Name => true,
+            Form::Http(http) => http.parameters().is_ok_and(|one| one.algorithm == Algorithm::Ed25519),
+        };
+        IdentityPublic::from_bytes(self.request.client.0).filter(|_| is_key).map(ClientKey::Ed25519)
     }
 }
 
@@ -180,8 +242,12 @@ impl Wire for Request {
                 writer.uint(1);
                 writer.bytes(key.as_bytes());
                 writer.list(path.steps().iter(), |writer, step| writer.uint(u64::from(*step)));
-                writer.text(payload.hash().label());
-                writer.bytes(payload.as_bytes());
+                writer.text(payload.kind().name());
+                writer.bytes(payload.bytes());
+            }
+            Ask::Retire { key } => {
+                writer.uint(2);
+                writer.bytes(key.as_bytes());
             }
         }
         writer.bytes(&self.client.0);
@@ -199,10 +265,11 @@ impl Wire for Request {
                     u32::try_from(reader.uint()?).map_err(|_| Malformed::Integer)
                 })?;
                 let path = Path::new(steps).map_err(|_| Malformed::Integer)?;
-                let hash = PayloadHash::parse(reader.text()?).ok_or(Malformed::Choice)?;
-                let payload = Arc::new(Payload::new(hash, reader.bytes(PAYLOAD_MAX)?.to_vec()));
-                Ask::Sign { key, path, payload }
+                let kind = Kind::parse(reader.text()?).ok_or(Malformed::Choice)?;
+                let payload = Payload::new(kind, reader.bytes(PAYLOAD_MAX)?.to_vec());
+                Ask::Sign { key, path, payload: Arc::new(payload.map_err(|_| Malformed::WrongLength)?) }
             }
+            2 => Ask::Retire { key: KeyId::new(reader.fixed()?) },
             _ => return Err(Malformed::Choice),
         };
         Ok(Self {
@@ -217,10 +284,22 @@ impl Wire for Request {
 
 impl Wire for SignedRequest {
     fn write(&self, writer: &mut Writer) {
-        self.request.write(writer);
-        writer.bytes(&self.signature.0);
+        match &self.form {
+            Form::Name => {
+                self.request.write(writer);
+                writer.bytes(&self.signature.0);
+            }
+            Form::Http(http) => http.write(writer),
+        }
     }
+
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { request: Request::read(reader)?, signature: IdentitySignature(reader.fixed()?) })
+        if !reader.is_at_text() {
+            let (request, signature) = (Request::read(reader)?, IdentitySignature(reader.fixed()?));
+            return Ok(Self { request, signature, form: Form::Name });
+        }
+        let http = HttpRequest::read(reader)?;
+        let request = http.request().map_err(|_| Malformed::Choice)?;
+        Ok(Self { request, signature: IdentitySignature(http.signature), form: Form::Http(Box::new(http)) })
     }
 }

@@ -1,100 +1,111 @@
-//! What can be typed after `keymoot`.
-//!
-//! Values are read as text here and judged by [`crate::demo::Plan`], so that every bad one gets the same single
-//! line with a code; what clap refuses by itself (options that do not exist) is worded by clap.
+//! What can be typed after `keymoot`. The arguments of each command stand beside it, in `commands`.
 
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
+use crate::commands::{
+    admit, bench, completions, config, context, debug, demo, doctor, explain, health, init, join, key, lab,
+    man, node, run, session, sign, up, verify,
+};
 
-const EXIT_CODES: &str = "\
+/// Said below every help.
+pub const EXIT_CODES: &str = "\
 Exit codes:
-  0   everything was done; a refusal that the demo plans and shows is part of that
-  2   the command line makes no sense; nothing was started
+  0   everything was done; a refusal that the lab plans and shows is part of that
+  2   the command line, a file or the configuration makes no sense; nothing was started
+  3   denied: by a policy, a role, a passphrase or a signature that does not verify
+  4   not finished yet; ask again
+  5   somebody who is needed cannot be reached
+  6   it stands against what is there already
   70  a defect of keymoot: a run ended early or a signature did not verify
-  74  this machine gave no randomness or took no output";
-
-const DEBUG_EXIT_CODES: &str = "\
-Exit codes:
-  0   done; the run is the one in the file
-  1   the run comes out differently than the file says
-  2   the command line or the file makes no sense
-  70  a defect of keymoot
-  74  this machine took no output";
+  74  this machine gave no randomness, room or port, or took no output";
 
 /// Threshold signing: several parties hold one key together, and nobody ever holds all of it.
 #[derive(Parser)]
-#[command(name = "keymoot", version, after_help = EXIT_CODES)]
+#[command(name = "keymoot", version, after_help = EXIT_CODES, max_term_width = 80)]
 pub struct Cli {
+    /// Which cluster, and as whom: the name of a context, or the directory of a client.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// Print JSON, one object a line, as the files in crates/keymoot/schema describe it.
+    #[arg(long, global = true)]
+    pub json: bool,
+
     #[command(subcommand)]
     pub command: Command,
 }
 
 #[derive(Subcommand)]
 pub enum Command {
-    Demo(DemoArgs),
+    Demo(demo::DemoArgs),
+    Up(up::UpArgs),
+    Lab(lab::LabArgs),
+    /// Create, list and look at keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    Sign(sign::SignArgs),
+    Verify(verify::VerifyArgs),
+    /// Look at what is going on.
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    /// Look at nodes; kill and start those of a demo.
+    #[command(subcommand)]
+    Node(node::NodeCommand),
+    /// Ask the gateway whether the cluster can sign.
+    Health,
+    /// Look for what is wrong, or will be soon: clocks, certificates, documents, disks, stocks, versions.
+    Doctor,
+    Bench(bench::BenchArgs),
+    Init(init::InitArgs),
+    Join(join::JoinArgs),
+    Admit(admit::AdmitArgs),
+    Run(run::RunArgs),
+    /// Check and show the configuration of a process.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Choose which cluster commands talk to.
+    #[command(subcommand)]
+    Context(context::ContextCommand),
+    Explain(explain::ExplainArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     /// Tools for whoever looks for a cause.
     #[command(subcommand)]
-    Debug(DebugCommand),
+    Debug(debug::DebugCommand),
 }
 
-#[derive(Subcommand)]
-pub enum DebugCommand {
-    Replay(ReplayArgs),
-}
-
-/// Run a simulated run again, from the file that the simulator has left.
-///
-/// Without options: to its end, with its last 40 events. Events are numbered from 1; a state is that after the event.
-#[derive(Args)]
-#[command(after_help = DEBUG_EXIT_CODES)]
-pub struct ReplayArgs {
-    /// The file, as in target/sim/run-7.json.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-
-    /// Stop after this event (120), or before anything later than this virtual time (500ms).
-    #[arg(long, value_name = "EVENT|TIMEms")]
-    pub until: Option<String>,
-
-    /// Print these events, both ends included.
-    #[arg(long, value_name = "FROM..TO")]
-    pub step: Option<String>,
-
-    /// Print the state of node-1, coordinator-0, client-0 or so, or of the network, where the run stops.
-    #[arg(long, value_name = "WHO")]
-    pub show: Option<String>,
-
-    /// Print what changes in the state of --show between two events.
-    #[arg(long, value_name = "FROM..TO", requires = "show")]
-    pub diff: Option<String>,
-}
-
-/// Generate keys, sign, lose parties and be refused: everything in this process, nothing stored.
-///
-/// The parties are separate values that share nothing but the bytes they send each other. Do not put money on the
-/// keys of a demo: all shares are in one process, and they are gone when it ends.
-#[derive(Args)]
-#[command(after_help = EXIT_CODES)]
-pub struct DemoArgs {
-    /// How many parties share each key, 2 to 32.
-    #[arg(long, value_name = "N", default_value = "3", allow_negative_numbers = true)]
-    pub parties: String,
-
-    /// How many of them sign together, 2 to N.
-    #[arg(long, value_name = "T", default_value = "2", allow_negative_numbers = true)]
-    pub threshold: String,
-
-    /// Which scheme to show: frost-taproot, frost-ed25519, dkls23 (ECDSA) or all; all leaves dkls23 out of demos with
-    /// more than 8 signers, where it takes many seconds.
-    #[arg(long, value_name = "SCHEME", default_value = "all")]
-    pub scheme: String,
-
-    /// The text to sign.
-    #[arg(long, value_name = "TEXT", default_value = "hello from keymoot")]
-    pub message: String,
-
-    /// Print one JSON document instead, as described by schema/demo-v1.json.
-    #[arg(long)]
+/// What holds for all commands.
+pub struct Given {
+    /// `--context`.
+    pub context: Option<String>,
+    /// `--json`.
     pub json: bool,
+}
+
+/// Runs a command.
+pub fn dispatch(cli: Cli) -> Result<(), crate::failure::Failure> {
+    let given = Given { context: cli.context, json: cli.json };
+    match cli.command {
+        Command::Demo(args) => demo::run(&given, &args),
+        Command::Up(args) => up::run(&given, &args),
+        Command::Lab(args) => lab::run(&given, &args),
+        Command::Key(command) => key::run(&given, &command),
+        Command::Sign(args) => sign::run(&given, &args),
+        Command::Verify(args) => verify::run(&given, &args),
+        Command::Session(command) => session::run(&given, &command),
+        Command::Node(command) => node::run(&given, &command),
+        Command::Health => health::run(&given),
+        Command::Doctor => doctor::run(&given),
+        Command::Bench(args) => bench::run(&given, &args),
+        Command::Init(args) => init::run(&given, &args),
+        Command::Join(args) => join::run(&given, &args),
+        Command::Admit(args) => admit::run(&given, &args),
+        Command::Run(args) => run::run(&given, &args),
+        Command::Config(command) => config::run(&given, &command),
+        Command::Context(command) => context::run(&given, &command),
+        Command::Explain(args) => explain::run(&given, &args),
+        Command::Completions(args) => completions::run(&given, &args),
+        Command::Man(args) => man::run(&given, &args),
+        Command::Debug(command) => debug::run(&given, &command),
+    }
 }

@@ -1,7 +1,10 @@
 //! How the binary fails: one code for each cause, one exit code for each kind of cause.
 //!
-//! Codes are for ever: E2xxx the request (E22xx a run to be replayed), E7xxx keymoot itself, E74xx the machine it runs on. A request that is
-//! refused for good reasons ([`NOT_ENOUGH_SIGNERS`]) is an answer and not a failure of the program.
+//! Codes are for ever: E2xxx the request (E22xx a run to be replayed, E23xx configuration, E24xx the ceremony, E25xx
+//! what a process keeps, E26xx where a command goes), E5xxx who is not reachable, E7xxx keymoot itself, E74xx the
+//! machine it runs on. [`crate::explain`] has a page for each.
+
+mod trouble;
 
 use std::error::Error;
 use std::fmt;
@@ -10,6 +13,9 @@ use std::io::{self, Write};
 use keymoot_protocol::abort::Abort;
 use keymoot_protocol::session::Refusal;
 use keymoot_types::{Party, ThresholdError};
+use serde_json::{Value, json};
+
+pub use trouble::Trouble;
 
 /// The code of the refusal to sign with fewer than the threshold.
 pub const NOT_ENOUGH_SIGNERS: &str = "E2104";
@@ -17,6 +23,9 @@ pub const NOT_ENOUGH_SIGNERS: &str = "E2104";
 /// Why the program did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// What has more to tell than a line.
+    #[error(transparent)]
+    Trouble(Trouble),
     /// No such threshold.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
@@ -140,8 +149,9 @@ impl Failure {
     }
 
     /// The code that people search for.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
+            Self::Trouble(trouble) => trouble.code(),
             Self::Threshold(_)
             | Self::Number { .. }
             | Self::Scheme(_)
@@ -161,6 +171,7 @@ impl Failure {
     /// The exit code that programs look at, as `--help` documents it.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Trouble(trouble) => trouble.exit_code(),
             Self::Threshold(_)
             | Self::Number { .. }
             | Self::Scheme(_)
@@ -201,11 +212,14 @@ impl Failure {
     }
 
     /// Says what happened: one line, and one more if there is something to be done.
-    pub fn report(&self, out: &mut impl Write) -> io::Result<()> {
+    pub fn report(&self, paint: impl Fn(&str) -> String, out: &mut impl Write) -> io::Result<()> {
         if self.is_reader_gone() {
             return Ok(());
         }
-        write!(out, "error[{}]: {self}", self.code())?;
+        if let Self::Trouble(trouble) = self {
+            return trouble.report(paint, out);
+        }
+        write!(out, "{}: {self}", paint(&format!("error[{}]", self.code())))?;
         let mut cause = self.source();
         while let Some(error) = cause {
             write!(out, ": {error}")?;
@@ -217,6 +231,37 @@ impl Failure {
         }
         Ok(())
     }
+
+    /// Says what happened to a program: one JSON object.
+    pub fn document(&self) -> Option<Value> {
+        if self.is_reader_gone() {
+            return None;
+        }
+        if let Self::Trouble(trouble) = self {
+            return Some(trouble.document());
+        }
+        let (mut what, mut cause) = (self.to_string(), self.source());
+        while let Some(error) = cause {
+            what = format!("{what}: {error}");
+            cause = error.source();
+        }
+        Some(json!({
+            "schema": "keymoot/error/v1",
+            "code": self.code(),
+            "exit": self.exit_code(),
+            "what": what,
+            "details": [],
+            "undone": null,
+            "help": self.advice(),
+            "request": null,
+        }))
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
 }
 
 #[cfg(test)]
@@ -225,7 +270,7 @@ mod tests {
 
     fn told(failure: &Failure) -> String {
         let mut out = Vec::new();
-        failure.report(&mut out).unwrap();
+        failure.report(str::to_owned, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

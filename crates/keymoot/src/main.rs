@@ -1,18 +1,31 @@
 //! The `keymoot` binary: arguments in, exit code out.
 
+mod ceremony;
 mod cli;
-mod debug;
-mod demo;
+mod commands;
+mod compose;
+mod config;
+mod context;
+mod explain;
 mod failure;
+mod ink;
+mod lab;
+mod local;
+mod place;
+mod printer;
+mod progress;
+mod proof;
+mod remote;
+mod replay;
+mod wallet;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, DebugCommand, DemoArgs};
-use demo::{Document, Ink, Plan, Text};
-use failure::Failure;
+use cli::Cli;
+use ink::Ink;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -23,39 +36,18 @@ fn main() -> ExitCode {
             return u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
-    let outcome = match cli.command {
-        Command::Demo(args) => demo(&args),
-        Command::Debug(DebugCommand::Replay(args)) => {
-            let mut stdout = io::stdout().lock();
-            debug::replay(&args, &mut stdout).and_then(|()| stdout.flush().map_err(Failure::Output))
-        }
-    };
-    match outcome {
+    // The lab has one form of complaint for people and programs, from before there were others.
+    let as_json = cli.json && !matches!(cli.command, cli::Command::Lab(_));
+    match cli::dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let mut complaints = io::stderr().lock();
             // Not `eprintln!`, which panics when standard error is closed.
-            let _ = failure.report(&mut io::stderr().lock());
+            let _ = match failure.document() {
+                Some(document) if as_json => writeln!(complaints, "{document}"),
+                _ => failure.report(|text| Ink::of(&io::stderr()).bad(text), &mut complaints),
+            };
             ExitCode::from(failure.exit_code())
         }
     }
-}
-
-fn demo(args: &DemoArgs) -> Result<(), Failure> {
-    let plan = Plan::read(args)?;
-    let mut stdout = io::stdout().lock();
-    if args.json {
-        let mut document = Document::default();
-        demo::play(&plan, &mut document)?;
-        document.write(&mut stdout)?;
-    } else {
-        let ink = if stdout.is_terminal() && wants_colour() { Ink::Colour } else { Ink::Plain };
-        demo::play(&plan, &mut Text::new(&mut stdout, ink))?;
-    }
-    stdout.flush().map_err(Failure::Output)
-}
-
-/// The convention of no-color.org, and terminals that say they cannot.
-fn wants_colour() -> bool {
-    let is_set = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !is_set && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
 }

@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod bus;
+pub mod directory;
 pub mod journal;
 pub mod queue;
 pub mod registry;

@@ -163,14 +163,23 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Corrupt> {
     Ok(decoded)
 }
 
-struct Frame<'a> {
-    sequence: u64,
-    record: &'a [u8],
-    after: &'a [u8],
+/// One whole frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Its number.
+    pub sequence: u64,
+    /// What it holds.
+    pub record: &'a [u8],
+    /// The bytes that follow it.
+    pub after: &'a [u8],
 }
 
-/// The first frame of `bytes`, or `None` if it is cut short.
-fn frame(bytes: &[u8], expected: Option<u64>) -> Result<Option<Frame<'_>>, Damage> {
+/// The first frame of `bytes`, or `None` if it is cut short there. For readers of journals that are too long to be
+/// held as a whole: they bring what they have, and more of it if it was not enough.
+///
+/// # Errors
+/// What is wrong with it, also if it is another than the one that is expected.
+pub fn frame(bytes: &[u8], expected: Option<u64>) -> Result<Option<Frame<'_>>, Damage> {
     let Some((numbers, rest)) = bytes.split_at_checked(HEADER_BYTES - CHECKSUM_BYTES) else {
         return cut_header(bytes, expected);
     };

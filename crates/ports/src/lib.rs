@@ -5,6 +5,7 @@
 //! | [`Registry`] | to say where one is, and to find others |
 //! | [`Bus`] | to send bytes to a process, and to receive one's own |
 //! | [`Sessions`] | coordinators to share requests, leases and outcomes |
+//! | [`Directory`] | people to look up documents about keys and requests |
 //! | [`Journal`] | a process to remember what it must not forget |
 //! | [`AuditSink`] | to copy a log to a place that keeps it |
 //! | [`Queue`] | to hand work to whoever is free |
@@ -34,6 +35,7 @@ pub mod audit;
 pub mod bus;
 pub mod clock;
 pub mod conformance;
+pub mod directory;
 pub mod fault;
 pub mod frames;
 pub mod journal;
@@ -51,6 +53,7 @@ use std::sync::Arc;
 pub use audit::AuditSink;
 pub use bus::Bus;
 pub use clock::Clock;
+pub use directory::Directory;
 pub use fault::Fault;
 pub use journal::Journal;
 pub use queue::Queue;

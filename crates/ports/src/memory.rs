@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod bus;
 pub mod clock;
+pub mod directory;
 pub mod journal;
 pub mod queue;
 pub mod registry;

@@ -206,6 +206,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether a text comes next.
+    #[must_use]
+    pub fn is_at_text(&self) -> bool {
+        self.0.first() == Some(&TEXT)
+    }
+
     /// A byte string of exactly `N` bytes.
     ///
     /// # Errors

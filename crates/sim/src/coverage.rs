@@ -63,6 +63,10 @@ kinds! {
         AnswerFalse = "invents an outcome",
         RequestAbused = "calls signers to a request in its own way",
     }
+    "request asked" {
+        ByName = "signed by its name",
+        ByHttp = "signed as HTTP",
+    }
     "signature asked" {
         AtRoot = "of the key itself",
         OneStep = "one step below it",
@@ -73,6 +77,7 @@ kinds! {
         MessageTwice = "a message comes twice",
         MessageSlow = "a message takes ten times as long",
         LineCut = "a line is cut",
+        LineBroken = "a coordinator sees the line to a node break",
         NodeCrash = "a node dies",
         CoordinatorCrash = "a coordinator dies",
         CrashMidway = "a node dies between two effects",
@@ -96,6 +101,7 @@ kinds! {
         Client = "no enrolled client has signed it",
         Policy = "the policy says no",
         Key = "there is no such key",
+        KeyRetired = "the key is retired",
         Scheme = "the key's scheme does not go with that",
         Generated = "the key was generated before",
         Signers = "the signers are no quorum with this node",
@@ -122,11 +128,13 @@ kinds! {
         Blamed = "a member is blamed",
         Forked = "a member's log has two histories",
         Witnessed = "a checkpoint is cosigned",
+        Retired = "a key is retired",
         RollbackNoted = "a journal is an old copy",
     }
     "outcome" {
         KeyMade = "a key",
         Signed = "a signature",
+        NoQuorumLeft = "a key of which no quorum is left",
         DeniedByAll = "a denial by so many that no quorum is left",
         OutOfTime = "the request has expired",
         Failed = "a failure with a reason",
@@ -207,10 +215,12 @@ impl From<&Refusal> for Kind {
             Refusal::Request(BadRequest::Expired) => Self::Expired,
             Refusal::Request(BadRequest::Premature) => Self::Premature,
             Refusal::Request(BadRequest::TooLong) => Self::TooLong,
-            Refusal::Client => Self::Client,
+            // Clients of these worlds sign names, which are of one request and one group.
+            Refusal::Client | Refusal::Conflict | Refusal::Request(BadRequest::Elsewhere) => Self::Client,
             Refusal::Policy(_) => Self::Policy,
             Refusal::Key => Self::Key,
             Refusal::Scheme => Self::Scheme,
+            Refusal::Retired => Self::KeyRetired,
             Refusal::Generated => Self::Generated,
             Refusal::Signers => Self::Signers,
             Refusal::Banned(_) => Self::BannedMember,
@@ -242,6 +252,7 @@ impl From<&Entry> for Kind {
             Entry::Forked { .. } => Self::Forked,
             Entry::Witnessed { .. } => Self::Witnessed,
             Entry::RolledBack { .. } => Self::RollbackNoted,
+            Entry::Retired { .. } => Self::Retired,
         }
     }
 }
@@ -252,6 +263,7 @@ impl From<&Outcome> for Kind {
             Outcome::Key(_) => Self::KeyMade,
             Outcome::Signed { .. } => Self::Signed,
             Outcome::Denied(_) => Self::DeniedByAll,
+            Outcome::Retired { .. } => Self::NoQuorumLeft,
             Outcome::Expired => Self::OutOfTime,
             Outcome::Failed(_) => Self::Failed,
         }

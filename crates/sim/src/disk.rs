@@ -74,9 +74,11 @@ impl Disk {
     /// A bit turns over.
     pub fn flip(&mut self, chance: &mut Chance) {
         let at = chance.below(self.bytes.len() as u64) as usize;
+        // What was torn is cut off at the next start anyway.
+        let whole = frames::decode(&self.bytes).map_or(self.bytes.len(), |decoded| decoded.valid_len);
         if let Some(byte) = self.bytes.get_mut(at) {
             *byte ^= 1 << chance.below(8);
-            self.is_damaged = true;
+            self.is_damaged |= at < whole;
         }
     }
 

@@ -88,8 +88,10 @@ fn keep(totals: &Totals, arguments: &Arguments, shape: Shape, bug: Option<Bug>) 
 fn print(totals: &Totals, threads: usize) {
     let seconds = totals.time.as_secs_f64();
     let rate = totals.events as f64 / seconds;
-    let [key, signed, denied, expired, failed] = totals.outcomes;
-    println!("outcomes: {key} keys, {signed} signed, {denied} denied, {expired} expired, {failed} failed");
+    let [key, signed, denied, expired, failed, retired] = totals.outcomes;
+    println!(
+        "outcomes: {key} keys, {signed} signed, {denied} denied, {expired} expired, {failed} failed, {retired} retired"
+    );
     for report in totals.failures.iter().take(20) {
         if let Some((at, violation)) = &report.violation {
             println!("seed {} at {at} ms: {} {}", report.seed, violation.invariant, violation.what);

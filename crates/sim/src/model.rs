@@ -14,9 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use keymoot_engine::crypto::{Crypto, Described, Order, PresignatureLabel, Progress, Task, Unfit};
+use keymoot_chains::Kind;
+use keymoot_engine::crypto::{
+    Crypto, Described, Order, PresignatureLabel, Progress, Reading, Task, Unfit, Unreadable,
+};
 use keymoot_protocol::context::Committee;
-use keymoot_protocol::dkls23::{Bans, Payload};
+use keymoot_protocol::dkls23::{Bans, Payload, PayloadHash};
 use keymoot_protocol::identity::{IdentityPublic, IdentitySignature};
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Epoch, KeyId, Party, Path, Scheme};
@@ -388,6 +391,17 @@ impl Crypto for Model {
         let digest = mix_bytes(&Self::digest_of(&order.key, &order.payload));
         let path = order.path.steps().iter().fold(1, |sum, step| mix(&[sum, u64::from(*step)]));
         Ok(widen(mix(&[order.key.digest(), path, digest, presignature])))
+    }
+
+    fn read(_: &Arc<Key>, path: &Path, payload: &keymoot_chains::Payload) -> Result<Reading, Unreadable> {
+        if payload.kind() == Kind::RawDigest {
+            return Err(Unreadable("nobody can see what it does".into()));
+        }
+        Ok(Reading {
+            path: path.clone(),
+            payload: Arc::new(Payload::new(PayloadHash::Sha256, payload.bytes().to_vec())),
+            facts: Self::digest("keymoot/facts/v1", payload.bytes()),
+        })
     }
 
     fn digest_of(_: &Arc<Key>, payload: &Payload) -> Vec<u8> {

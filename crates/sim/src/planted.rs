@@ -47,6 +47,8 @@ bugs! {
     ForgetAllowed = "the decision is not on record", [I2];
     /// A ban is not written.
     ForgetBans = "a restart forgets who is banned", [I12];
+    /// The end of a key is not written.
+    ForgetRetired = "a restart forgets that a key is retired", [I2, I16];
     /// The decision is written after the share has left.
     AuditAfterRelease = "the decision is recorded after the release", [I2];
     /// Requests are not checked for their client's signature.
@@ -110,6 +112,7 @@ impl Bug {
                 | Self::ForgetPending
                 | Self::ForgetAllowed
                 | Self::ForgetBans
+                | Self::ForgetRetired
                 | Self::ForgetWitnessed
                 | Self::IgnoreFsyncError
                 | Self::IgnoreFullDisk

@@ -20,8 +20,8 @@ pub struct Totals {
     pub events: u64,
     /// Signatures verified by another implementation.
     pub verified: u64,
-    /// Outcomes of each kind: key, signed, denied, expired, failed.
-    pub outcomes: [u64; 5],
+    /// Outcomes of each kind: key, signed, denied, expired, failed, retired.
+    pub outcomes: [u64; 6],
     /// What has happened, and in how many of them.
     pub coverage: Coverage,
     /// The worlds in which a promise was broken, with the lowest seed first.

@@ -3,6 +3,7 @@
 
 mod logs;
 mod outcomes;
+mod retired;
 mod sessions;
 mod signing;
 
@@ -23,7 +24,7 @@ use crate::frame::Time;
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: I1 to I15.
+    /// Which: I1 to I16.
     pub invariant: &'static str,
     /// What was seen.
     pub what: String,
@@ -45,6 +46,7 @@ pub struct Shelf {
     intents: BTreeSet<Hash>,
     pending: BTreeMap<KeyId, Hash>,
     banned: BTreeSet<Party>,
+    retired: BTreeSet<KeyId>,
     checkpoint: u64,
     /// The last states of others' logs that it has cosigned: sizes and roots, by origin.
     witnessed: BTreeMap<String, (u64, Hash)>,
@@ -66,6 +68,8 @@ pub struct Watch<B: Backend> {
     /// What a node was invited to, under which session.
     invited: BTreeMap<(Party, SessionId), Vec<What>>,
     keys: BTreeMap<KeyId, (Hash, B::Key)>,
+    /// Since when so many honest nodes have retired a key that no quorum is left.
+    closed: BTreeMap<KeyId, Time>,
     used: BTreeMap<u64, Used>,
     told: BTreeMap<RequestId, Outcome>,
     committee: std::sync::Arc<keymoot_protocol::context::Committee>,
@@ -94,6 +98,7 @@ fn members_of(what: &What, all: &[Party]) -> Vec<Party> {
     match what {
         What::Keygen { .. } => all.to_vec(),
         What::Setup { members } => members.clone(),
+        What::Retire { .. } => Vec::new(),
         What::Presign { signers, .. } | What::Sign { signers, .. } => signers.clone(),
     }
 }
@@ -113,6 +118,7 @@ impl<B: Backend> Watch<B> {
             requests: BTreeMap::new(),
             invited: BTreeMap::new(),
             keys: BTreeMap::new(),
+            closed: BTreeMap::new(),
             used: BTreeMap::new(),
             told: BTreeMap::new(),
             committee,
@@ -241,6 +247,7 @@ impl<B: Backend> Watch<B> {
                 self.invariant_i11_batches_are_alike(party, presignatures)?
             }
             Entry::Witnessed { note } => self.witnessed(party, note)?,
+            Entry::Retired { key, request } => self.shelve_retirement(party, *key, *request)?,
             Entry::Banned { identity } => {
                 if let Some(culprit) = self.identities.get(identity).copied() {
                     self.invariant_i15_blame(party, culprit, "banned")?;
@@ -319,6 +326,7 @@ impl<B: Backend> Watch<B> {
                 self.invariant_i02_allowed_first(party, mail.session)?;
                 self.invariant_i02_nothing_forbidden(party, mail.session)?;
                 self.invariant_i12_no_word_to_the_banned(party, mail.session)?;
+                self.invariant_i16_the_retired_sign_nothing(party, mail.session)?;
                 if let Some(count) = B::counted(&mail.bytes) {
                     self.invariant_i01_counts_never_repeat(party, mail.session, count)?;
                 }
@@ -335,6 +343,7 @@ impl<B: Backend> Watch<B> {
                 self.invariant_i07_a_witness_remembers(party, *to)
             }
             Message::Complete(session, complete) => {
+                self.invariant_i02_retired_on_record(party, complete)?;
                 self.invariant_i11_all_complete_alike(party, *session, complete)
             }
             _ => Ok(()),

@@ -1,5 +1,6 @@
 //! The whole cluster as a value: nodes, coordinators, clients, disks, network and time. One seed, one history.
 
+mod asking;
 mod clients;
 mod coordinators;
 mod forgers;
@@ -20,7 +21,7 @@ use keymoot_engine::message::{Address, Message};
 use keymoot_engine::outcome::Outcome;
 use keymoot_ports::memory::sessions::Table;
 use keymoot_protocol::context::Committee;
-use keymoot_types::{GroupId, Party, SessionId};
+use keymoot_types::{GroupId, KeyId, Party, SessionId};
 
 use crate::backend::Backend;
 use crate::chance::Chance;
@@ -39,8 +40,9 @@ pub use nodes::FORBIDDEN;
 /// Where wall time begins, in milliseconds.
 pub const EPOCH: u64 = 1_700_000_000_000;
 
-/// How long after healing everything has to have an end.
-const PATIENCE: Time = 30_000;
+/// How long after healing everything has to have an end: coordinators that are full work on what waits in a second round, and
+/// on each for as long as they have patience.
+const PATIENCE: Time = 45_000;
 
 /// The most events of a world: more means that something turns in circles.
 const EVENTS_MAX: u64 = 400_000;
@@ -59,6 +61,8 @@ enum Happening<B: Backend> {
     AtStore(u16, u32, StoreCall),
     FromStore(u16, u32, StoreAnswer),
     Starts(Address),
+    /// A coordinator sees that the line to a node has broken.
+    LineBreaks(u16, Party),
     Client(usize),
     Trouble(trouble::Trouble),
     Heals,
@@ -103,7 +107,11 @@ pub struct World<B: Backend> {
     replicas: Vec<Replica<B>>,
     store: Table,
     store_back_at: Time,
+    /// When the store took each request.
+    admitted: BTreeMap<keymoot_engine::request::RequestId, Time>,
     wishes: Vec<Wish>,
+    /// Keys that somebody has asked to retire.
+    doomed: BTreeSet<KeyId>,
     clients: Vec<B>,
     cuts: BTreeSet<(Address, Address)>,
     watch: Watch<B>,
@@ -129,8 +137,8 @@ pub struct Report {
     pub history: u64,
     /// Signatures that were told, and verified by another implementation.
     pub verified: u64,
-    /// Outcomes of each kind: key, signed, denied, expired, failed.
-    pub outcomes: [u64; 5],
+    /// Outcomes of each kind: key, signed, denied, expired, failed, retired.
+    pub outcomes: [u64; 6],
     /// What has happened.
     pub coverage: Coverage,
     /// The promise that was broken, if one was, and when.
@@ -166,7 +174,9 @@ impl<B: Backend> World<B> {
             replicas: Vec::new(),
             store: Table::default(),
             store_back_at: 0,
+            admitted: BTreeMap::new(),
             wishes: Vec::new(),
+            doomed: BTreeSet::new(),
             clients,
             cuts: BTreeSet::new(),
             is_healed: false,
@@ -247,7 +257,7 @@ impl<B: Backend> World<B> {
     }
 
     fn report(&self, violation: Option<(Time, Violation)>) -> Report {
-        let (mut outcomes, mut coverage) = ([0; 5], self.coverage);
+        let (mut outcomes, mut coverage) = ([0; 6], self.coverage);
         for outcome in self.wishes.iter().filter_map(|wish| self.watch.outcome(wish.id)) {
             coverage.saw(Kind::from(outcome));
             outcomes[match outcome {
@@ -256,6 +266,7 @@ impl<B: Backend> World<B> {
                 Outcome::Denied(_) => 2,
                 Outcome::Expired => 3,
                 Outcome::Failed(_) => 4,
+                Outcome::Retired { .. } => 5,
             }] += 1;
         }
         let (events, history) = (self.events, self.history);
@@ -281,6 +292,7 @@ impl<B: Backend> World<B> {
             Happening::AtStore(replica, life, call) => self.at_store(replica, life, call),
             Happening::FromStore(replica, life, answer) => self.store_answers(replica, life, answer)?,
             Happening::Starts(who) => self.starts(who)?,
+            Happening::LineBreaks(replica, party) => self.line_breaks(replica, party)?,
             Happening::Client(wish) => self.client_acts(wish),
             Happening::Trouble(trouble) => self.trouble(trouble)?,
             Happening::Heals => self.heal(),
@@ -307,6 +319,9 @@ impl<B: Backend> World<B> {
             Happening::Trouble(trouble) => mix(&[9, trouble.word()]),
             Happening::Heals => 10,
             Happening::Ends => 11,
+            Happening::LineBreaks(replica, party) => {
+                mix(&[12, u64::from(*replica), u64::from(party.index())])
+            }
         };
         self.history = mix(&[self.history, self.now, word]);
         if let Some(log) = &mut self.log {
@@ -324,6 +339,9 @@ impl<B: Backend> World<B> {
                     format!("the store answers {replica}: {answer:.80?}")
                 }
                 Happening::Starts(who) => format!("{who:?} starts"),
+                Happening::LineBreaks(replica, party) => {
+                    format!("coordinator {replica} sees the line to {party} break")
+                }
                 Happening::Client(wish) => format!("client acts on wish {wish}"),
                 Happening::Trouble(trouble) => format!("trouble: {trouble:?}"),
                 Happening::Heals => "everything heals".to_owned(),

@@ -71,7 +71,7 @@ fn parse_hex(digits: &str) -> Option<[u8; 16]> {
     Some(bytes)
 }
 
-const fn nibble(digit: u8) -> Option<u8> {
+pub(crate) const fn nibble(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),

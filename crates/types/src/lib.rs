@@ -8,6 +8,7 @@ pub mod key;
 pub mod party;
 pub mod scheme;
 pub mod secret;
+pub mod signed;
 pub mod time;
 
 pub use id::{GroupId, IdError, KeyId, SessionId};

@@ -27,9 +27,10 @@ const fn top(name: &'static str) -> Layer {
 }
 
 /// Nobody leans on these.
-const TOOLS: [&str; 4] = ["keymoot-bench", "keymoot-canary", "keymoot-timing", "keymoot-xtask"];
+const TOOLS: [&str; 5] =
+    ["keymoot-bench", "keymoot-canary", "keymoot-e2e", "keymoot-timing", "keymoot-xtask"];
 
-const TABLE: [Layer; 19] = [
+const TABLE: [Layer; 20] = [
     pure("keymoot-types", &[]),
     may_wait("keymoot-wire", &["keymoot-types"]),
     pure("keymoot-protocol", &["keymoot-types"]),
@@ -60,6 +61,7 @@ const TABLE: [Layer; 19] = [
     top("keymoot"),
     top("keymoot-bench"),
     top("keymoot-canary"),
+    top("keymoot-e2e"),
     top("keymoot-timing"),
     top("keymoot-xtask"),
 ];

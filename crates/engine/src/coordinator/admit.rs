@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::identity::IdentityPublic;
 use keymoot_types::Millis;
 use rand_core::CryptoRngCore;
 
@@ -30,6 +29,14 @@ impl<C: Crypto> Coordinator<C> {
         if !is_known.is_some_and(|client| signed.is_from::<C>(id, client)) {
             let why = "the request is not signed by an enrolled client".to_owned();
             self.send(from, Message::Answer(id, Answer::Refused(why)));
+            return;
+        }
+        if let Err(why) = signed.check_group(self.config.committee.group()) {
+            self.send(from, Message::Answer(id, Answer::Refused(why.to_string())));
+            return;
+        }
+        if self.is_another(id, &body) {
+            self.send(from, Message::Answer(id, Answer::Conflict));
             return;
         }
         let most = self.config.limits.askers;
@@ -74,6 +81,22 @@ impl<C: Crypto> Coordinator<C> {
         self.deeds.push(Deed::Store(call));
     }
 
+    /// Whether other bytes are known here under this name.
+    fn is_another(&self, id: RequestId, body: &[u8]) -> bool {
+        let drive = self.drives.get(&id).map(|drive| &drive.body);
+        let known = drive.or_else(|| self.admitting.get(&id).map(|admitting| &admitting.body));
+        known.is_some_and(|known| known != body)
+    }
+
+    /// Whether its client signed it for this group. Where the client is not known here and its name is not its key,
+    /// nobody can tell.
+    fn may_be_signed(&self, id: RequestId, signed: &SignedRequest) -> bool {
+        let client = self.config.clients.get(&signed.request.client).cloned();
+        let key = client.or_else(|| signed.key_in_name());
+        let is_ours = signed.check_group(self.config.committee.group()).is_ok();
+        is_ours && key.is_none_or(|key| signed.is_from::<C>(id, &key))
+    }
+
     pub(super) fn stored(&mut self, answer: StoreAnswer, rng: &mut impl CryptoRngCore) {
         match answer {
             StoreAnswer::Admitted(request, admission) => {
@@ -84,6 +107,7 @@ impl<C: Crypto> Coordinator<C> {
                         self.take_up(request, admitting.body, fence, admitting.askers, rng);
                     }
                     Admission::Open => self.tell(&admitting.askers, request, &Answer::Pending),
+                    Admission::Conflict => self.tell(&admitting.askers, request, &Answer::Conflict),
                     Admission::Finished(outcome) => {
                         self.tell_outcome(&admitting.askers, (request, &admitting.request), &outcome);
                     }
@@ -157,11 +181,7 @@ impl<C: Crypto> Coordinator<C> {
         }
         // Whoever has stolen a replica can put into the store what no client has asked.
         let read = SignedRequest::read_from::<C>(&body).ok().filter(|(read, _)| *read == id);
-        let is_signed = |signed: &SignedRequest| {
-            let client = IdentityPublic::from_bytes(signed.request.client.0);
-            client.is_some_and(|client| signed.is_from::<C>(id, &client))
-        };
-        let Some((_, signed)) = read.filter(|(_, signed)| is_signed(signed)) else {
+        let Some((_, signed)) = read.filter(|(_, signed)| self.may_be_signed(id, signed)) else {
             let outcome = Outcome::Failed("no client has signed it".to_owned());
             return self.deeds.push(Deed::Store(StoreCall::finish(id, fence, &outcome)));
         };
@@ -191,6 +211,8 @@ impl<C: Crypto> Coordinator<C> {
             renew_at,
             askers,
             denials: std::collections::BTreeMap::new(),
+            words: std::collections::BTreeMap::new(),
+            reading: None,
             outcome: None,
             trouble: "nothing was tried yet",
         };
@@ -221,7 +243,7 @@ impl<C: Crypto> Coordinator<C> {
     ) {
         let key = match &request.ask {
             Ask::Sign { key, .. } => self.keys.get(key),
-            Ask::Key(_) => None,
+            Ask::Key(_) | Ask::Retire { .. } => None,
         };
         let outcome = Outcome::decode(outcome).ok();
         if let (Some(Outcome::Signed { .. }), Ask::Sign { key: name, .. }, None) =

@@ -10,7 +10,7 @@ use rand_core::CryptoRngCore;
 
 use super::select::COSTLY;
 use super::{Aim, Coordinator, Deed, Drive, Run, StoreCall};
-use crate::crypto::{Crypto, Next, Order, Task};
+use crate::crypto::{Crypto, Next, Order, Reading, Task};
 use crate::message::{Address, Invite, Message, What};
 use crate::outcome::Outcome;
 use crate::request::{Ask, Request, RequestId, key_of_attempt};
@@ -19,7 +19,7 @@ use crate::request::{Ask, Request, RequestId, key_of_attempt};
 const PAUSES_MAX: u64 = 10;
 
 /// Between two looks at something that is missing, in pauses.
-const PATIENCE: u64 = 5;
+pub(super) const PATIENCE: u64 = 5;
 
 /// How long after the nodes a coordinator gives a session up, in milliseconds.
 const GRACE: u64 = 250;
@@ -89,7 +89,7 @@ impl<C: Crypto> Coordinator<C> {
         }
         let most = match drive.request.ask {
             Ask::Key(_) => limits.generations,
-            Ask::Sign { .. } => limits.attempts,
+            Ask::Sign { .. } | Ask::Retire { .. } => limits.attempts,
         };
         if drive.attempt >= most || now >= drive.began.plus(limits.patience) {
             let why = format!("{} attempts failed; what was missing last: {}", drive.attempt, drive.trouble);
@@ -98,11 +98,12 @@ impl<C: Crypto> Coordinator<C> {
         match drive.request.ask {
             Ask::Key(_) => self.generate(id, rng),
             Ask::Sign { .. } => self.sign(id, rng),
+            Ask::Retire { .. } => self.retire(id, rng),
         }
     }
 
     /// Looks at a request again later. That something is missing is waited out for a while only.
-    fn later(&mut self, id: RequestId, pauses: u64, trouble: &'static str) {
+    pub(super) fn later(&mut self, id: RequestId, pauses: u64, trouble: &'static str) {
         let at = self.now.mono.plus(self.config.limits.pause.saturating_mul(pauses));
         if let Some(drive) = self.drives.get_mut(&id) {
             (drive.retry_at, drive.trouble) = (at, trouble);
@@ -137,6 +138,7 @@ impl<C: Crypto> Coordinator<C> {
         let Some(drive) = self.drives.get(&id) else { return };
         let Ask::Sign { key, path, payload } = &drive.request.ask else { return };
         let (path, payload, body) = (path.clone(), Arc::clone(payload), drive.body.clone());
+        let known = drive.reading.clone();
         let denied: BTreeSet<Party> = drive.denials.keys().copied().collect();
         let members = self.members.all();
         let needed = usize::from(self.config.committee.threshold().needed());
@@ -148,12 +150,25 @@ impl<C: Crypto> Coordinator<C> {
             self.query_key(*key);
             return self.later(id, PATIENCE, "no node shows the key");
         };
+        // Nodes read it themselves; here it only spares them what nobody can read.
+        let reading = match known.map_or_else(|| C::read(&key, &path, &payload), Ok) {
+            Ok(reading) => reading,
+            Err(unreadable) => return self.conclude(id, Outcome::Failed(unreadable.to_string())),
+        };
+        if let Some(drive) = self.drives.get_mut(&id) {
+            drive.reading = Some(reading.clone());
+        }
+        let described = C::describe(&key);
         let (now, silence) = (self.now.mono, self.config.limits.silence);
-        let ranked = self.members.ranked(now, silence, &denied);
+        let lost: BTreeSet<Party> =
+            denied.iter().copied().chain(self.members.retired(described.digest)).collect();
+        if members.len().saturating_sub(lost.len()) < needed {
+            return self.conclude(id, Outcome::Failed("the key is retired".to_owned()));
+        }
+        let ranked = self.members.ranked(now, silence, &lost);
         let Some(preferred) = self.members.quorum(&ranked) else {
             return self.later(id, PATIENCE, "too few nodes are there");
         };
-        let described = C::describe(&key);
         let (signers, presignature) = if described.scheme.presigns() {
             let Some((signers, public)) = self.members.take(described.digest, &ranked, &preferred) else {
                 self.prepare(described.digest, &preferred, &ranked, rng);
@@ -167,6 +182,7 @@ impl<C: Crypto> Coordinator<C> {
             (preferred, None)
         };
         let named = presignature.as_ref().map(|public| C::label(public).id);
+        let Reading { path, payload, .. } = reading;
         let order = Order { key, path, payload, signers: signers.clone(), presignature };
         if let Err(unfit) = C::intent(&order) {
             return self.conclude(id, Outcome::Failed(unfit.to_string()));
@@ -180,7 +196,7 @@ impl<C: Crypto> Coordinator<C> {
         let is_busy = self.runs.values().any(|run| match run.aim {
             Aim::Setup => true,
             Aim::Presign(of, _) => of == key && run.members == signers,
-            Aim::Keygen(..) | Aim::Sign(..) => false,
+            Aim::Keygen(..) | Aim::Sign(..) | Aim::Retire(..) => false,
         });
         if is_busy || self.now.mono < self.prepare_at {
             return;
@@ -212,7 +228,7 @@ impl<C: Crypto> Coordinator<C> {
     }
 
     /// Calls a session.
-    fn call(
+    pub(super) fn call(
         &mut self,
         aim: Aim<C>,
         members: Vec<Party>,
@@ -234,7 +250,8 @@ impl<C: Crypto> Coordinator<C> {
             };
         let now = self.now.mono;
         let limits = &self.config.limits;
-        let time = if matches!(aim, Aim::Sign(..)) { limits.signing } else { limits.ceremony };
+        let is_short = matches!(aim, Aim::Sign(..) | Aim::Retire(..));
+        let time = if is_short { limits.signing } else { limits.ceremony };
         // Later than the nodes' own, so that theirs are heard first: they know whom they have waited for.
         let deadline = now.plus(time).plus(GRACE);
         if let Some(drive) = aim.request().and_then(|request| self.drives.get_mut(&request)) {
@@ -294,7 +311,7 @@ impl<C: Crypto> Coordinator<C> {
                 || run.members.iter().filter(|party| !run.complete.contains(party)).copied().collect();
             let (missing, by) = match (&run.aggregator, &run.aim) {
                 (Some(aggregator), _) => (C::missing(aggregator), 1),
-                (None, Aim::Keygen(..)) => (Vec::new(), 1),
+                (None, Aim::Keygen(..) | Aim::Retire(..)) => (Vec::new(), 1),
                 // Some have it by now: it is those who do not say so that nothing goes on without.
                 (None, _) if !run.complete.is_empty() => (waiting(), COSTLY),
                 // The nodes have said by now for whom they have waited; who has said nothing at all is left.

@@ -1,6 +1,7 @@
 //! What comes back from the nodes: mail to be carried and added up, refusals, and ends.
 
 use keymoot_protocol::identity::IdentitySignature;
+use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Party, SessionId};
 use rand_core::CryptoRngCore;
 
@@ -116,11 +117,37 @@ impl<C: Crypto> Coordinator<C> {
             // Nobody who means it says so without signing it.
             self.members.suspect(from, 1);
         }
+        self.learn_from(from, session, refusal, (aim.1, aim.2));
+        if attempts > BELIEVED {
+            self.members.suspect(from, 1);
+        }
+        let spoils = aim.0.is_none() && (took > PROMPT || !is_plausible(refusal, aim.1.is_some()));
+        let is_nonsense =
+            matches!(refusal, Refusal::Banned(other) if *other == from || !members.contains(other));
+        if spoils || is_nonsense {
+            self.members.suspect(from, COSTLY);
+        }
+        // Where each word counts for itself, one that does not give it keeps nobody from giving theirs.
+        match self.runs.get(&session).map(|run| &run.aim) {
+            Some(Aim::Retire(..)) => self.has_answered(from, session),
+            _ => self.fail(session, "a node refused"),
+        }
+        self.advance_all(rng);
+    }
+
+    /// What a refusal says beside that it is one.
+    fn learn_from(
+        &mut self,
+        from: Party,
+        session: SessionId,
+        refusal: &Refusal,
+        (key, setup): (Option<Hash>, Option<Hash>),
+    ) {
         match refusal {
             Refusal::Key => {
                 // It may have lost its share for good. Others are asked first until it has shown that it holds one.
                 self.members.suspect(from, 1);
-                if let Some(package) = aim.1.and_then(|digest| self.package(digest)) {
+                if let Some(package) = key.and_then(|digest| self.package(digest)) {
                     self.send(Address::Node(from), Message::Key(package));
                 }
             }
@@ -133,7 +160,7 @@ impl<C: Crypto> Coordinator<C> {
             Refusal::Presignature => self.members.ask_again(from),
             Refusal::Setup(_) => {
                 self.members.suspect(from, 1);
-                self.members.forget_setup(from, aim.2);
+                self.members.forget_setup(from, setup);
                 self.members.ask_again(from);
             }
             Refusal::Banned(other) => self.members.part(from, *other),
@@ -145,19 +172,10 @@ impl<C: Crypto> Coordinator<C> {
             | Refusal::Scheme
             | Refusal::Signers
             | Refusal::Seen
-            | Refusal::Unfit(_) => self.members.suspect(from, 1),
+            | Refusal::Unfit(_)
+            | Refusal::Conflict
+            | Refusal::Retired => self.members.suspect(from, 1),
         }
-        if attempts > BELIEVED {
-            self.members.suspect(from, 1);
-        }
-        let spoils = aim.0.is_none() && (took > PROMPT || !is_plausible(refusal, aim.1.is_some()));
-        let is_nonsense =
-            matches!(refusal, Refusal::Banned(other) if *other == from || !members.contains(other));
-        if spoils || is_nonsense {
-            self.members.suspect(from, COSTLY);
-        }
-        self.fail(session, "a node refused");
-        self.advance_all(rng);
     }
 
     /// Whether that is the node's own last word on the request.
@@ -233,6 +251,9 @@ impl<C: Crypto> Coordinator<C> {
                 self.learn_key(&package);
             }
             Complete::Setup(name) => self.members.set_up(from, name),
+            Complete::Retired { request, word } => {
+                return self.has_retired(from, (session, request), word, rng);
+            }
             Complete::Presigned(stock) => {
                 if self.packages.contains_key(&stock.key) {
                     self.members.restock(from, &stock, self.now.mono);
@@ -246,14 +267,18 @@ impl<C: Crypto> Coordinator<C> {
             match run.aim {
                 Aim::Presign(key, _) => self.members.doubt_batch(key, &members),
                 Aim::Setup => self.members.note_setup(&members),
-                Aim::Keygen(..) | Aim::Sign(..) => {}
+                Aim::Keygen(..) => {}
+                // Nobody honest says that of these. The request must not wait for what is not there any more.
+                Aim::Sign(..) | Aim::Retire(..) => {
+                    return self.fail(session, "it was called complete and is not");
+                }
             }
             self.runs.remove(&session);
         }
         // A session whose end makes a request's outcome is not waited for any longer.
         let done = self.runs.iter().filter_map(|(session, run)| match run.aim {
             Aim::Keygen(request, key) if self.keys.contains_key(&key) => Some((*session, request)),
-            Aim::Keygen(..) | Aim::Setup | Aim::Presign(..) | Aim::Sign(..) => None,
+            Aim::Keygen(..) | Aim::Setup | Aim::Presign(..) | Aim::Sign(..) | Aim::Retire(..) => None,
         });
         let done: Vec<_> = done.collect();
         for (session, request) in done {
@@ -278,7 +303,7 @@ impl<C: Crypto> Coordinator<C> {
         self.deeds.push(Deed::Store(call));
     }
 
-    fn package(&self, digest: keymoot_protocol::transcript::Hash) -> Option<Vec<u8>> {
+    fn package(&self, digest: Hash) -> Option<Vec<u8>> {
         self.keys.get(self.packages.get(&digest)?).map(C::encode_key)
     }
 }
@@ -287,7 +312,7 @@ impl<C: Crypto> Coordinator<C> {
 const fn is_plausible(refusal: &Refusal, is_batch: bool) -> bool {
     match refusal {
         Refusal::TooMany | Refusal::Banned(_) => true,
-        Refusal::Setup(_) | Refusal::Key => is_batch,
+        Refusal::Setup(_) | Refusal::Key | Refusal::Retired => is_batch,
         _ => false,
     }
 }

@@ -57,6 +57,8 @@ struct Member {
     latency: u64,
     suspicion: u32,
     setups: Vec<Hash>,
+    /// Keys, by their packages, that it says it has retired.
+    retired: BTreeSet<Hash>,
     /// When it last said what it holds of a key.
     told: BTreeMap<Hash, Millis>,
     /// When it was asked last, and has not answered.
@@ -83,6 +85,24 @@ impl<C: Crypto> Members<C> {
         if let Some(member) = self.members.get_mut(&party) {
             member.seen = Some(now);
         }
+    }
+
+    /// A member is not there. What it has said to hold may be gone with it: it is asked when it is back.
+    pub(super) fn gone(&mut self, party: Party) {
+        if let Some(member) = self.members.get_mut(&party) {
+            member.seen = None;
+            member.setups.clear();
+            member.told.clear();
+            member.asked.clear();
+        }
+        for lot in self.stock.values_mut() {
+            lot.values_mut().for_each(|(holders, _)| {
+                holders.remove(&party);
+            });
+            lot.retain(|_, (holders, _)| !holders.is_empty());
+        }
+        self.stock.retain(|_, lot| !lot.is_empty());
+        self.full.retain(|(_, _, who)| *who != party);
     }
 
     /// Notes how long a member took to answer.
@@ -185,6 +205,11 @@ impl<C: Crypto> Members<C> {
             let excess = stock.setups.len().saturating_sub(SETUPS_MAX);
             member.setups = stock.setups.iter().skip(excess).copied().collect();
             member.told.insert(stock.key, now);
+            if stock.is_retired {
+                member.retired.insert(stock.key);
+            } else {
+                member.retired.remove(&stock.key);
+            }
             member.asked.remove(&stock.key);
         }
         for ((key, signers), lot) in &mut self.stock {
@@ -210,6 +235,11 @@ impl<C: Crypto> Members<C> {
             lot.entry(label.id).or_insert_with(|| (BTreeSet::new(), public)).0.insert(party);
         }
         self.stock.retain(|_, lot| !lot.is_empty());
+    }
+
+    /// Who says that it does not sign with this key any more.
+    pub(super) fn retired(&self, key: Hash) -> impl Iterator<Item = Party> {
+        self.members.iter().filter(move |(_, member)| member.retired.contains(&key)).map(|(party, _)| *party)
     }
 
     /// Who has not said lately what it holds of a key.
@@ -276,6 +306,12 @@ impl<C: Crypto> Members<C> {
         let silent: Vec<Party> = signers.iter().copied().filter(|party| !names(party)).collect();
         let doubted = if silent.is_empty() { signers.to_vec() } else { silent };
         doubted.into_iter().for_each(|party| self.suspect(party, COSTLY));
+    }
+
+    /// Presignatures of a key that all signers of some set say they hold.
+    pub(super) fn held_by_all(&self, key: Hash) -> usize {
+        let lots = self.stock.keys().filter(|(of, _)| *of == key);
+        lots.map(|(_, signers)| self.left(key, signers)).sum()
     }
 
     /// Presignatures that somebody says to hold a part of.

@@ -67,6 +67,8 @@ pub enum Admission {
     Open,
     /// It has ended before.
     Finished(Vec<u8>),
+    /// Under this name there is another request.
+    Conflict,
 }
 
 /// What became of a claim.

@@ -1,6 +1,6 @@
 //! What a coordinator works on and believes, for people who look. It holds no secret to begin with.
 
-use keymoot_types::{Millis, Party, SessionId};
+use keymoot_types::{KeyId, Millis, Party, SessionId};
 
 use super::{Aim, Coordinator};
 use crate::crypto::Crypto;
@@ -104,6 +104,15 @@ impl<C: Crypto> Coordinator<C> {
     }
 }
 
+impl<C: Crypto> Coordinator<C> {
+    /// How many free presignatures of this key all signers of some set say they hold.
+    #[must_use]
+    pub fn stock_of(&self, key: KeyId) -> usize {
+        let package = self.keys.get(&key).map(|key| C::describe(key).digest);
+        package.map_or(0, |package| self.members.held_by_all(package))
+    }
+}
+
 impl<C: Crypto> Aim<C> {
     const fn word(&self) -> &'static str {
         match self {
@@ -111,6 +120,7 @@ impl<C: Crypto> Aim<C> {
             Self::Setup => "pair setup",
             Self::Presign(..) => "presigning",
             Self::Sign(..) => "signing",
+            Self::Retire(..) => "retirement",
         }
     }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::presigns::Use;
 use super::rounds::{Live, Running};
 use super::{Kind, Node, everybody};
-use crate::crypto::{Crypto, Job, Order, Task};
+use crate::crypto::{Crypto, Job, Order, Reading, Task};
 use crate::event::Now;
 use crate::message::{Address, Invite, Message, What};
 use crate::outcome::denial;
@@ -20,6 +20,8 @@ use crate::policy::{Decision, Policy};
 use crate::record::Entry;
 use crate::refusal::Refusal;
 use crate::request::{Ask, RequestId, SKEW_MAX, SignedRequest, VALIDITY_MAX, key_of_attempt};
+
+pub(super) const SOMETHING_ELSE: &str = "the request asks for something else";
 
 /// What was served for whom, until the requests expire: attempts are bounded, and no session comes twice.
 #[derive(Default)]
@@ -34,12 +36,24 @@ struct Known {
     after: Millis,
     sessions: Vec<SessionId>,
     denied: bool,
+    /// The digest of its bytes, once an attempt was made: nobody has another request served under its name. `None` after a
+    /// restart, until the next attempt.
+    body: Option<Hash>,
+}
+
+/// A request whose client is known to have signed it.
+pub(super) struct Asked {
+    pub(super) id: RequestId,
+    pub(super) signed: SignedRequest,
+    /// The digest of its bytes.
+    body: Hash,
 }
 
 impl Requests {
     /// Whether this session may be another attempt at the request.
-    fn admits(&self, id: RequestId, session: SessionId, most: u16) -> Result<(), Refusal> {
-        match self.known.get(&id) {
+    fn admits(&self, asked: &Asked, session: SessionId, most: u16) -> Result<(), Refusal> {
+        match self.known.get(&asked.id) {
+            Some(known) if known.body.is_some_and(|body| body != asked.body) => Err(Refusal::Conflict),
             Some(known) if known.sessions.contains(&session) => Err(Refusal::Seen),
             Some(known) if known.sessions.len() >= usize::from(most) => Err(Refusal::TooMany),
             Some(_) | None => Ok(()),
@@ -48,13 +62,21 @@ impl Requests {
 
     fn entry(&mut self, id: RequestId, until: Millis, now: Now) -> &mut Known {
         let left = until.0.saturating_sub(now.wall.0).min(VALIDITY_MAX);
-        let fresh = Known { until, after: now.mono.plus(left), sessions: Vec::new(), denied: false };
+        let after = now.mono.plus(left);
+        let fresh = Known { until, after, sessions: Vec::new(), denied: false, body: None };
         self.known.entry(id).or_insert(fresh)
     }
 
     /// Notes an attempt.
     pub(super) fn note(&mut self, id: RequestId, session: SessionId, until: Millis, now: Now) {
         self.entry(id, until, now).sessions.push(session);
+    }
+
+    /// Notes what the request is.
+    fn note_body(&mut self, asked: &Asked) {
+        if let Some(known) = self.known.get_mut(&asked.id) {
+            known.body = Some(asked.body);
+        }
     }
 
     /// Whether this denial is the first.
@@ -75,7 +97,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     pub(super) fn invited(&mut self, from: Address, invite: Invite, rng: &mut impl CryptoRngCore) {
         let Invite { session, what } = invite;
         // The network may say things twice, and late.
-        let has_ended = self.ended.iter().any(|(ended, _)| *ended == session);
+        let has_ended = self.ended.iter().any(|ended| ended.session == session);
         if has_ended || self.sessions.contains_key(&session) {
             return;
         }
@@ -85,15 +107,16 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             _ if self.is_full_of(from, &what) => Err(Refusal::TooMany),
             What::Keygen { request, attempt } => self
                 .request(&request, &mut asked)
-                .and_then(|(id, signed)| self.keygen(from, session, (id, &signed), attempt, rng)),
+                .and_then(|asked| self.keygen(from, session, &asked, attempt, rng)),
             What::Setup { members } => self.pair_setup(from, session, members, rng),
             What::Presign { key, signers, setup, size } => {
                 self.presign(from, session, (key, setup), (signers, size), rng)
             }
-            What::Sign { request, signers, presignature } => {
-                self.request(&request, &mut asked).and_then(|(id, signed)| {
-                    self.sign(from, session, (id, &signed), (signers, presignature), rng)
-                })
+            What::Sign { request, signers, presignature } => self
+                .request(&request, &mut asked)
+                .and_then(|asked| self.sign(from, session, &asked, (signers, presignature), rng)),
+            What::Retire { request } => {
+                self.request(&request, &mut asked).and_then(|asked| self.retire(from, session, &asked))
             }
         };
         match outcome {
@@ -107,25 +130,27 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let limits = &self.config.limits;
         let of_it = || self.sessions.values().filter(|live| live.coordinator == from);
         let share = limits.sessions / usize::from(self.config.coordinators.max(1));
+        // No session comes of it.
+        if matches!(what, What::Retire { .. }) {
+            return false;
+        }
         let is_heavy = matches!(what, What::Setup { .. } | What::Presign { .. });
         let heavy = of_it().filter(|live| live.kind.is_heavy()).count();
         of_it().count() >= share.max(1) || (is_heavy && heavy >= limits.heavy)
     }
 
     /// Reads a request; notes whose it is as soon as its client is known to have signed it.
-    fn request(
-        &self,
-        bytes: &[u8],
-        asked: &mut Option<(RequestId, Millis)>,
-    ) -> Result<(RequestId, SignedRequest), Refusal> {
+    fn request(&self, bytes: &[u8], asked: &mut Option<(RequestId, Millis)>) -> Result<Asked, Refusal> {
         let (id, signed) = SignedRequest::read_from::<C>(bytes).map_err(Refusal::Request)?;
         let client = self.config.clients.get(&signed.request.client).ok_or(Refusal::Client)?;
         if !signed.is_from::<C>(id, client) {
             return Err(Refusal::Client);
         }
+        signed.check_group(self.config.committee.group()).map_err(Refusal::Request)?;
         signed.request.check_time(self.now.wall).map_err(Refusal::Request)?;
         *asked = Some((id, signed.request.expires));
-        Ok((id, signed))
+        let body = C::digest("keymoot/request-body/v1", &signed.content());
+        Ok(Asked { id, signed, body })
     }
 
     fn refuse(
@@ -159,18 +184,18 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         &mut self,
         from: Address,
         session: SessionId,
-        (id, signed): (RequestId, &SignedRequest),
+        asked: &Asked,
         attempt: u16,
         rng: &mut impl CryptoRngCore,
     ) -> Result<(), Refusal> {
-        let Ask::Key(scheme) = signed.request.ask else {
-            return Err(Refusal::Unfit("the request asks for something else"));
+        let Ask::Key(scheme) = asked.signed.request.ask else {
+            return Err(Refusal::Unfit(SOMETHING_ELSE.into()));
         };
-        self.requests.admits(id, session, self.config.limits.attempts)?;
+        self.requests.admits(asked, session, self.config.limits.attempts)?;
         if attempt >= self.config.limits.attempts {
             return Err(Refusal::TooMany);
         }
-        let key = key_of_attempt::<C>(id, attempt);
+        let key = key_of_attempt::<C>(asked.id, attempt);
         let is_running = self.sessions.values().any(|live| live.kind == Kind::Keygen(key));
         if self.keys.is_taken(key) || is_running {
             return Err(Refusal::Generated);
@@ -178,10 +203,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let committee = Arc::clone(&self.config.committee);
         let members = everybody(&committee);
         self.check_bans(&members)?;
-        if let Decision::Deny(why) = self.policy.decide(&signed.request, None) {
-            return Err(Refusal::Policy(why));
+        if let Decision::Deny(why) = self.policy.decide(&asked.signed.request, None) {
+            return Err(Refusal::Policy(why.into()));
         }
-        self.allow(id, session, C::digest("keymoot/keygen/v1", key.as_bytes()), signed.request.expires);
+        self.allow(asked, session, C::digest("keymoot/keygen/v1", key.as_bytes()), None);
         let task = Task::Keygen { session, committee, key, scheme, me: self.config.me };
         self.begin(from, session, (Kind::Keygen(key), members), task, rng)
     }
@@ -214,7 +239,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         (signers, size): (Vec<Party>, u16),
         rng: &mut impl CryptoRngCore,
     ) -> Result<(), Refusal> {
-        let share = Arc::clone(self.keys.share_of(key).ok_or(Refusal::Key)?);
+        let share = Arc::clone(self.keys.active_of(key)?);
         if !C::describe(&C::key_of(&share)).scheme.presigns() {
             return Err(Refusal::Scheme);
         }
@@ -232,12 +257,12 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let Use { setup, ticket } = self
             .setups
             .reserve((setup, session, from), &signers, &self.bans)
-            .map_err(|unfit| Refusal::Setup(unfit.0))?;
+            .map_err(|unfit| Refusal::Setup(unfit.0.into()))?;
         let name = C::setup_name(&setup);
         let task = Task::Presign { session, share, setup, ticket, size, bans: self.bans.clone() };
         self.begin(from, session, (Kind::Presign, signers), task, rng)?;
         if let Some(live) = self.sessions.get_mut(&session) {
-            (live.key, live.setup) = (Some(key), Some(name));
+            live.setup = Some(name);
         }
         Ok(())
     }
@@ -246,23 +271,25 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         &mut self,
         from: Address,
         session: SessionId,
-        (id, signed): (RequestId, &SignedRequest),
+        asked: &Asked,
         (signers, presignature): (Vec<Party>, Option<Hash>),
         rng: &mut impl CryptoRngCore,
     ) -> Result<(), Refusal> {
-        let Ask::Sign { key, path, payload } = &signed.request.ask else {
-            return Err(Refusal::Unfit("the request asks for something else"));
+        let Ask::Sign { key, path, payload } = &asked.signed.request.ask else {
+            return Err(Refusal::Unfit(SOMETHING_ELSE.into()));
         };
-        let share = Arc::clone(self.keys.share(*key).ok_or(Refusal::Key)?);
+        let share = Arc::clone(self.keys.active(*key)?);
         let key = C::key_of(&share);
         let described = C::describe(&key);
         if described.scheme.presigns() != presignature.is_some() {
             return Err(Refusal::Presignature);
         }
         self.check_signers(&signers, described.scheme.presigns())?;
-        self.requests.admits(id, session, self.config.limits.attempts)?;
-        if let Decision::Deny(why) = self.policy.decide(&signed.request, Some(&described)) {
-            return Err(Refusal::Policy(why));
+        self.requests.admits(asked, session, self.config.limits.attempts)?;
+        // What is signed follows from the payload that the client signed for, and from nothing that a coordinator says.
+        let reading = C::read(&key, path, payload).map_err(|unreadable| Refusal::Unfit(unreadable.0))?;
+        if let Decision::Deny(why) = self.policy.decide(&asked.signed.request, Some(&described)) {
+            return Err(Refusal::Policy(why.into()));
         }
         let public = match presignature {
             Some(name) => {
@@ -271,10 +298,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             }
             None => None,
         };
-        let (path, payload) = (path.clone(), Arc::clone(payload));
+        let Reading { path, payload, facts } = reading;
         let order = Order { key, path, payload, signers: signers.clone(), presignature: public };
-        let intent = C::intent(&order).map_err(|unfit| Refusal::Unfit(unfit.0))?;
-        self.allow(id, session, intent, signed.request.expires);
+        let intent = C::intent(&order).map_err(|unfit| Refusal::Unfit(unfit.0.into()))?;
+        self.allow(asked, session, intent, Some(facts));
         let burnt = match presignature {
             Some(name) => {
                 let burnt = self.pool.burn(name, intent).ok_or(Refusal::Presignature)?;
@@ -284,13 +311,15 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             None => None,
         };
         let task = Task::Sign { session, share, order, burnt, bans: self.bans.clone() };
-        self.begin(from, session, (Kind::Sign(id), signers), task, rng)
+        self.begin(from, session, (Kind::Sign(asked.id), signers), task, rng)
     }
 
-    fn allow(&mut self, request: RequestId, session: SessionId, intent: Hash, until: Millis) {
+    fn allow(&mut self, asked: &Asked, session: SessionId, intent: Hash, facts: Option<Hash>) {
+        let (request, until) = (asked.id, asked.signed.request.expires);
         self.requests.note(request, session, until, self.now);
+        self.requests.note_body(asked);
         let at = self.now.wall;
-        self.persist(Entry::Allowed { request, session, intent, at });
+        self.persist(Entry::Allowed { request, session, intent, facts, at });
     }
 
     fn check_bans(&self, members: &[Party]) -> Result<(), Refusal> {
@@ -325,6 +354,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let deadline = self.now.mono.plus(time);
         let is_heavy = kind.is_heavy();
         let mut live = Live::new(kind, members, from, deadline);
+        live.key = task.key().map(|key| C::describe(&key).digest);
         self.wake_at(deadline);
         if is_heavy {
             live.running = Running::away();
@@ -332,7 +362,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             self.draft.then.push(Effect::Work(session, Job::Begin { task: Box::new(task), seed }));
             return Ok(());
         }
-        let progress = self.crypto.begin(task, &seed).map_err(|unfit| Refusal::Unfit(unfit.0))?;
+        let progress = self.crypto.begin(task, &seed).map_err(|unfit| Refusal::Unfit(unfit.0.into()))?;
         self.advance(session, live, progress);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Keys: pending until all members have certified them, usable from then on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keymoot_protocol::transcript::Hash;
@@ -11,12 +11,14 @@ use super::Node;
 use crate::crypto::Crypto;
 use crate::policy::Policy;
 use crate::record::Entry;
+use crate::refusal::Refusal;
 
 /// The keys of one node.
 pub(super) struct Keys<C: Crypto> {
     pending: BTreeMap<KeyId, Pending>,
     certified: BTreeMap<KeyId, Arc<C::Share>>,
     names: BTreeMap<Hash, KeyId>,
+    retired: BTreeSet<KeyId>,
 }
 
 /// A share that waits for its key's certificate.
@@ -29,7 +31,12 @@ pub(super) struct Pending {
 
 impl<C: Crypto> Default for Keys<C> {
     fn default() -> Self {
-        Self { pending: BTreeMap::new(), certified: BTreeMap::new(), names: BTreeMap::new() }
+        Self {
+            pending: BTreeMap::new(),
+            certified: BTreeMap::new(),
+            names: BTreeMap::new(),
+            retired: BTreeSet::new(),
+        }
     }
 }
 
@@ -43,8 +50,29 @@ impl<C: Crypto> Keys<C> {
         self.certified.get(&key)
     }
 
-    pub(super) fn share_of(&self, package: Hash) -> Option<&Arc<C::Share>> {
-        self.share(*self.names.get(&package)?)
+    /// The share of a key that still signs.
+    pub(super) fn active(&self, key: KeyId) -> Result<&Arc<C::Share>, Refusal> {
+        let share = self.share(key).ok_or(Refusal::Key)?;
+        if self.retired.contains(&key) { Err(Refusal::Retired) } else { Ok(share) }
+    }
+
+    /// The same, by the digest of its package.
+    pub(super) fn active_of(&self, package: Hash) -> Result<&Arc<C::Share>, Refusal> {
+        self.active(*self.names.get(&package).ok_or(Refusal::Key)?)
+    }
+
+    /// Whether the key of this package does not sign any more.
+    pub(super) fn is_retired(&self, package: Hash) -> bool {
+        self.names.get(&package).is_some_and(|key| self.retired.contains(key))
+    }
+
+    /// Has a certified key never sign again. Whether that is new.
+    pub(super) fn retire(&mut self, key: KeyId) -> bool {
+        self.certified.contains_key(&key) && self.retired.insert(key)
+    }
+
+    pub(super) fn retired(&self) -> Vec<KeyId> {
+        self.retired.iter().copied().collect()
     }
 
     pub(super) fn package(&self, key: KeyId) -> Option<Vec<u8>> {

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use keymoot_protocol::codec::FIELD_HEADER;
 use keymoot_protocol::dkls23::Bans;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party, SessionId};
 
 use super::Node;
 use crate::crypto::{Crypto, PresignatureLabel, Unfit};
-use crate::message::{Address, OFFERED, OFFERED_MAX, SETUPS_MAX, Stock};
+use crate::message::{Address, OFFERED, OFFERED_MAX, OFFERS_MAX, SETUPS_MAX, Stock};
 use crate::policy::Policy;
 use crate::record::{Entry, NAMES_MAX};
 
@@ -106,14 +107,22 @@ impl<C: Crypto> Pool<C> {
         let sets: BTreeSet<&[Party]> = of_key().map(|one| one.label.signers.as_slice()).collect();
         let most = OFFERED_MAX.checked_div(sets.len()).unwrap_or(OFFERED).clamp(1, OFFERED);
         let mut named: BTreeMap<&[Party], usize> = BTreeMap::new();
-        let (mut offers, mut has_more) = (Vec::new(), false);
+        let (mut offers, mut has_more, mut room) = (Vec::new(), false, OFFERS_MAX);
         for one in of_key() {
             let count = named.entry(&one.label.signers).or_default();
             *count = count.saturating_add(1);
-            if *count <= most {
-                offers.push(C::encode_public(&one.public));
-            } else {
+            if *count > most {
                 has_more = true;
+                continue;
+            }
+            let offer = C::encode_public(&one.public);
+            // With what stands around it.
+            match room.checked_sub(offer.len().saturating_add(FIELD_HEADER)) {
+                Some(left) => {
+                    room = left;
+                    offers.push(offer);
+                }
+                None => has_more = true,
             }
         }
         (offers, has_more)
@@ -213,7 +222,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     /// What is here for a key and this coordinator.
     pub(super) fn stock(&self, key: Hash, coordinator: Address) -> Stock {
         let (presignatures, has_more) = self.pool.offers(key);
-        Stock { key, setups: self.setups.names_for(coordinator), presignatures, has_more }
+        let is_retired = self.keys.is_retired(key);
+        Stock { key, setups: self.setups.names_for(coordinator), presignatures, has_more, is_retired }
     }
 
     /// Keeps a pair setup, and tells its name.
@@ -256,8 +266,13 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.record_buried(&presignatures);
     }
 
+    /// Throws away what is ready for this key package.
+    pub(super) fn bury_of(&mut self, package: Hash) -> Vec<Hash> {
+        self.pool.bury_where(|label, _| label.key == package)
+    }
+
     /// Notes what was thrown away, in entries that can be read back.
-    fn record_buried(&mut self, presignatures: &[Hash]) {
+    pub(super) fn record_buried(&mut self, presignatures: &[Hash]) {
         for some in presignatures.chunks(NAMES_MAX) {
             self.persist(Entry::Burnt { presignatures: some.to_vec(), intent: None });
         }

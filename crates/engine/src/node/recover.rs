@@ -137,6 +137,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 self.keys.hold(*key, Pending { package: *package, share: Zeroizing::new(sealed.to_vec()) });
             }
             Entry::Certified { key, package } => self.replay_key(*key, package)?,
+            Entry::Retired { key, .. } => {
+                if !self.keys.retire(*key) {
+                    return Err("retires a key that is not ours, or for the second time");
+                }
+            }
             Entry::Banned { identity } => {
                 let identity =
                     IdentityPublic::from_bytes(*identity).ok_or("bans something that is no identity")?;

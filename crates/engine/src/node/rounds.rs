@@ -35,12 +35,21 @@ const LOST: u64 = 2;
 /// Ended sessions that are remembered: more than can end while the disk writes once.
 const ENDED_MAX: usize = 1024;
 
+/// A session that has ended lately.
+pub(super) struct Gone {
+    pub(super) session: SessionId,
+    pub(super) members: Vec<Party>,
+    /// The key package, where it was about one.
+    pub(super) key: Option<Hash>,
+}
+
 /// A session in progress.
 pub(super) struct Live<C: Crypto> {
     pub(super) kind: Kind,
     pub(super) members: Vec<Party>,
     pub(super) coordinator: Address,
     pub(super) deadline: Millis,
+    /// The key package that it signs under or prepares.
     pub(super) key: Option<Hash>,
     pub(super) setup: Option<Hash>,
     /// Given up while a worker has the run: its mail is not said, but what it has found out counts.
@@ -133,7 +142,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let session = mail.session;
         let Some(mut live) = self.sessions.remove(&session) else {
             // A signer is done when its share is out; the others' shares come all the same.
-            if !self.ended.iter().any(|(ended, _)| *ended == session) {
+            if !self.ended.iter().any(|ended| ended.session == session) {
                 self.early.keep(from, mail, self.config.limits.early);
             }
             return;
@@ -249,7 +258,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let Progress { notes, mail, refused, next } = progress;
         self.refused = self.refused.saturating_add(u64::from(refused.is_some()));
         if !matches!(next, Next::Wait(_)) {
-            self.note_end(session, live.members.clone());
+            self.note_end(session, live.members.clone(), live.key);
         }
         match next {
             Next::Wait(run) => {
@@ -292,13 +301,13 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     /// A session ends without a result, and nobody here knows whose fault it is.
     fn end_early(&mut self, session: SessionId, live: &Live<C>) {
-        self.note_end(session, live.members.clone());
+        self.note_end(session, live.members.clone(), live.key);
         self.send(live.coordinator, Message::Ended(session, Ended::Benign));
     }
 
     /// Remembers who was in a session whose last words may still wait for the disk.
-    fn note_end(&mut self, session: SessionId, members: Vec<Party>) {
-        self.ended.push_back((session, members));
+    fn note_end(&mut self, session: SessionId, members: Vec<Party>, key: Option<Hash>) {
+        self.ended.push_back(Gone { session, members, key });
         if self.ended.len() > ENDED_MAX {
             self.ended.pop_front();
         }
@@ -306,8 +315,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     /// Gives a session up. What a worker has of it stays until the worker is done with it, or has taken far too long.
     pub(super) fn give_up(&mut self, session: SessionId) -> Option<(Address, Vec<Party>)> {
-        let members = self.sessions.get(&session).filter(|live| !live.is_over)?.members.clone();
-        self.note_end(session, members);
+        let live = self.sessions.get(&session).filter(|live| !live.is_over)?;
+        let (members, key) = (live.members.clone(), live.key);
+        self.note_end(session, members, key);
         let live = self.sessions.get_mut(&session)?;
         let told = match &live.running {
             Running::Here(run) => (live.coordinator, C::missing(run)),

@@ -15,6 +15,8 @@ use crate::policy::Policy;
 pub struct View {
     /// Keys that all members have certified.
     pub keys: Vec<KeyId>,
+    /// Those of them that do not sign any more.
+    pub retired: Vec<KeyId>,
     /// Keys that wait for their certificate here.
     pub pending: Vec<KeyId>,
     /// Free presignatures of each key package and set of signers.
@@ -75,6 +77,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         });
         View {
             keys,
+            retired: self.keys.retired(),
             pending,
             presignatures,
             burnt,

@@ -8,12 +8,13 @@ use keymoot_protocol::dkg::Dkg;
 use keymoot_protocol::dkls23::{self, Bans, BurntPresignature, PairSetup, Presigner, Ticket};
 use keymoot_protocol::frost::{self, Nonces, SigningKey, Suite};
 use keymoot_protocol::identity::IdentityKey;
-use keymoot_protocol::key::{GroupKey, KeyShare};
+use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::Opening;
 use keymoot_types::{CurveName, Epoch, KeyId, Party, Quorum, Scheme, SessionId};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
+use super::holding::FrostKey;
 use super::order::{ecdsa_order, frost_order};
 use super::{Key, Real, Share, words};
 use crate::crypto::{Order, Task, Unfit};
@@ -112,7 +113,7 @@ impl Starter<'_> {
         session: (SessionId, u16),
         bans: &Bans,
     ) -> Started {
-        let Share::Ecdsa(share) = share else {
+        let Share::Ecdsa(share, _) = share else {
             return Err(Unfit("the key's scheme has no presignatures"));
         };
         let identity = Arc::clone(self.identity);
@@ -131,18 +132,18 @@ impl Starter<'_> {
     ) -> Started {
         match &order.key {
             Key::Taproot(group) => {
-                let Share::Taproot(share) = share else { return Err(WRONG_KEY) };
+                let Share::Taproot(share, _) = share else { return Err(WRONG_KEY) };
                 let signer = self.sign_frost((session, burnt), share, group, order)?;
                 Ok(signer.wrap(|signer| AnyMachine::SignTaproot(Box::new(signer))))
             }
             Key::Ed25519(group) => {
-                let Share::Ed25519(share) = share else { return Err(WRONG_KEY) };
+                let Share::Ed25519(share, _) = share else { return Err(WRONG_KEY) };
                 let signer = self.sign_frost((session, burnt), share, group, order)?;
                 Ok(signer.wrap(|signer| AnyMachine::SignEd25519(Box::new(signer))))
             }
             Key::Ecdsa(group) => {
-                let Share::Ecdsa(share) = share else { return Err(WRONG_KEY) };
-                if share.group() != group {
+                let Share::Ecdsa(share, _) = share else { return Err(WRONG_KEY) };
+                if share.group() != group.group() {
                     return Err(WRONG_KEY);
                 }
                 let burnt = burnt.ok_or(Unfit("the scheme signs with a presignature that is burnt"))?;
@@ -159,7 +160,7 @@ impl Starter<'_> {
         self,
         (session, burnt): (SessionId, Option<BurntPresignature>),
         share: &KeyShare<S>,
-        group: &Arc<GroupKey<S>>,
+        group: &FrostKey<S>,
         order: &Order<Real>,
     ) -> Result<Opening<frost::Signer<S>>, Unfit> {
         if burnt.is_some() {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use keymoot_protocol::curve::Secp256k1;
+use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::dkls23::{self, Payload};
 use keymoot_protocol::frost::{self, Suite};
-use keymoot_protocol::key::GroupKey;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::Path;
 
+use super::holding::{EcdsaKey, FrostKey};
 use super::{Key, Real, words};
 use crate::crypto::{Order, Unfit};
 
@@ -38,9 +38,20 @@ pub(super) fn is_signature(key: &Key, path: &Path, payload: &Payload, signature:
     }
 }
 
+/// The key under which signatures at a path verify: 33 bytes compressed for ECDSA, else 32. `None` where there is none.
+pub(super) fn verifies_under(key: &Key, path: &Path) -> Option<Vec<u8>> {
+    match key {
+        Key::Taproot(group) => frost_key(group, path).ok().map(|key| key.output_key().to_vec()),
+        Key::Ed25519(group) => frost_key(group, path).ok().map(|key| key.output_key().to_vec()),
+        Key::Ecdsa(group) => {
+            ecdsa_key(group, path).ok().map(|key| Secp256k1::encode_point(key.public()).to_vec())
+        }
+    }
+}
+
 /// The order in FROST's words.
 pub(super) fn frost_order<S: Suite>(
-    group: &Arc<GroupKey<S>>,
+    group: &FrostKey<S>,
     order: &Order<Real>,
 ) -> Result<frost::Order<S>, Unfit> {
     if order.presignature.is_some() {
@@ -48,35 +59,29 @@ pub(super) fn frost_order<S: Suite>(
     }
     let key = frost_key(group, &order.path).map_err(words::frost_refused)?;
     let message = message(&order.key, &order.payload);
-    frost::Order::new(Arc::new(key), order.signers.clone(), message).map_err(words::frost_refused)
+    frost::Order::new(key, order.signers.clone(), message).map_err(words::frost_refused)
 }
 
 /// The order in DKLs23's words.
-pub(super) fn ecdsa_order(
-    group: &Arc<GroupKey<Secp256k1>>,
-    order: &Order<Real>,
-) -> Result<dkls23::Order, Unfit> {
+pub(super) fn ecdsa_order(group: &EcdsaKey, order: &Order<Real>) -> Result<dkls23::Order, Unfit> {
     let public = order.presignature.as_ref().ok_or(Unfit("the scheme signs with a presignature"))?;
     if public.signers != order.signers {
         return Err(Unfit("the presignature is for other signers"));
     }
     let key = ecdsa_key(group, &order.path).map_err(words::ecdsa_refused)?;
     let payload = Arc::clone(&order.payload);
-    dkls23::Order::new(Arc::new(key), payload, Arc::clone(public)).map_err(words::ecdsa_refused)
+    dkls23::Order::new(key, payload, Arc::clone(public)).map_err(words::ecdsa_refused)
 }
 
 // The committee of a key that exists is the one that was pinned when it was read.
 
 fn frost_key<S: Suite>(
-    group: &Arc<GroupKey<S>>,
+    known: &FrostKey<S>,
     path: &Path,
-) -> Result<frost::VerifyingKey<S>, frost::Refused> {
-    frost::VerifyingKey::new(Arc::clone(group), &group.committee, path.clone())
+) -> Result<Arc<frost::VerifyingKey<S>>, frost::Refused> {
+    known.at(path, |group, path| frost::VerifyingKey::new(Arc::clone(&group), &group.committee, path))
 }
 
-fn ecdsa_key(
-    group: &Arc<GroupKey<Secp256k1>>,
-    path: &Path,
-) -> Result<dkls23::VerifyingKey, dkls23::SignRefused> {
-    dkls23::VerifyingKey::new(Arc::clone(group), &group.committee, path.clone())
+fn ecdsa_key(known: &EcdsaKey, path: &Path) -> Result<Arc<dkls23::VerifyingKey>, dkls23::SignRefused> {
+    known.at(path, |group, path| dkls23::VerifyingKey::new(Arc::clone(&group), &group.committee, path))
 }

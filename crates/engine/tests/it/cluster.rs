@@ -4,6 +4,7 @@
 mod ask;
 mod replica;
 mod seat;
+mod web;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use keymoot_engine::event::{Event, Now};
 use keymoot_engine::message::{Address, Answer, Message};
 use keymoot_engine::node;
 use keymoot_engine::real::Real;
-use keymoot_engine::request::{ClientId, RequestId};
+use keymoot_engine::request::{ClientId, ClientKey, RequestId};
 use keymoot_ports::memory::sessions::Table;
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::identity::IdentityKey;
@@ -26,6 +27,7 @@ use crate::room::Room;
 pub use ask::{id_of, payload};
 pub use replica::Replica;
 pub use seat::{Deed, Seat};
+pub use web::Pen;
 
 /// Wall time at the beginning of every story.
 pub const DAWN: u64 = 1_700_000_000_000;
@@ -147,9 +149,9 @@ impl Cluster {
         self.identities.keys().copied().collect()
     }
 
-    fn clients(&self) -> BTreeMap<ClientId, keymoot_protocol::identity::IdentityPublic> {
-        let public = keymoot_engine::crypto::Crypto::identity(&self.client());
-        BTreeMap::from([(ClientId::of(&public), public)])
+    fn clients(&self) -> BTreeMap<ClientId, ClientKey> {
+        let keys = Pen::enrolled().map(|pen| pen.key());
+        keys.into_iter().map(|key| (key.id(), key)).collect()
     }
 
     fn time(&self, wall_shift: i64) -> Now {

@@ -3,6 +3,8 @@
 
 mod audit;
 mod cluster;
+mod encoding;
 mod real;
 mod room;
 mod stories;
+mod vectors;

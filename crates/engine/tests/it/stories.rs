@@ -2,6 +2,7 @@
 
 mod attempts_are_bounded;
 mod banned_member_is_silenced;
+mod broken_line_is_not_waited_for;
 mod checkpoints_are_witnessed;
 mod coordinator_dies_another_finishes;
 mod corrupt_journal_stops_the_node;
@@ -12,14 +13,17 @@ mod early_mail_waits_bounded;
 mod expired_request_is_not_signed;
 mod group_commit_keeps_order_in_a_session;
 mod hostile_messages_never_panic;
+mod http_request_is_checked_by_every_node;
 mod key_request_retry_makes_another_key;
 mod late_session_ends;
 mod liars_do_not_stop_the_others;
 mod no_policy_no_signature;
 mod old_copy_halts_the_node;
+mod payloads_are_read_by_every_node;
 mod queue_is_bounded;
 mod ready_without_certificate_becomes_a_key;
 mod restart_forgets_nothing_acknowledged;
+mod retired_key_never_signs;
 mod slow_work_does_not_delay_a_signature;
 mod stale_fence_changes_nothing;
 mod stolen_coordinator_gets_nothing;

@@ -4,7 +4,7 @@ use crate::run;
 
 fn must_be_refused(arguments: &[&str], reason: &str) {
     for more in [&[][..], &["--json"]] {
-        let output = run(&[&["demo"], arguments, more].concat());
+        let output = run(&[&["lab"], arguments, more].concat());
         let complaint = String::from_utf8(output.stderr).expect("text");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {complaint}");
         assert_eq!((complaint.lines().count(), output.stdout.len()), (1, 0), "{arguments:?}: {complaint}");
@@ -50,8 +50,7 @@ fn schemes_that_do_not_exist() {
 
 #[test]
 fn options_and_verbs_that_do_not_exist() {
-    for arguments in
-        [&["demo", "--quorum", "2"][..], &["dmeo"], &[], &["demo", "extra"], &["demo", "--parties"]]
+    for arguments in [&["lab", "--quorum", "2"][..], &["dmeo"], &[], &["lab", "extra"], &["lab", "--parties"]]
     {
         let output = run(arguments);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{arguments:?}");

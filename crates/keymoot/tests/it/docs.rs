@@ -68,12 +68,22 @@ fn every_command_that_the_docs_show_runs() {
         assert!(is_plain, "{place}: `{line}` needs a shell, and this test is none");
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
+            ["cargo", "run", "--release", "--", "demo" | "up", ..] => {
+                // They stay until they are ended; the test of the demo itself runs one.
+                assert!(run(&["demo", "--help"]).status.success());
+            }
             ["cargo", "run", "--release", "--", ref arguments @ ..] => {
                 let output = run(arguments);
                 let complaints = String::from_utf8_lossy(&output.stderr);
                 let is_good = output.status.success() && !output.stdout.is_empty();
                 assert!(is_good, "{place}: `{line}` ends with {}: {complaints}", output.status);
                 runs += 1;
+            }
+            // They need a cluster. Asked for help in the end, the program still refuses what it cannot parse before that.
+            ["keymoot", ref arguments @ ..] => {
+                let output = run(&[arguments, &["--help"]].concat());
+                let complaints = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{place}: `{line}` cannot be typed: {complaints}");
             }
             // Parsed by a test of `xtask`, of which these are the chores.
             ["cargo", "xtask", _, ..] | ["git" | "rustup", ..] => {}
@@ -106,18 +116,18 @@ fn without_chance(line: &str) -> String {
 }
 
 #[test]
-fn the_transcript_in_the_readme_is_what_the_demo_prints() {
+fn the_transcript_in_the_readme_is_what_the_lab_prints() {
     let readme = readme();
-    let (_, block) = readme.split_once("<!-- demo transcript -->\n```text\n").expect("a marked transcript");
+    let (_, block) = readme.split_once("<!-- lab transcript -->\n```text\n").expect("a marked transcript");
     let (block, _) = block.split_once("\n```").expect("its end");
-    let printed: Vec<String> = must_print(&["demo"]).lines().map(without_chance).collect();
+    let printed: Vec<String> = must_print(&["lab"]).lines().map(without_chance).collect();
     let shown: Vec<&str> = block.lines().collect();
     assert!((10..=45).contains(&shown.len()), "a transcript of {} lines", shown.len());
     let mut rest = &printed[..];
     for piece in shown.split(|line| line.trim() == "...").filter(|piece| !piece.is_empty()) {
         let wanted: Vec<String> = piece.iter().map(|line| without_chance(line)).collect();
         let Some(at) = rest.windows(wanted.len()).position(|lines| lines == wanted) else {
-            panic!("the demo does not print this, in one piece and here:\n{}", piece.join("\n"))
+            panic!("the lab does not print this, in one piece and here:\n{}", piece.join("\n"))
         };
         rest = &rest[at + wanted.len()..];
     }
@@ -130,11 +140,39 @@ fn codes<'a>(reasons: impl Iterator<Item = &'a str>) -> Vec<u8> {
 
 #[test]
 fn the_exit_codes_in_the_readme_are_those_of_the_help() {
-    let (readme, help) = (readme(), must_print(&["demo", "--help"]));
+    let (readme, help) = (readme(), must_print(&["lab", "--help"]));
     let (_, told) = readme.split_once("Exit codes: ").expect("exit codes in the README");
     let (told, _) = told.split_once("\n\n").expect("their paragraph ends");
     let (_, known) = help.split_once("Exit codes:\n").expect("exit codes in the help");
     let known = codes(known.lines());
     assert_eq!(codes(told.split(';')), known);
     assert_eq!(known.first(), Some(&0));
+}
+
+#[test]
+fn the_configuration_reference_is_generated_from_the_table_of_keys() {
+    let page = fs::read_to_string(root().join("docs/guide/configuration.md")).expect("there is a reference");
+    assert_eq!(page, must_print(&["config", "reference"]), "print it again with `keymoot config reference`");
+}
+
+/// Every fenced block of a page: its kind, a newline, and what it holds.
+fn blocks(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).expect("a page is text");
+    let pieces: Vec<&str> = text.split("\n```").collect();
+    assert!(pieces.len() % 2 == 1, "{page}: a block does not end");
+    pieces.into_iter().skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_chinese_pages_show_the_same_commands() {
+    let pairs = [
+        ("README.md", "README.zh-CN.md"),
+        ("docs/guide/embedded.md", "docs/zh-CN/embedded.md"),
+        ("docs/guide/three-hosts.md", "docs/zh-CN/three-hosts.md"),
+    ];
+    for (english, chinese) in pairs {
+        let wanted = blocks(english);
+        assert!(!wanted.is_empty(), "{english}: no block was found: is the scanner broken?");
+        assert_eq!(blocks(chinese), wanted, "{chinese} shows something else than {english}");
+    }
 }

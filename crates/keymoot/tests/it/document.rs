@@ -13,7 +13,7 @@ use crate::{must_be_hex, must_print, schema};
 const SCHEMES: [&str; 3] = ["frost-taproot", "frost-ed25519", "dkls23"];
 
 fn must_document(arguments: &[&str]) -> Value {
-    let text = must_print(&[&["demo", "--json"], arguments].concat());
+    let text = must_print(&[&["lab", "--json"], arguments].concat());
     let document = serde_json::from_str(&text).expect("one JSON document and nothing else");
     schema::must_fit(&document);
     document

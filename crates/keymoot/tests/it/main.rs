@@ -1,6 +1,9 @@
 //! The binary from outside: what people read, what programs read, and what it says to nonsense.
 
 mod bad_input;
+mod ceremony;
+mod commands;
+mod demo;
 mod docs;
 mod document;
 mod replay;

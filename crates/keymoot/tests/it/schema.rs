@@ -3,11 +3,18 @@
 
 use serde_json::{Map, Value};
 
-const SCHEMA: &str = include_str!("../../schema/demo-v1.json");
+/// The published schema of this name, as in `lab-v1`.
+fn published(name: &str) -> Value {
+    let path = format!("{}/schema/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).expect("the schema is JSON")
+}
 
-/// Panics unless the document fits the published schema.
+/// Panics unless the document fits the published schema that it names, as in `keymoot/lab/v1`.
 pub fn must_fit(document: &Value) {
-    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+    let name = document["schema"].as_str().expect("a document names its schema");
+    let name = name.strip_prefix("keymoot/").expect("schemas of ours").replace('/', "-");
+    let schema = published(&name);
     let findings = check(&schema, document, "$");
     assert!(findings.is_empty(), "{findings:#?}");
 }
@@ -90,15 +97,15 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 #[test]
 fn documents_that_do_not_fit_are_found() {
-    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
-    let document: Value = serde_json::from_str(&crate::must_print(&["demo", "--json"])).expect("JSON");
+    let schema = published("lab-v1");
+    let document: Value = serde_json::from_str(&crate::must_print(&["lab", "--json"])).expect("JSON");
     assert_eq!(check(&schema, &document, "$"), Vec::<String>::new());
     let spoil = |change: fn(&mut Value)| {
         let mut document = document.clone();
         change(&mut document);
         assert!(!check(&schema, &document, "$").is_empty());
     };
-    spoil(|document| document["schema"] = "keymoot/demo/v2".into());
+    spoil(|document| document["schema"] = "keymoot/lab/v2".into());
     spoil(|document| document["threshold"] = 1.into());
     spoil(|document| document["keys"] = Value::Array(Vec::new()));
     spoil(|document| document["keys"][0]["output_key"] = "00".into());
@@ -108,4 +115,41 @@ fn documents_that_do_not_fit_are_found() {
     spoil(|document| document["keys"][2]["pair_setups"][0]["rounds"][0]["name"] = "open".into());
     spoil(|document| document["keys"][0]["refusal"] = Value::Null);
     spoil(|document| drop(document["keys"][0].as_object_mut().map(|key| key.remove("xpub"))));
+}
+
+/// All text of the program's source.
+fn source(folder: &std::path::Path, text: &mut String) {
+    for entry in
+        std::fs::read_dir(folder).expect("a folder of source").map(|entry| entry.expect("an entry").path())
+    {
+        if entry.is_dir() {
+            source(&entry, text);
+        } else {
+            text.push_str(&std::fs::read_to_string(&entry).expect("source is text"));
+        }
+    }
+}
+
+#[test]
+fn every_object_that_is_printed_has_a_published_schema_and_no_schema_is_left_over() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut text = String::new();
+    source(&root.join("src"), &mut text);
+    let named = |text: &str| {
+        let names = text.split("\"keymoot/").skip(1).filter_map(|rest| rest.split_once("/v1\""));
+        names
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| name.chars().all(|c| c.is_ascii_lowercase()))
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let files = std::fs::read_dir(root.join("schema")).expect("a folder of schemas");
+    let published: std::collections::BTreeSet<String> = files
+        .filter_map(|file| {
+            file.ok()?.file_name().into_string().ok()?.strip_suffix("-v1.json").map(str::to_owned)
+        })
+        .collect();
+    assert_eq!(named(&text), published);
+    for name in published {
+        assert_eq!(self::published(&format!("{name}-v1"))["title"], format!("keymoot/{name}/v1"));
+    }
 }

@@ -29,8 +29,8 @@ const ROUNDS: [&str; 9] = [
 ];
 
 #[test]
-fn the_demo_tells_its_whole_story_in_order() {
-    let text = must_print(&["demo"]);
+fn the_lab_tells_its_whole_story_in_order() {
+    let text = must_print(&["lab"]);
     let keygen =
         |scheme| [&[scheme], &ROUNDS[..], &["key ready in", "nobody ever held the private key"]].concat();
     let words =
@@ -39,7 +39,7 @@ fn the_demo_tells_its_whole_story_in_order() {
                 concat!("keymoot ", env!("CARGO_PKG_VERSION")),
                 "everything in this process, nothing is stored",
             ][..],
-            &["DEMO: do not put money here", "threshold 2-of-3"],
+            &["LAB: do not put money here", "threshold 2-of-3"],
             &keygen("Generate a key · frost-taproot"),
             &[
                 "certificate checked, 3 of 3 signatures",
@@ -86,7 +86,7 @@ fn the_demo_tells_its_whole_story_in_order() {
 
 #[test]
 fn every_party_is_ticked_in_every_round() {
-    let text = must_print(&["demo", "--parties", "5", "--threshold", "3", "--scheme", "frost-ed25519"]);
+    let text = must_print(&["lab", "--parties", "5", "--threshold", "3", "--scheme", "frost-ed25519"]);
     assert_eq!(text.matches("1 ✓ 2 ✓ 3 ✓ 4 ✓ 5 ✓\n").count(), ROUNDS.len(), "{text}");
     must_tell(
         &text,
@@ -106,14 +106,14 @@ fn every_party_is_ticked_in_every_round() {
 
 #[test]
 fn many_parties_are_counted() {
-    let text = must_print(&["demo", "--parties", "12", "--threshold", "7", "--scheme", "frost-taproot"]);
+    let text = must_print(&["lab", "--parties", "12", "--threshold", "7", "--scheme", "frost-taproot"]);
     assert_eq!(text.matches("12 of 12 ✓\n").count(), ROUNDS.len(), "{text}");
     must_tell(&text, &["signers parties 1-7 ·", "signers parties 1-6, 8 ·", "reachable 6 (parties 1-6)"]);
 }
 
 #[test]
 fn pairs_of_many_parties_are_those_of_the_signers() {
-    let text = must_print(&["demo", "--parties", "9", "--threshold", "2", "--scheme", "dkls23"]);
+    let text = must_print(&["lab", "--parties", "9", "--threshold", "2", "--scheme", "dkls23"]);
     must_tell(
         &text,
         &[
@@ -131,7 +131,7 @@ fn pairs_of_many_parties_are_those_of_the_signers() {
 
 #[test]
 fn a_scheme_that_is_left_out_is_named_in_a_line_that_fits() {
-    let text = must_print(&["demo", "--parties", "10", "--threshold", "10"]);
+    let text = must_print(&["lab", "--parties", "10", "--threshold", "10"]);
     let line = text.lines().nth(3).unwrap();
     assert_eq!(line, " dkls23 is left out, being slow with 10 signers; see it with --scheme dkls23");
     assert!(line.chars().count() <= 80 && text.contains("2 keys · 2 signatures"), "{text}");
@@ -139,7 +139,7 @@ fn a_scheme_that_is_left_out_is_named_in_a_line_that_fits() {
 
 #[test]
 fn where_everybody_is_needed_losing_one_is_enough_to_be_refused() {
-    let text = must_print(&["demo", "--parties", "3", "--threshold", "3", "--scheme", "frost-taproot"]);
+    let text = must_print(&["lab", "--parties", "3", "--threshold", "3", "--scheme", "frost-taproot"]);
     must_tell(
         &text,
         &[
@@ -157,7 +157,7 @@ fn where_everybody_is_needed_losing_one_is_enough_to_be_refused() {
 
 #[test]
 fn a_pipe_gets_no_escapes_and_lines_that_fit() {
-    for text in [must_print(&["demo"]), must_print(&["demo", "--message", "\u{1b}[31mred\u{7}\n"])] {
+    for text in [must_print(&["lab"]), must_print(&["lab", "--message", "\u{1b}[31mred\u{7}\n"])] {
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
         // What must stay in one piece: xpubs, and whole points, which are 66 digits.
         let is_whole =
@@ -165,13 +165,13 @@ fn a_pipe_gets_no_escapes_and_lines_that_fit() {
         let wide = |line: &&str| line.chars().count() > 80 && !is_whole(line);
         assert_eq!(text.lines().find(wide), None);
     }
-    let output = keymoot(&["demo"]).env("NO_COLOR", "1").output().unwrap();
+    let output = keymoot(&["lab"]).env("NO_COLOR", "1").output().unwrap();
     assert!(output.status.success() && !output.stdout.contains(&0x1b));
 }
 
 #[test]
 fn a_reader_that_leaves_is_no_error() {
-    let mut child = keymoot(&["demo"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = keymoot(&["lab"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let mut complaints = String::new();
     child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
@@ -181,7 +181,7 @@ fn a_reader_that_leaves_is_no_error() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_an_error_with_its_own_exit_code() {
-    for arguments in [&["demo"][..], &["demo", "--json"]] {
+    for arguments in [&["lab"][..], &["lab", "--json"]] {
         let full = std::fs::File::create("/dev/full").unwrap();
         let output = keymoot(arguments).stdout(full).output().unwrap();
         let complaints = String::from_utf8(output.stderr).unwrap();
@@ -192,7 +192,7 @@ fn a_full_disk_is_an_error_with_its_own_exit_code() {
 
 #[test]
 fn exit_codes_are_in_the_help() {
-    for arguments in [&["--help"][..], &["demo", "--help"], &["demo", "-h"]] {
+    for arguments in [&["--help"][..], &["lab", "--help"], &["lab", "-h"]] {
         must_tell(&must_print(arguments), &["Exit codes:", "\n  0 ", "\n  2 ", "\n  70 ", "\n  74 "]);
     }
 }

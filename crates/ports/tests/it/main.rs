@@ -2,6 +2,7 @@
 
 mod audit;
 mod bus;
+mod directory;
 mod drive;
 mod frames;
 mod journal;

@@ -36,11 +36,12 @@ impl<B: Backend> Watch<B> {
                 let Some((_, key)) = self.keys.get(key) else {
                     return broken("I3", format!("a signature of {id:?} under a key that is not certified"));
                 };
-                if !B::is_good_elsewhere(key, path, payload, signature) {
+                let read = B::read(key, path, payload);
+                if !read.is_ok_and(|one| B::is_good_elsewhere(key, &one.path, &one.payload, signature)) {
                     return broken("I3", format!("the signature of {id:?} does not verify"));
                 }
                 self.verified += 1;
-                Ok(())
+                self.invariant_i16_no_signature_comes_after(id)
             }
             (Outcome::Key(package), Ask::Key(_)) => match B::decode_key(package, &self.committee) {
                 Some(key) => {
@@ -49,6 +50,9 @@ impl<B: Backend> Watch<B> {
                 }
                 None => broken("I4", format!("the key of {id:?} is not certified")),
             },
+            (Outcome::Retired { words }, Ask::Retire { .. }) => {
+                self.invariant_i02_retired_by_all_of(id, words)
+            }
             (Outcome::Denied(denials), _) => {
                 let honest = denials.iter().filter(|(party, ..)| self.is_honest(*party));
                 let shelf = |party| self.shelves.get(crate::backend::place(party));
@@ -59,7 +63,7 @@ impl<B: Backend> Watch<B> {
                 }
                 Ok(())
             }
-            (Outcome::Signed { .. } | Outcome::Key(_), _) => {
+            (Outcome::Signed { .. } | Outcome::Key(_) | Outcome::Retired { .. }, _) => {
                 broken("I6", format!("{id:?} has the outcome of something else"))
             }
             (Outcome::Expired | Outcome::Failed(_), _) => Ok(()),

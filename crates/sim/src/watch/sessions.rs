@@ -43,7 +43,8 @@ impl<B: Backend> Watch<B> {
             Complete::Setup(_) if self.names_repeat => return Ok(()),
             Complete::Setup(name) => *name,
             // What is in stock comes from many sessions; what one has made is in the record of it.
-            Complete::Presigned(_) => return Ok(()),
+            // A retirement is no session.
+            Complete::Presigned(_) | Complete::Retired { .. } => return Ok(()),
         };
         match self.completed.insert(session, made) {
             Some(earlier) if earlier != made => {

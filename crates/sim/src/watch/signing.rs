@@ -94,10 +94,10 @@ impl<B: Backend> Watch<B> {
             return broken("I2", format!("{party} serves {request:?} long after it has expired"));
         }
         match &asked.ask {
-            Ask::Sign { payload, .. } if payload.as_bytes().first() == Some(&crate::world::FORBIDDEN) => {
+            Ask::Sign { payload, .. } if payload.bytes().first() == Some(&crate::world::FORBIDDEN) => {
                 broken("I2", format!("{party} signs what its policy forbids"))
             }
-            Ask::Sign { .. } | Ask::Key(_) => Ok(()),
+            Ask::Sign { .. } | Ask::Key(_) | Ask::Retire { .. } => Ok(()),
         }
     }
 
@@ -113,14 +113,15 @@ impl<B: Backend> Watch<B> {
         let Some(asked) = self.requests.get(request) else {
             return broken("I3", format!("{party} signs for {request:?}, which no client has asked"));
         };
-        let Ask::Sign { key, payload, .. } = &asked.ask else {
+        let Ask::Sign { key, path, payload } = &asked.ask else {
             return broken("I3", format!("{party} signs for a request that asks for no signature"));
         };
         let Some((_, key)) = self.keys.get(key) else {
             return broken("I3", format!("{party} signs under a key that is not certified"));
         };
-        let right = B::digest_word(&B::digest_of(key, payload));
-        if right != released.digest {
+        let read = B::read(key, path, payload);
+        let right = read.map(|read| B::digest_word(&B::digest_of(key, &read.payload)));
+        if right != Ok(released.digest) {
             return broken("I3", format!("{party} signs other bytes than the client asked for"));
         }
         Ok(())

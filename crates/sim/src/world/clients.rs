@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
+use keymoot_chains::{Kind as PayloadKind, Payload};
 use keymoot_engine::message::{Address, Answer, Message};
-use keymoot_engine::outcome::{Outcome, release};
-use keymoot_engine::request::{Ask, Request, RequestId, VALIDITY_MAX};
+use keymoot_engine::outcome::{Outcome, release, retirement, retirements_needed};
+use keymoot_engine::request::{Ask, RequestId, SignedRequest, VALIDITY_MAX};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::dkls23::{Payload, PayloadHash};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{KeyId, Millis, Path, Scheme};
-use rand_core::RngCore;
+use keymoot_types::{KeyId, Path, Scheme};
 
 use super::nodes::{FORBIDDEN, UNLOVED};
-use super::{EPOCH, Happening, PATIENCE, World};
+use super::{Happening, PATIENCE, World};
 use crate::backend::Backend;
 use crate::coverage::Kind;
 use crate::frame::Time;
@@ -29,6 +28,12 @@ const PROBES_MAX: usize = 2;
 
 /// How often clients may ask again where somebody lies.
 const EXTENSIONS_MAX: u32 = 4;
+
+/// A payload of these few bytes.
+pub(super) fn message(bytes: Vec<u8>) -> Payload {
+    Payload::new(PayloadKind::Message, bytes)
+        .unwrap_or_else(|error| unreachable!("some bytes are a message: {error}"))
+}
 
 /// Something a client wants.
 pub struct Wish {
@@ -51,6 +56,8 @@ enum Want {
         second: u8,
         lasts: u64,
     },
+    /// That one of the keys that exist by then never signs again.
+    Retirement,
 }
 
 impl Wish {
@@ -63,12 +70,21 @@ impl Wish {
         self.client == usize::from(client)
     }
 
+    /// The key that it wants to have retired.
+    fn retires(&self) -> Option<KeyId> {
+        match SignedRequest::decode(&self.body).ok()?.request.ask {
+            Ask::Retire { key } => Some(key),
+            Ask::Key(_) | Ask::Sign { .. } => None,
+        }
+    }
+
     pub(super) fn in_words(&self) -> String {
         let what = match &self.what {
             Want::Key(scheme) => format!("a {scheme} key"),
             Want::Signature { first, second, lasts } => {
                 format!("a signature of {first:02x}{second:02x} for {lasts} ms")
             }
+            Want::Retirement => "the end of a key".to_owned(),
         };
         let asked =
             self.asked_at.map_or_else(String::new, |at| format!(", asked at {at} ms as {:?}", self.id));
@@ -96,6 +112,15 @@ impl<B: Backend> World<B> {
             };
             self.wish(at, Want::Signature { first, second, lasts }, false);
         }
+        if self.chance.happens(250) {
+            let at = self.chance.between(3_000, self.frame.heal_at);
+            self.wish(at, Want::Retirement, false);
+        }
+    }
+
+    /// The keys that clients were told of, and that nobody wants to have retired.
+    fn lasting_keys(&self) -> Vec<KeyId> {
+        self.watch.told_keys().into_iter().filter(|key| !self.doomed.contains(key)).collect()
     }
 
     fn wish(&mut self, after: Time, what: Want, is_probe: bool) {
@@ -106,7 +131,7 @@ impl<B: Backend> World<B> {
 
     /// What has to work when everything works.
     pub(super) fn make_probes(&mut self) {
-        let keys = self.watch.told_keys().len();
+        let keys = self.lasting_keys().len();
         for number in 0..keys.min(PROBES_MAX) {
             let what = Want::Signature { first: 2, second: number as u8, lasts: 600_000 };
             // Clocks that were set right are believed after five seconds.
@@ -135,37 +160,44 @@ impl<B: Backend> World<B> {
         if self.wishes[number].asked_at.is_some() {
             return true;
         }
-        let keys = self.watch.told_keys();
-        let wish = &self.wishes[number];
-        let (ask, lasts) = match &wish.what {
-            Want::Key(scheme) => (Ask::Key(*scheme), 600_000),
-            Want::Signature { first, second, lasts } => {
-                let (first, second, lasts) = (*first, *second, *lasts);
-                let key = if wish.is_probe { keys.get(usize::from(second)) } else { self.chance.pick(&keys) };
-                let Some(key) = key.copied() else {
-                    self.push(AGAIN, Happening::Client(number));
-                    return false;
-                };
-                let path = self.draw_path(key);
-                let bytes = vec![first, second, number as u8];
-                let payload = Arc::new(Payload::new(PayloadHash::Sha256, bytes));
-                self.saw([Kind::AtRoot, Kind::OneStep, Kind::TwoSteps][path.steps().len().min(2)]);
-                (Ask::Sign { key, path, payload }, lasts)
-            }
-        };
-        let person = self.clients[self.wishes[number].client].clone();
-        let created = Millis(EPOCH + self.now);
-        let mut nonce = [0; 16];
-        self.chance.fill_bytes(&mut nonce);
-        let client = keymoot_engine::request::ClientId::of(&person.identity());
-        let request = Request { ask, client, created, expires: created.plus(lasts), nonce };
-        let id = request.id::<B>();
-        self.watch.request(id, request.clone());
-        let body = request.sign(&person).encode().to_vec();
+        let Some((ask, lasts)) = self.draw_ask(number) else { return false };
+        let (id, body) = self.ask_for(self.wishes[number].client, ask, lasts);
         let now = self.now;
         let wish = &mut self.wishes[number];
         (wish.id, wish.body, wish.asked_at) = (id, body, Some(now));
         true
+    }
+
+    /// What is asked for, and for how long; nothing while there is no key, or any more.
+    fn draw_ask(&mut self, number: usize) -> Option<(Ask, u64)> {
+        let wish = &self.wishes[number];
+        let keys = if wish.is_probe { self.lasting_keys() } else { self.watch.told_keys() };
+        let (first, second, lasts) = match &wish.what {
+            Want::Key(scheme) => return Some((Ask::Key(*scheme), 600_000)),
+            // What has to work when all is well is not to be undone then.
+            Want::Retirement if self.is_healed => {
+                self.wishes[number].is_done = true;
+                return None;
+            }
+            Want::Retirement => {
+                let key = self.chance.pick(&keys).copied();
+                if key.is_none() {
+                    self.push(AGAIN, Happening::Client(number));
+                }
+                self.doomed.extend(key);
+                return key.map(|key| (Ask::Retire { key }, 600_000));
+            }
+            Want::Signature { first, second, lasts } => (*first, *second, *lasts),
+        };
+        let key = if wish.is_probe { keys.get(usize::from(second)) } else { self.chance.pick(&keys) };
+        let Some(key) = key.copied() else {
+            self.push(AGAIN, Happening::Client(number));
+            return None;
+        };
+        let path = self.draw_path(key);
+        let payload = Arc::new(message(vec![first, second, number as u8]));
+        self.saw([Kind::AtRoot, Kind::OneStep, Kind::TwoSteps][path.steps().len().min(2)]);
+        Some((Ask::Sign { key, path, payload }, lasts))
     }
 
     /// Some path below a key: none, one or two steps, where its scheme has them. Where it has none, a client errs now and then.
@@ -222,6 +254,16 @@ impl<B: Backend> World<B> {
                 released.len() >= self.frame.needed()
                     && released.iter().all(|(party, word)| good(*party, word))
             }
+            Outcome::Retired { words } => {
+                let key = self.wishes.iter().find(|wish| wish.id == id).and_then(Wish::retires);
+                let Some(key) = key else { return false };
+                let statement = retirement::<B>(id, key);
+                let good = |party, word| {
+                    self.committee.identity(party).is_some_and(|who| B::verifies(who, &statement, word))
+                };
+                words.len() >= usize::from(retirements_needed(self.committee.threshold()))
+                    && words.iter().all(|(party, word)| good(*party, word))
+            }
             _ => false,
         }
     }
@@ -261,10 +303,8 @@ impl<B: Backend> World<B> {
     fn invariant_i05_everything_ends(&self) -> Result<(), Violation> {
         for (id, _) in self.store.requests() {
             let id = RequestId(Hash::from_bytes(*id));
-            let fresh = self
-                .wishes
-                .iter()
-                .any(|wish| wish.id == id && wish.asked_at.is_some_and(|at| at + PATIENCE > self.now));
+            // Whoever was turned away for some time has its time from when it was taken.
+            let fresh = self.admitted.get(&id).is_some_and(|at| at + PATIENCE > self.now);
             if self.store.outcome(id.0.as_bytes()).is_none() && !fresh {
                 let what = format!("{id:?} was admitted and has no outcome {PATIENCE} ms after healing");
                 return Err(Violation { invariant: "I5", what });
@@ -290,7 +330,7 @@ impl<B: Backend> World<B> {
     fn unheard_probes(&self) -> Vec<String> {
         let probes: Vec<&Wish> =
             self.wishes.iter().filter(|wish| wish.is_probe && wish.asked_at.is_some()).collect();
-        let keys = self.watch.told_keys().len().min(PROBES_MAX);
+        let keys = self.lasting_keys().len().min(PROBES_MAX);
         let last = &probes[probes.len().saturating_sub(keys)..];
         let outcome = |wish: &Wish| {
             self.store.outcome(wish.id.0.as_bytes()).and_then(|bytes| Outcome::decode(bytes).ok())

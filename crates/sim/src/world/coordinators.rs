@@ -11,13 +11,14 @@ use keymoot_engine::message::{Address, Answer, Message};
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::request::{ClientId, RequestId};
 use keymoot_ports::sessions::{self, Fence};
-use keymoot_ports::{Name, Ttl};
+use keymoot_ports::{Fault, Name, Ttl};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::Millis;
+use keymoot_types::{Millis, Party};
 
 use super::{EPOCH, Happening, World};
 use crate::backend::Backend;
+use crate::coverage::Kind;
 use crate::frame::Time;
 use crate::planted::Bug;
 use crate::watch::{Violation, Watch};
@@ -61,8 +62,11 @@ impl<B: Backend> Replica<B> {
 
 impl<B: Backend> World<B> {
     pub(super) fn start_replica(&mut self, replica: u16) -> Result<(), Violation> {
-        let clients =
-            self.clients.iter().map(|client| (ClientId::of(&client.identity()), client.identity())).collect();
+        let clients = self
+            .clients
+            .iter()
+            .map(|client| (ClientId::of(&client.identity()), client.identity().into()))
+            .collect();
         let committee = Arc::clone(&self.committee);
         let config = Config { me: replica, committee, clients, limits: self.limits.1 };
         let now = self.now;
@@ -101,6 +105,13 @@ impl<B: Backend> World<B> {
             return Ok(());
         }
         self.replica_event(replica, Event::Message(from, message))
+    }
+
+    /// What a stream tells that a datagram does not: whoever was at its other end is not there any more. It may be back by
+    /// now.
+    pub(super) fn line_breaks(&mut self, replica: u16, party: Party) -> Result<(), Violation> {
+        self.saw(Kind::LineBroken);
+        self.replica_event(replica, Event::Gone(party))
     }
 
     pub(super) fn replica_wakes(&mut self, replica: u16) -> Result<(), Violation> {
@@ -226,15 +237,20 @@ impl<B: Backend> World<B> {
                 if self.is(Bug::ForgetAdmission) && self.chance.happens(200) {
                     return Some(StoreAnswer::Admitted(request, Admission::Fresh { fence: 1 }));
                 }
-                let admission = self.store.admit(*request.0.as_bytes(), &body, &owner, ttl, now).ok()?;
+                let admission = self.store.admit(*request.0.as_bytes(), &body, &owner, ttl, now);
                 Some(StoreAnswer::Admitted(
                     request,
                     match admission {
-                        sessions::Admission::Fresh { fence } => Admission::Fresh { fence: fence.0 },
-                        sessions::Admission::Open { .. } => Admission::Open,
-                        sessions::Admission::Finished(outcome) => {
+                        Ok(sessions::Admission::Fresh { fence }) => {
+                            self.admitted.insert(request, self.now);
+                            Admission::Fresh { fence: fence.0 }
+                        }
+                        Ok(sessions::Admission::Open { .. }) => Admission::Open,
+                        Ok(sessions::Admission::Finished(outcome)) => {
                             Admission::Finished(self.as_kept(request, &outcome))
                         }
+                        Err(Fault::Refused(_)) => Admission::Conflict,
+                        Err(_) => return None,
                     },
                 ))
             }

@@ -76,7 +76,7 @@ impl<B: Backend> World<B> {
             6 => {
                 if let Some(session) = session_of(&message) {
                     self.saw(Kind::RefusedFalsely);
-                    self.send(from, to, Message::Refused(session, Refusal::Policy("because"), None));
+                    self.send(from, to, Message::Refused(session, Refusal::Policy("because".into()), None));
                 }
             }
             _ => self.send(from, to, message),
@@ -119,6 +119,10 @@ impl<B: Backend> World<B> {
                         Complete::Setup(B::digest("keymoot/invented/v1", session.as_bytes()))
                     }
                     Complete::Presigned(stock) => Complete::Presigned(self.other_stock(stock)),
+                    Complete::Retired { request, mut word } => {
+                        word.0[0] ^= 1;
+                        Complete::Retired { request, word }
+                    }
                 };
                 self.send(from, to, Message::Complete(session, complete));
             }
@@ -188,6 +192,7 @@ impl<B: Backend> World<B> {
             let keep = self.chance.happens(500);
             stock.presignatures.retain(|_| keep);
             stock.setups.pop();
+            stock.is_retired ^= self.chance.happens(300);
             return stock;
         }
         self.saw(Kind::StockInvented);
@@ -210,22 +215,23 @@ impl<B: Backend> World<B> {
     fn refuse_falsely(&mut self, place: usize, to: Address, invite: &Invite) {
         let other = self.any_party();
         let reasons = [
-            Refusal::Policy("because"),
+            Refusal::Policy("because".into()),
             Refusal::Client,
             Refusal::Key,
             Refusal::Scheme,
+            Refusal::Retired,
             Refusal::Generated,
             Refusal::Banned(other),
             Refusal::Seen,
             Refusal::TooMany,
             Refusal::Presignature,
-            Refusal::Setup("because"),
+            Refusal::Setup("because".into()),
             Refusal::Enough,
-            Refusal::Unfit("because"),
+            Refusal::Unfit("because".into()),
         ];
         let refusal = self.chance.pick(&reasons).cloned().unwrap_or(Refusal::TooMany);
         let request = match &invite.what {
-            What::Keygen { request, .. } | What::Sign { request, .. } => {
+            What::Keygen { request, .. } | What::Sign { request, .. } | What::Retire { request } => {
                 SignedRequest::read_from::<B>(request).ok().map(|(id, _)| id)
             }
             What::Setup { .. } | What::Presign { .. } => None,

@@ -38,7 +38,7 @@ pub struct Rules {
 impl Policy for Rules {
     fn decide(&self, request: &Request, _: Option<&keymoot_engine::crypto::Described>) -> Decision {
         let Ask::Sign { payload, .. } = &request.ask else { return Decision::Allow };
-        match payload.as_bytes() {
+        match payload.bytes() {
             _ if self.allows_all => Decision::Allow,
             [FORBIDDEN, ..] => Decision::Deny("forbidden everywhere"),
             [UNLOVED, index, ..] if u16::from(*index) == self.me.index() => Decision::Deny("not with me"),
@@ -113,8 +113,11 @@ impl<B: Backend> Slot<B> {
 
 impl<B: Backend> World<B> {
     fn node_config(&self, me: Party) -> Config {
-        let clients =
-            self.clients.iter().map(|client| (ClientId::of(&client.identity()), client.identity())).collect();
+        let clients = self
+            .clients
+            .iter()
+            .map(|client| (ClientId::of(&client.identity()), client.identity().into()))
+            .collect();
         let committee = std::sync::Arc::clone(&self.committee);
         Config { me, committee, clients, coordinators: self.frame.coordinators, limits: self.limits.0 }
     }
@@ -157,6 +160,11 @@ impl<B: Backend> World<B> {
                 slot.node = Some(node);
                 self.submit(place, plan)
             }
+            // It died between writing down that it is an old copy and halting.
+            Err(corrupt) if self.nodes[place].is_rolled_back && corrupt.why.contains("old copy") => {
+                self.nodes[place].is_lost = true;
+                Ok(())
+            }
             Err(corrupt) => {
                 let what = format!("{me} does not take its own journal: {corrupt}");
                 Err(Violation { invariant: "I13", what })
@@ -178,12 +186,19 @@ impl<B: Backend> World<B> {
         slot.countdown = None;
         slot.wakes.clear();
         (slot.records, slot.found_out) = ((0, 0), Vec::new());
-        let who = Address::Node(slot.me);
+        let me = slot.me;
+        let who = Address::Node(me);
         if slot.disk.crash(&mut self.chance) {
             self.saw(Kind::Torn);
         }
         let down = if self.is_healed { 50 } else { down };
         self.push(down, Happening::Starts(who));
+        for replica in 0..self.frame.coordinators {
+            if self.chance.happens(600) {
+                let time = self.chance.between(1, 40);
+                self.push(time, Happening::LineBreaks(replica, me));
+            }
+        }
     }
 
     pub(super) fn node_hears(
@@ -278,6 +293,7 @@ impl<B: Backend> World<B> {
             Some(Bug::ForgetAllowed) => matches!(entry, Entry::Allowed { .. }),
             Some(Bug::ForgetBurns) => matches!(entry, Entry::Burnt { .. }),
             Some(Bug::ForgetWitnessed) => matches!(entry, Entry::Witnessed { .. }),
+            Some(Bug::ForgetRetired) => matches!(entry, Entry::Retired { .. }),
             Some(Bug::ForgetBans) => matches!(entry, Entry::Banned { .. }),
             _ => false,
         };

@@ -253,6 +253,9 @@ fn outcome(outcome: &keymoot_engine::outcome::Outcome) -> String {
         Outcome::Key(_) => ", has its key".to_owned(),
         Outcome::Signed { session, .. } => format!(", signed in {session}"),
         Outcome::Denied(denials) => format!(", denied by {}", parties(denials.iter().map(|denial| denial.0))),
+        Outcome::Retired { words } => {
+            format!(", retired by {}", parties(words.iter().map(|(party, _)| *party)))
+        }
         Outcome::Expired => ", expired".to_owned(),
         Outcome::Failed(why) => format!(", failed: {why}"),
     }

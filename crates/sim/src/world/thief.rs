@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use keymoot_engine::message::{Address, Answer, Invite, Message, SessionMail, What};
 use keymoot_engine::outcome::Outcome;
-use keymoot_engine::request::{Ask, SignedRequest};
+use keymoot_engine::request::{Ask, Form, SignedRequest};
 use keymoot_ports::sessions::Admission;
 use keymoot_ports::{Name, Ttl};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::dkls23::{Payload, PayloadHash};
 use keymoot_types::{Millis, Party, SessionId};
 use rand_core::RngCore;
 
@@ -71,18 +70,27 @@ impl<B: Backend> World<B> {
     /// A request in the wrong hands.
     fn abuse(&mut self, replica: u16, body: &[u8]) {
         let Ok(mut signed) = SignedRequest::decode(body) else { return };
-        match self.chance.below(6) {
-            0 => {
-                if let Ask::Sign { payload, .. } = &mut signed.request.ask {
-                    *payload = Arc::new(Payload::new(PayloadHash::Sha256, vec![1, 0xee, 0xee]));
+        match (self.chance.below(6), &mut signed.form) {
+            (0..2, Form::Http(http)) => {
+                let at = self.chance.below(http.body.len() as u64) as usize;
+                if let Some(byte) = http.body.get_mut(at) {
+                    *byte ^= 1 << self.chance.below(7);
                 }
             }
-            1 => signed.request.expires = signed.request.expires.plus(60_000),
-            2 => self.chance.fill_bytes(&mut signed.request.nonce),
-            _ => {}
+            (2, Form::Http(http)) => http.input = http.input.replacen("nonce=\"", "nonce=\"f", 1),
+            (_, Form::Http(_)) => {}
+            (0, Form::Name) => {
+                if let Ask::Sign { payload, .. } = &mut signed.request.ask {
+                    *payload = Arc::new(super::clients::message(vec![1, 0xee, 0xee]));
+                }
+            }
+            (1, Form::Name) => signed.request.expires = signed.request.expires.plus(60_000),
+            (2, Form::Name) => self.chance.fill_bytes(&mut signed.request.nonce),
+            (_, Form::Name) => {}
         }
         self.saw(Kind::RequestAbused);
         let request = signed.encode().to_vec();
+        let retires = matches!(signed.request.ask, Ask::Retire { .. });
         let keys: Vec<_> = self.watch.keys().map(|key| B::describe(key).id).collect();
         if let (Ask::Sign { key, .. }, Some(any)) = (&mut signed.request.ask, self.chance.pick(&keys)) {
             *key = *any;
@@ -103,7 +111,9 @@ impl<B: Backend> World<B> {
             let signing =
                 What::Sign { request: request.clone(), signers: signers.clone(), presignature: None };
             let presigning = |key| What::Presign { key, signers: signers.clone(), setup, size: 4 };
-            let what = key.map_or(signing, presigning);
+            let retiring = What::Retire { request: request.clone() };
+            let asked = if retires { retiring } else { signing };
+            let what = key.map_or(asked, presigning);
             let invite = Message::Invite(Invite { session, what });
             self.send(Address::Coordinator(replica), Address::Node(signer), invite);
         }
@@ -183,6 +193,12 @@ impl<B: Backend> World<B> {
                 2 => invite.what = What::Keygen { request: std::mem::take(request), attempt: 0 },
                 _ => *presignature = None,
             },
+            What::Retire { request } => {
+                let at = self.chance.below(request.len() as u64) as usize;
+                if let Some(byte) = request.get_mut(at) {
+                    *byte ^= 1 << self.chance.below(8);
+                }
+            }
             What::Keygen { attempt, .. } => *attempt += 1,
             What::Setup { members } => drop(members.pop()),
             What::Presign { size, .. } if self.chance.happens(500) => *size = size.wrapping_mul(7),

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+use keymoot_chains::{Kind, Payload};
 use keymoot_engine::crypto::{Crypto, Described};
 use keymoot_engine::message::{Address, Answer, Invite, Message, What};
 use keymoot_engine::outcome::{Outcome, release};
 use keymoot_engine::real::{Key, Real};
 use keymoot_engine::request::{Ask, ClientId, Request, RequestId, SignedRequest};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::dkls23::{Payload, PayloadHash};
 use keymoot_types::{KeyId, Millis, Party, Path, Scheme, SessionId};
 
 use super::{CLIENT, Cluster, DAWN};
 
 pub fn payload(text: &str) -> Arc<Payload> {
-    Arc::new(Payload::new(PayloadHash::Sha256, text.as_bytes().to_vec()))
+    Arc::new(Payload::new(Kind::Message, text.as_bytes().to_vec()).expect("a message of a test"))
 }
 
 /// The name of an encoded request.
@@ -101,7 +101,9 @@ impl Cluster {
     pub fn check_signed(&self, body: &[u8], outcome: &Outcome) -> (Vec<Party>, SessionId) {
         let Outcome::Signed { signature, session, released } = outcome else { panic!("{outcome:?}") };
         let Ask::Sign { key, path, payload } = request_of(body).ask else { panic!("asks for no signature") };
-        assert!(Real::is_signature(&self.public_key(key), &path, &payload, signature));
+        let public = self.public_key(key);
+        let read = Real::read(&public, &path, &payload).expect("it was signed");
+        assert!(Real::is_signature(&public, &read.path, &read.payload, signature));
         let word = release::<Real>(id_of(body), *session);
         for (party, signature) in released {
             assert!(Real::verifies(&self.identities[party].public(), &word, signature), "{party} released");

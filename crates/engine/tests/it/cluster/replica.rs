@@ -9,10 +9,10 @@ use keymoot_engine::message::Address;
 use keymoot_engine::real::Real;
 use keymoot_engine::request::RequestId;
 use keymoot_ports::sessions::{self, Fence};
-use keymoot_ports::{Name, Ttl};
+use keymoot_ports::{Fault, Name, Ttl};
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::Millis;
+use keymoot_types::{Millis, Party};
 
 use super::{Cluster, Due};
 
@@ -59,6 +59,11 @@ impl Cluster {
         replica.life += 1;
     }
 
+    /// A coordinator sees that the line to a node has broken.
+    pub fn line_breaks(&mut self, id: u16, party: Party) {
+        self.coordinator_event(id, Event::Gone(party));
+    }
+
     pub(super) fn coordinator_event(&mut self, id: u16, event: Event) {
         let now = self.time(0);
         let Some(replica) = self.replicas.get_mut(&id) else { return };
@@ -92,17 +97,16 @@ impl Cluster {
         let name = |request: RequestId| *request.0.as_bytes();
         let sound = "the store has no fault";
         match call {
-            StoreCall::Admit { request, body } => {
-                let found = self.table.admit(name(request), &body, &owner, ttl, now).expect(sound);
-                StoreAnswer::Admitted(
-                    request,
-                    match found {
-                        sessions::Admission::Fresh { fence } => Admission::Fresh { fence: fence.0 },
-                        sessions::Admission::Open { .. } => Admission::Open,
-                        sessions::Admission::Finished(outcome) => Admission::Finished(outcome.to_vec()),
-                    },
-                )
-            }
+            StoreCall::Admit { request, body } => StoreAnswer::Admitted(
+                request,
+                match self.table.admit(name(request), &body, &owner, ttl, now) {
+                    Ok(sessions::Admission::Fresh { fence }) => Admission::Fresh { fence: fence.0 },
+                    Ok(sessions::Admission::Open { .. }) => Admission::Open,
+                    Ok(sessions::Admission::Finished(outcome)) => Admission::Finished(outcome.to_vec()),
+                    Err(Fault::Refused(_)) => Admission::Conflict,
+                    Err(fault) => panic!("{sound}: {fault}"),
+                },
+            ),
             StoreCall::Claim { request } => {
                 let found = self.table.claim(name(request), &owner, ttl, now).expect(sound);
                 StoreAnswer::Claimed(

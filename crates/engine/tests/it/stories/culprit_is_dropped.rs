@@ -81,7 +81,7 @@ fn shirker(culprit: Party, lie: impl Fn(SessionId, Party) -> Message + 'static) 
         let members = match what {
             What::Sign { signers, .. } | What::Presign { signers, .. } => signers.clone(),
             What::Setup { members } => members.clone(),
-            What::Keygen { .. } => return vec![post],
+            What::Keygen { .. } | What::Retire { .. } => return vec![post],
         };
         let other = members.into_iter().find(|one| *one != culprit).expect("somebody else");
         vec![Post { from: post.to, to: post.from, message: lie(*session, other), after: 0 }]
@@ -107,10 +107,10 @@ fn every_excuse(scheme: Scheme) {
         ("late a lot", |session, other| Message::Ended(session, Ended::Late(vec![other; 1000]))),
         ("benign", |session, _| Message::Ended(session, Ended::Benign)),
         ("client", |session, _| Message::Refused(session, Refusal::Client, None)),
-        ("policy", |session, _| Message::Refused(session, Refusal::Policy("a lie"), None)),
+        ("policy", |session, _| Message::Refused(session, Refusal::Policy("a lie".into()), None)),
         ("presignature", |session, _| Message::Refused(session, Refusal::Presignature, None)),
         ("enough", |session, _| Message::Refused(session, Refusal::Enough, None)),
-        ("setup", |session, _| Message::Refused(session, Refusal::Setup("a lie"), None)),
+        ("setup", |session, _| Message::Refused(session, Refusal::Setup("a lie".into()), None)),
         ("seen", |session, _| Message::Refused(session, Refusal::Seen, None)),
     ];
     for (seed, (name, lie)) in (14..).zip(lies) {

@@ -55,15 +55,15 @@ fn of_a_session(parts: &Parts, session: SessionId) -> Vec<Message> {
     for refusal in [
         Refusal::Request(BadRequest::TooLong),
         Refusal::Client,
-        Refusal::Policy("noise"),
+        Refusal::Policy("noise".into()),
         Refusal::Key,
         Refusal::Generated,
         Refusal::Banned(party(9)),
         Refusal::Seen,
         Refusal::Presignature,
-        Refusal::Setup("noise"),
+        Refusal::Setup("noise".into()),
         Refusal::Enough,
-        Refusal::Unfit("noise"),
+        Refusal::Unfit("noise".into()),
     ] {
         all.push(Message::Refused(session, refusal.clone(), None));
         all.push(Message::Refused(session, refusal, Some(word)));
@@ -83,6 +83,7 @@ fn of_a_session(parts: &Parts, session: SessionId) -> Vec<Message> {
         setups: parts.hashes.clone(),
         presignatures: parts.bodies.clone(),
         has_more: true,
+        is_retired: false,
     };
     all.push(Message::Ended(session, Ended::Benign));
     all.push(Message::Complete(session, Complete::Setup(hash)));
@@ -102,6 +103,7 @@ fn of_nobody(parts: &Parts) -> Vec<Message> {
             setups: parts.hashes.clone(),
             presignatures: parts.bodies.clone(),
             has_more: true,
+            is_retired: false,
         };
         all.extend([Message::StockQuery(*hash), Message::Stock(stock)]);
     }

@@ -75,7 +75,7 @@ fn a_node_that_talks_without_end_does_not_use_up_the_patience_with_others() {
     cluster.ask(0, &body);
     for _ in 0..200 {
         let (key, setups, presignatures) = (described.digest, vec![], vec![]);
-        let stock = Stock { key, setups, presignatures, has_more: false };
+        let stock = Stock { key, setups, presignatures, has_more: false, is_retired: false };
         cluster.say(Address::Node(party(3)), Address::Coordinator(0), Message::Stock(stock));
         cluster.run_for(5);
     }

@@ -64,7 +64,7 @@ fn forgeries(cluster: &mut Cluster, key: &Described) -> Vec<(&'static str, Vec<u
 }
 
 /// Everything the thief can invite to with these bytes.
-fn invitations(request: &[u8], stock: &[(Vec<Party>, Hash)]) -> Vec<What> {
+pub(super) fn invitations(request: &[u8], stock: &[(Vec<Party>, Hash)]) -> Vec<What> {
     let mut all = vec![What::Keygen { request: request.to_vec(), attempt: 0 }];
     let pair = vec![party(1), party(2)];
     all.push(What::Sign { request: request.to_vec(), signers: pair, presignature: None });
@@ -77,7 +77,7 @@ fn invitations(request: &[u8], stock: &[(Vec<Party>, Hash)]) -> Vec<What> {
 }
 
 /// What party 1 has in stock: names and signers.
-fn stock(cluster: &mut Cluster, key: &Described) -> Vec<(Vec<Party>, Hash)> {
+pub(super) fn stock(cluster: &mut Cluster, key: &Described) -> Vec<(Vec<Party>, Hash)> {
     let said = cluster.provoke(party(1), Message::StockQuery(key.digest));
     let [Message::Stock(stock)] = said.as_slice() else { panic!("{said:?}") };
     let label = |bytes: &Vec<u8>| Real::label(&Real::decode_public(bytes).expect("a public side"));
@@ -85,7 +85,7 @@ fn stock(cluster: &mut Cluster, key: &Described) -> Vec<(Vec<Party>, Hash)> {
 }
 
 /// Sends it to all nodes, and sees that each only refuses, and writes nothing that matters.
-fn must_be_refused(cluster: &mut Cluster, why: &str, what: &What) {
+pub(super) fn must_be_refused(cluster: &mut Cluster, why: &str, what: &What) {
     let matters = |entry: &Entry| {
         matches!(
             entry,
@@ -209,7 +209,7 @@ fn t12_forged_aborts_end_no_session_and_no_request() {
     for signer in &signers {
         let reports = [Ended::Benign, Ended::Late(signers.clone()), Ended::Blamed(signers.clone())];
         let reports = reports.map(|ended| Message::Ended(session, ended));
-        let refusal = Message::Refused(session, Refusal::Policy("no"), None);
+        let refusal = Message::Refused(session, Refusal::Policy("no".into()), None);
         for forged in reports.into_iter().chain([Message::Cancel(session), refusal]) {
             cluster.say(STOLEN, Address::Node(*signer), forged.clone());
             cluster.say(Address::Node(other), Address::Node(*signer), forged);
@@ -227,7 +227,7 @@ fn t12_forged_aborts_end_no_session_and_no_request() {
         for ended in [Ended::Benign, Ended::Blamed(signers.clone())] {
             cluster.say(from, caller, Message::Ended(session, ended));
         }
-        cluster.say(from, caller, Message::Refused(session, Refusal::Policy("no"), Some(word)));
+        cluster.say(from, caller, Message::Refused(session, Refusal::Policy("no".into()), Some(word)));
         cluster.say(from, caller, Message::Cancel(session));
     }
     assert_eq!(cluster.must_sign(&body), (signers, session), "the session that was called first");

@@ -10,10 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use keymoot_chains::{Kind, Payload};
 use keymoot_engine::message::{Invite, Message, What};
 use keymoot_engine::record::Entry;
 use keymoot_engine::request::Ask;
-use keymoot_protocol::dkls23::{Payload, PayloadHash};
+
 use keymoot_protocol::transcript::Hash;
 use keymoot_sim::Bug;
 use keymoot_sim::model::narrow;
@@ -192,7 +193,7 @@ impl Burn {
         let start: Vec<u32> =
             all.map(|((party, facts), heard)| lives.begin(party, facts.records.clone(), heard)).collect();
         let sign = |payload: &[u8; 3]| {
-            let payload = Arc::new(Payload::new(PayloadHash::Sha256, payload.to_vec()));
+            let payload = Arc::new(Payload::new(Kind::Message, payload.to_vec()).expect("a message"));
             let path = Path::new(Vec::new()).expect("the key itself");
             lives.cast.request(Ask::Sign { key, path, payload })
         };

@@ -153,7 +153,7 @@ impl Cast {
     }
 
     fn config(&self, me: Party) -> Config {
-        let clients = [(ClientId::of(&self.client.identity), self.client.identity)].into();
+        let clients = [(ClientId::of(&self.client.identity), self.client.identity.into())].into();
         let (committee, limits) = (Arc::clone(&self.committee), self.limits);
         Config { me, committee, clients, coordinators: 1, limits }
     }

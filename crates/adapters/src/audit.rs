@@ -1,0 +1,5 @@
+//! Audit sinks.
+
+mod file;
+
+pub use file::FileAudit;

@@ -1,0 +1,5 @@
+//! Directories in the embedded store.
+
+mod embedded;
+
+pub(crate) use embedded::EmbeddedDirectory;

@@ -1,0 +1,5 @@
+//! Journals.
+
+mod file;
+
+pub use file::FileJournal;

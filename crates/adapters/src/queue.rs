@@ -1,0 +1,5 @@
+//! Queues in the embedded store.
+
+mod embedded;
+
+pub(crate) use embedded::EmbeddedQueue;

@@ -1,0 +1,5 @@
+//! Registries in the embedded store.
+
+mod embedded;
+
+pub(crate) use embedded::EmbeddedRegistry;

@@ -1,0 +1,5 @@
+//! What coordinators share, in the embedded store.
+
+mod embedded;
+
+pub(crate) use embedded::EmbeddedSessions;

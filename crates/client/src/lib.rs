@@ -1,0 +1,54 @@
+//! A typed client of the REST interface.
+//!
+//! It signs what it asks for with its own key, gets tokens and renews them, keeps one connection, and sends
+//! the same signed bytes again when the service could not answer: that is safe, since the same signed request
+//! has the same answer for ever.
+
+mod answer;
+mod asks;
+mod config;
+mod connection;
+mod error;
+mod events;
+mod prepared;
+mod reads;
+mod retry;
+mod token;
+
+use std::time::Duration;
+
+use connection::Connection;
+use token::Tokens;
+
+pub use config::{Bearer, ClientConfig, LIFETIME, Retry};
+pub use error::ClientError;
+pub use events::EventStream;
+pub use prepared::Prepared;
+pub use reads::Page;
+
+/// A client. Shared by reference: all methods take `&self`, and calls go side by side over one connection.
+pub struct Client {
+    config: ClientConfig,
+    connection: Connection,
+    tokens: Tokens,
+}
+
+impl Client {
+    /// A client. It connects with its first call.
+    ///
+    /// # Errors
+    /// The address is not `https://host:port`; the authority's certificate is not one.
+    pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
+        let connection = Connection::new(&config)?;
+        Ok(Self { config, connection, tokens: Tokens::default() })
+    }
+
+    /// The address of the gateway.
+    #[must_use]
+    pub fn gateway(&self) -> &str {
+        &self.config.gateway
+    }
+
+    /// What a call may take beside the time that it asks to wait.
+    const PATIENCE: Duration = Duration::from_secs(15);
+}

@@ -1,0 +1,127 @@
+//! The gate in front of all services: certificate, cluster document, token, table; in this order, for each call.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use std::sync::Arc;
+
+use http::{Request, Response, header};
+use keymoot_wire::cluster::DocumentHandle;
+use keymoot_wire::identity::{PeerId, PeerRole};
+use keymoot_wire::problem::Code;
+use keymoot_wire::tls::Peer;
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use super::{Call, Shut};
+use crate::clock::wall_ms;
+use crate::tokens::Tokens;
+
+/// Who calls. Services find it in the extensions of each request.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) peer: PeerId,
+}
+
+/// What the gate goes by.
+pub(crate) struct Guard {
+    pub(crate) document: DocumentHandle,
+    pub(crate) tokens: Tokens,
+}
+
+/// The gate, as a layer.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    guard: Arc<Guard>,
+}
+
+impl Gate {
+    pub(crate) fn new(document: DocumentHandle, tokens: Tokens) -> Self {
+        Self { guard: Arc::new(Guard { document, tokens }) }
+    }
+}
+
+impl Guard {
+    /// Who calls, if it may.
+    fn admit<B>(&self, request: &Request<B>) -> Result<Caller, Status> {
+        let path = request.uri().path();
+        let call = Call::of_path(path).ok_or_else(|| Status::unimplemented("there is no such call"))?;
+        let peer = request.extensions().get::<Peer>();
+        let peer =
+            peer.ok_or_else(|| Code::CertificateMissing.to_status("there is no client certificate"))?;
+        let document = self.document.load();
+        // The document may be newer than the connection.
+        peer.is_known_to(&document)
+            .map_err(|refusal| Code::CertificateRefused.to_status(refusal.to_string()))?;
+        let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
+        // Of two headers nobody knows which one counts.
+        let (first, second) = (headers.next(), headers.next());
+        let authorization = first.filter(|_| second.is_none()).and_then(|value| value.to_str().ok());
+        self.tokens.check(authorization, peer, wall_ms() / 1_000)?;
+        let role = match peer.id.role() {
+            PeerRole::Client => document.client(peer.id.name()).map(|client| client.role),
+            PeerRole::Node | PeerRole::Coordinator | PeerRole::Gateway => None,
+        };
+        call.door().opens(peer.id.role(), role).map_err(|shut| match shut {
+            Shut::Peer => {
+                Code::WrongPeer.to_status(format!("a {} has no business at {path}", peer.id.role().name()))
+            }
+            Shut::Role(least) => {
+                Code::RoleTooLow.to_status(format!("{path} is for the role {least} and above"))
+            }
+        })?;
+        Ok(Caller { peer: peer.id.clone() })
+    }
+}
+
+impl<S> Layer<S> for Gate {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Gated<S> {
+        Gated { guard: Arc::clone(&self.guard), inner }
+    }
+}
+
+/// The services behind the gate.
+#[derive(Clone)]
+pub(crate) struct Gated<S> {
+    guard: Arc<Guard>,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Gated<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        match self.guard.admit(&request) {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                // The one that is ready is taken; the copy waits for its own readiness.
+                let copy = self.inner.clone();
+                let mut ready = std::mem::replace(&mut self.inner, copy);
+                Box::pin(async move { ready.call(request).await })
+            }
+            Err(status) => {
+                let code = Code::of_status(&status);
+                metrics::counter!("keymoot_control_refused_total", "code" => code.as_str()).increment(1);
+                let peer = request.extensions().get::<Peer>().map(|peer| peer.id.to_uri());
+                let (path, reason) = (request.uri().path().to_owned(), status.message().to_owned());
+                tracing::warn!(code = code.as_str(), peer, path, reason, "a call is refused");
+                Box::pin(std::future::ready(Ok(status.into_http())))
+            }
+        }
+    }
+}

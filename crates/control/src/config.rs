@@ -1,0 +1,61 @@
+//! What a coordinator is told by whoever starts it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use keymoot_engine::coordinator::Limits as EngineLimits;
+use keymoot_ports::{Directory, Registry, Sessions};
+use keymoot_wire::cluster::DocumentHandle;
+use keymoot_wire::tls::Identity;
+use zeroize::Zeroizing;
+
+/// A coordinator's configuration. Everything in it is open and checked already.
+pub struct ControlConfig {
+    /// The coordinator's name in the cluster document. Its place there is its number.
+    pub name: String,
+    /// The cluster document; a newer one may be stored into it at any time.
+    pub document: DocumentHandle,
+    /// The certificate and key that it serves with.
+    pub identity: Arc<Identity>,
+    /// The seed of its Ed25519 identity, which has no power: it signs nothing that anybody believes.
+    pub seed: Zeroizing<[u8; 32]>,
+    /// The store that all coordinators share.
+    pub sessions: Arc<dyn Sessions>,
+    /// Where keys and requests are looked up; shared as well.
+    pub directory: Arc<dyn Directory>,
+    /// Who is there.
+    pub registry: Arc<dyn Registry>,
+    /// Bounds of the shell.
+    pub limits: Limits,
+    /// Where it serves.
+    pub listen: Listen,
+    /// Whether admins can ask it for its interface.
+    pub reflection: bool,
+}
+
+/// Where to serve.
+pub enum Listen {
+    /// At this address; port 0 takes a free one.
+    Address(SocketAddr),
+    /// At a socket that is bound already.
+    Bound(std::net::TcpListener),
+}
+
+/// A number on everything that the shell does.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Those of the engine.
+    pub engine: EngineLimits,
+    /// Messages and requests that wait for the engine.
+    pub inputs: usize,
+    /// For how long a node's lease in the registry holds, in milliseconds.
+    pub presence: u64,
+    /// Watchers of sessions at one time.
+    pub watchers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { engine: EngineLimits::default(), inputs: 2048, presence: 9_000, watchers: 64 }
+    }
+}

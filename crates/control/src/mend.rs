@@ -1,0 +1,52 @@
+//! What a coordinator that begins looks after: keys that were made and not written down, because whoever made them was
+//! stopped between the two. The store knows them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use keymoot_engine::real::Real;
+use keymoot_engine::request::SignedRequest;
+use tonic::Status;
+
+use crate::answers::Read;
+use crate::lookup;
+use crate::room::Room;
+
+/// Documents of one page.
+const PAGE: usize = 100;
+
+/// Looks through all requests for keys once. What cannot be mended now is mended when somebody looks at it, or at the next
+/// start.
+pub(crate) async fn mend(room: Arc<Room>) {
+    if let Err(status) = keys(&room).await {
+        tracing::warn!(reason = status.message(), "not all keys could be looked after");
+    }
+}
+
+async fn keys(room: &Arc<Room>) -> Result<(), Status> {
+    let (mut known, mut before) = (BTreeSet::new(), None::<(u64, String)>);
+    loop {
+        let from = before.as_ref().map(|(order, id)| (*order, id.as_str()));
+        let found = room.book.keys(from, PAGE).await.map_err(lookup::unavailable)?;
+        known.extend(found.items.iter().map(|key| key.request.clone()));
+        before = found.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    loop {
+        let from = before.as_ref().map(|(order, id)| (*order, id.as_str()));
+        let found = room.book.keygens(from, PAGE).await.map_err(lookup::unavailable)?;
+        for (id, body) in found.items {
+            let Ok((name, signed)) = SignedRequest::read_from::<Real>(&body) else { continue };
+            if !known.contains(&id) {
+                // To look at it writes it down.
+                lookup::status(room, &Read { id: name, signed }, &body).await?;
+            }
+        }
+        before = found.next;
+        if before.is_none() {
+            return Ok(());
+        }
+    }
+}

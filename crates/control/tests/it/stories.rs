@@ -1,0 +1,6 @@
+//! What a cluster does, one story a file.
+
+mod answers;
+mod doors;
+mod failures;
+mod whole;

@@ -1,0 +1,109 @@
+//! The gate in front of every route: certificate, token, role, budget. What it lets through has a [`Call`].
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use keymoot_wire::cluster::Role;
+use keymoot_wire::identity::PeerRole;
+use keymoot_wire::problem::Code;
+use keymoot_wire::tls::{ClientCertificates, Peer};
+
+use crate::access::{Endpoint, Need, need};
+use crate::problem::Refused;
+use crate::state::{App, Call};
+use crate::tokens;
+use crate::trace::RequestId;
+
+/// Who is at the other end of the connection: `None` where certificates are optional and there is none.
+#[derive(Clone, Debug)]
+pub struct Connection(pub Option<Arc<Peer>>);
+
+/// The gate of one endpoint.
+pub async fn gate(
+    State((app, endpoint)): State<(Arc<App>, Endpoint)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match enter(&app, endpoint, request) {
+        // The permit is held until there is an answer.
+        Ok((request, _permit)) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    };
+    response.extensions_mut().insert(endpoint);
+    response
+}
+
+type Permit = Option<tokio::sync::OwnedSemaphorePermit>;
+
+fn enter(app: &App, endpoint: Endpoint, mut request: Request) -> Result<(Request, Permit), Refused> {
+    let need = need(endpoint);
+    if need == Need::Nothing {
+        return Ok((request, None));
+    }
+    if app.is_stopping() {
+        return Err(Refused::new(Code::ShuttingDown, "the gateway is stopping"));
+    }
+    let permit = app.requests.clone().try_acquire_owned();
+    let permit = permit.map_err(|_| Refused::new(Code::Busy, "too many requests are in progress"))?;
+    let peer = request.extensions().get::<Connection>().and_then(|connection| connection.0.clone());
+    check_peer(app, peer.as_deref())?;
+    let trace = request.extensions().get::<RequestId>().map_or_else(|| "".into(), |id| id.0.clone());
+    let x5t = peer.as_deref().map(|peer| peer.x5t);
+    let client = match need.role() {
+        Some(role) => admit(app, peer.as_deref(), request.headers(), role)?,
+        // Whoever asks for a token shows who it is by its signature, which the handler checks.
+        None => peer.as_deref().map_or_else(|| "".into(), |peer| peer.id.name().into()),
+    };
+    tracing::Span::current().record("client", &*client);
+    if let Err(seconds) = app.budgets.take(&client, Instant::now()) {
+        let mut refused = Refused::new(Code::TooManyRequests, "the budget of this client is used up");
+        refused.retry_after = Some(seconds);
+        return Err(refused);
+    }
+    request.extensions_mut().insert(Call { client, trace, x5t });
+    Ok((request, Some(permit)))
+}
+
+/// A connection may be older than the document of the moment.
+fn check_peer(app: &App, peer: Option<&Peer>) -> Result<(), Refused> {
+    match peer {
+        None if app.client_certificates == ClientCertificates::Required => {
+            Err(Refused::new(Code::CertificateMissing, "there is no client certificate"))
+        }
+        None => Ok(()),
+        Some(peer) => {
+            let known = peer.is_known_to(&app.document.load());
+            known.map_err(|refusal| Refused::caused(Code::CertificateRefused, &refusal))?;
+            if peer.id.role() == PeerRole::Client {
+                Ok(())
+            } else {
+                let detail = format!("the certificate is of a {}, not of a client", peer.id.role());
+                Err(Refused::new(Code::WrongPeer, detail))
+            }
+        }
+    }
+}
+
+/// The client that the token names, if it may do this.
+fn admit(app: &App, peer: Option<&Peer>, headers: &HeaderMap, needed: Role) -> Result<Arc<str>, Refused> {
+    let (name, role) = app.tokens.verify(bearer(headers)?, peer)?;
+    if role < needed {
+        let detail = format!("this needs the role {needed}, and `{name}` has the role {role}");
+        return Err(Refused::new(Code::RoleTooLow, detail));
+    }
+    Ok(name.into())
+}
+
+/// The token in the one header Authorization.
+fn bearer(headers: &HeaderMap) -> Result<&str, Refused> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let value = all.next().map(|value| value.to_str().unwrap_or_default());
+    if all.next().is_some() {
+        return Err(Refused::new(Code::BadHeader, "the header Authorization is there more than once"));
+    }
+    keymoot_wire::token::bearer(value).map_err(tokens::refused)
+}

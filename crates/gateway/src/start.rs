@@ -1,0 +1,178 @@
+//! Listens and serves, until it is told to stop.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use keymoot_wire::identity::PeerRole;
+use keymoot_wire::tls::{Accepted, Acceptor, Serving, TlsError, server_config};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tower::ServiceExt;
+use tracing::{debug, info};
+
+use crate::config::GatewayConfig;
+use crate::gate::Connection;
+use crate::routes::router;
+use crate::state::App;
+
+/// How many requests one connection may have in progress.
+const STREAMS_MAX: u32 = 256;
+/// For how long the head of a request may take to come in.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// After this time a connection takes no new requests: its certificate may be another by now. Without a
+/// certificate it is anybody's, and sooner over.
+const CONNECTION_TIME: Duration = Duration::from_secs(60 * 60);
+const ANONYMOUS_TIME: Duration = Duration::from_secs(5 * 60);
+/// How often to ask whether a client is still there, and how long to wait for its answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The certificate is not a gateway's, or the document does not know it.
+    #[error("this certificate is not of a gateway in the cluster document")]
+    NotAGateway,
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] TlsError),
+    /// Nobody can listen there.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// A gateway that runs. [`Gateway::stop`] waits for its end; dropped, it ends in order too, but nobody waits.
+pub struct Gateway {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// It cannot listen there, or its certificate is not a gateway's.
+    pub async fn start(config: GatewayConfig) -> Result<Self, GatewayError> {
+        let us = config.identity.current();
+        let is_known = us.as_peer().is_known_to(&config.document.load()).is_ok();
+        if us.id().role() != PeerRole::Gateway || !is_known {
+            return Err(GatewayError::NotAGateway);
+        }
+        // Others are let in by TLS and told at the gate what is wrong with them.
+        let roles = vec![PeerRole::Client, PeerRole::Node, PeerRole::Coordinator, PeerRole::Gateway];
+        let serving = Serving { roles, certificates: config.client_certificates, http1: true };
+        let tls = server_config(&config.identity, &config.document, serving).map_err(GatewayError::Tls)?;
+        let failed = |cause| GatewayError::Listen { address: config.listen, cause };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (stop, stopping) = watch::channel(false);
+        let app = App::new(config, stopping);
+        info!(%address, gateway = us.id().name(), "gateway serves");
+        let task = tokio::spawn(serve(app, Acceptor::new(listener, tls)));
+        Ok(Self { address, stop, task })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops: nothing new is taken, what has begun has so long to finish.
+    pub async fn stop(self, grace: Duration) {
+        self.stop.send_replace(true);
+        let mut task = self.task;
+        if timeout(grace, &mut task).await.is_err() {
+            task.abort();
+            // Its end is that it was aborted, or that it has just finished.
+            let _ = task.await;
+        }
+    }
+}
+
+async fn serve(app: Arc<App>, mut acceptor: Acceptor) {
+    let router = router(&app);
+    let places = Arc::new(Semaphore::new(app.limits.connections));
+    let mut stopping = app.stopping.clone();
+    let mut connections = JoinSet::new();
+    let keys = tokio::spawn({
+        let app = app.clone();
+        async move { app.tokens.fetch_keys().await }
+    });
+    loop {
+        let next = async {
+            // The semaphore is never closed. Who waits here waits in the backlog of the system.
+            let place = places.clone().acquire_owned().await;
+            (place, acceptor.accept().await)
+        };
+        tokio::select! {
+            (place, accepted) = next => {
+                let connection = serve_one(router.clone(), accepted, app.stopping.clone());
+                connections.spawn(async move {
+                    let _place = place;
+                    connection.await;
+                });
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            () = stopped(&mut stopping) => break,
+        }
+    }
+    drop(acceptor);
+    keys.abort();
+    while connections.join_next().await.is_some() {}
+}
+
+async fn serve_one(router: Router, accepted: Accepted, mut stopping: watch::Receiver<bool>) {
+    let peer = Connection(accepted.peer.map(Arc::new));
+    let time = if peer.0.is_some() { CONNECTION_TIME } else { ANONYMOUS_TIME };
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer.clone());
+        let router = router.clone();
+        async move { router.oneshot(request).await.map_err(|never: Infallible| never) }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE);
+    let connection = builder.serve_connection(TokioIo::new(accepted.stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        // Either way: the time is over, or the gateway is told to stop.
+        _ = timeout(time, stopped(&mut stopping)) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(error, address = %accepted.address, "a connection broke");
+    }
+}
+
+/// Waits until the gateway is told to stop, or nobody is left to tell it.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // Either way there is nothing more to wait for.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}

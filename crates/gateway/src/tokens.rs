@@ -1,0 +1,147 @@
+//! Tokens: our own for the coordinators, those that we mint for clients, and the keys of foreign issuers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keymoot_wire::cluster::{DocumentHandle, Role};
+use keymoot_wire::problem::Code;
+use keymoot_wire::tls::{ClientCertificates, Credentials, Identity, Peer};
+use keymoot_wire::token::{MintError, Minter, Subject, TokenError, Unbound, Verifier};
+use tokio::time::MissedTickBehavior;
+use tracing::{info, warn};
+
+use crate::problem::Refused;
+use crate::state::wall_ms;
+
+/// For how long our tokens are good, in seconds.
+pub const LIFETIME: u64 = 10 * 60;
+/// How often the keys of foreign issuers are fetched.
+const FETCH_EVERY: Duration = Duration::from_secs(5 * 60);
+/// For how long one fetch may take.
+const FETCH_TIME: Duration = Duration::from_secs(5);
+/// The largest set of keys that is read.
+const KEYS_MAX: usize = 256 << 10;
+
+/// Verifies and mints.
+pub struct Tokens {
+    verifier: Verifier,
+    document: DocumentHandle,
+    identity: Arc<Identity>,
+}
+
+/// A token, and until when it is good, in seconds.
+pub struct Fresh {
+    pub token: String,
+    pub expires: u64,
+}
+
+impl Tokens {
+    pub fn new(document: DocumentHandle, identity: Arc<Identity>, certificates: ClientCertificates) -> Self {
+        let unbound = match certificates {
+            ClientCertificates::Required => Unbound::Refused,
+            ClientCertificates::Optional => Unbound::Allowed,
+        };
+        Self { verifier: Verifier::new(document.clone(), unbound), document, identity }
+    }
+
+    /// The name of the client that a token is about, and its role in the document of the moment.
+    ///
+    /// # Errors
+    /// The token is not good, or not for this certificate.
+    pub fn verify(&self, token: &str, peer: Option<&Peer>) -> Result<(String, Role), Refused> {
+        let verified = self.verifier.verify(token, peer, wall_ms() / 1000).map_err(refused)?;
+        match verified.subject {
+            Subject::Client { name, role } => Ok((name, role)),
+            Subject::Process(_) => {
+                Err(Refused::new(Code::WrongPeer, "the token is of a process, not of a client"))
+            }
+        }
+    }
+
+    /// A token for a client, bound to its certificate.
+    ///
+    /// # Errors
+    /// Our key does not sign.
+    pub fn mint(&self, client: &str, x5t: &[u8; 32]) -> Result<Fresh, MintError> {
+        let now = wall_ms() / 1000;
+        let token = Minter::local(&self.identity.current())?.mint(client, x5t, LIFETIME, now)?;
+        Ok(Fresh { token, expires: now + LIFETIME })
+    }
+
+    /// Fetches the keys of foreign issuers from time to time, for as long as it is polled.
+    pub async fn fetch_keys(&self) {
+        let client = reqwest::Client::builder()
+            .timeout(FETCH_TIME)
+            // A redirect could lead to where the cluster's authority never looked.
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        let client = match client {
+            Ok(client) => client,
+            Err(error) => return warn!(%error, "keys of foreign issuers cannot be fetched"),
+        };
+        let mut ticks = tokio::time::interval(FETCH_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let document = self.document.load_full();
+            for entry in &document.issuers {
+                let Some(url) = &entry.jwks_url else { continue };
+                match self.fetch(&client, &entry.issuer, url).await {
+                    Ok(()) => info!(issuer = entry.issuer, "keys fetched"),
+                    // The old keys stay.
+                    Err(error) => warn!(issuer = entry.issuer, %error, "keys cannot be fetched"),
+                }
+            }
+        }
+    }
+
+    async fn fetch(&self, client: &reqwest::Client, issuer: &str, url: &str) -> Result<(), FetchError> {
+        let mut response = client.get(url).send().await?.error_for_status()?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > KEYS_MAX {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        self.verifier.replace_keys(issuer, serde_json::from_slice(&body)?);
+        Ok(())
+    }
+}
+
+/// Why keys were not fetched.
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error("the issuer cannot be reached")]
+    Http(#[from] reqwest::Error),
+    #[error("the answer is larger than {KEYS_MAX} bytes")]
+    TooLarge,
+    #[error("the answer is not a set of keys")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Our own token, for the coordinators.
+///
+/// # Errors
+/// Our key does not sign.
+pub fn mint_service(credentials: &Credentials) -> Result<String, MintError> {
+    let subject = credentials.id().to_uri();
+    Minter::service(credentials)?.mint(&subject, &credentials.as_peer().x5t, LIFETIME, wall_ms() / 1000)
+}
+
+/// A refusal of the verifier, with its code.
+pub fn refused(error: TokenError) -> Refused {
+    let code = match error {
+        TokenError::Missing => Code::TokenMissing,
+        TokenError::Expired | TokenError::NotYet | TokenError::TooLong => Code::TokenExpired,
+        TokenError::NotBound | TokenError::BoundToAnother => Code::TokenBoundElsewhere,
+        TokenError::Malformed
+        | TokenError::Algorithm
+        | TokenError::UnknownIssuer
+        | TokenError::UnknownKey
+        | TokenError::Signature
+        | TokenError::Audience
+        | TokenError::Subject => Code::TokenRefused,
+    };
+    Refused::caused(code, &error)
+}

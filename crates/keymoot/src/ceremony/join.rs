@@ -1,0 +1,169 @@
+//! `keymoot join`: a member draws its keys, keeps the secret halves, and answers with the public ones.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use keymoot_vault::{Kdf, Owner, Vault};
+use keymoot_wire::authority::TlsKey;
+use keymoot_wire::cluster::{ClientKey, Hex, Role};
+use keymoot_wire::identity::PeerRole;
+use rand::RngCore;
+use rand::rngs::OsRng;
+use zeroize::Zeroizing;
+
+use super::papers::{Answer, ClientParts, Invitation, NodeParts, Paper, write};
+use super::wall_ms;
+use crate::config;
+use crate::explain::{CEREMONY_EXISTS, CEREMONY_FOREIGN, CLOCK, RANDOMNESS};
+use crate::failure::{Failure, Trouble};
+use crate::place::{
+    self, AUTHORITY, REQUEST_KEY, SEED, TLS_KEY, UnlockSource, VAULT, make_directory, write_secret,
+    write_text,
+};
+
+/// How far clocks may be apart.
+pub const CLOCK_MAX_MS: u64 = 30_000;
+
+/// Who joins, where, and how its vault opens.
+pub struct Joining<'a> {
+    pub name: &'a str,
+    pub directory: &'a Path,
+    /// For clients only.
+    pub role: Option<Role>,
+    /// For nodes only.
+    pub unlock: UnlockSource,
+    pub kdf: Kdf,
+    /// Where to listen, if not where the invitation says.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+/// Draws keys and answers. Returns the answer and its file.
+pub fn join(invitation: &Invitation, joining: &Joining<'_>) -> Result<(PathBuf, Answer), Failure> {
+    let role = invitation.seat(joining.name, joining.role)?;
+    if invitation.created_ms > wall_ms() + CLOCK_MAX_MS {
+        let ahead = (invitation.created_ms - wall_ms()) / 1000;
+        let what =
+            format!("by this machine's clock the invitation was written {ahead} seconds in the future");
+        return Err(Trouble::new(CLOCK, what).undone("nothing was written").into());
+    }
+    refuse_what_is_there(invitation, joining)?;
+    make_directory(joining.directory)?;
+    let tls = TlsKey::create().map_err(Failure::bug("a TLS key cannot be made"))?;
+    let (mut node, mut client) = (None, None);
+    match role {
+        PeerRole::Node => node = Some(draw_node(invitation, joining)?),
+        PeerRole::Coordinator => {
+            write_secret(&joining.directory.join(SEED), hex::encode(*seed()?).as_bytes())?;
+        }
+        PeerRole::Gateway => {}
+        PeerRole::Client => client = Some(draw_client(joining)?),
+    }
+    write_secret(&joining.directory.join(TLS_KEY), tls.key_pem().as_bytes())?;
+    write_text(&joining.directory.join(AUTHORITY), &invitation.authority)?;
+    let answer = Answer {
+        format: Answer::FORMAT.to_owned(),
+        cluster: invitation.cluster.clone(),
+        name: joining.name.to_owned(),
+        role: role.name().to_owned(),
+        csr: tls.csr_pem().to_owned(),
+        node,
+        client,
+    };
+    write_text(&joining.directory.join(config::FILE), &configuration(invitation, joining, role)?)?;
+    let path = joining.directory.join(format!("{}.join.json", joining.name));
+    write(&path, &answer)?;
+    Ok((path, answer))
+}
+
+/// A directory that has anything of a member is not joined with again.
+fn refuse_what_is_there(invitation: &Invitation, joining: &Joining<'_>) -> Result<(), Failure> {
+    let there = fs::read_dir(joining.directory).map(|mut entries| entries.next().is_some()).unwrap_or(false);
+    if !there {
+        return Ok(());
+    }
+    let place = joining.directory.display();
+    let page = match config::Config::read(joining.directory) {
+        Ok(found) if found.text("cluster") != invitation.cluster || found.text("name") != joining.name => {
+            let what = format!(
+                "`{place}` is the directory of {} in the cluster {}, not of {} in {}",
+                found.text("name"),
+                found.text("cluster"),
+                joining.name,
+                invitation.cluster
+            );
+            return Err(Trouble::new(CEREMONY_FOREIGN, what).undone("nothing was changed").into());
+        }
+        _ => CEREMONY_EXISTS,
+    };
+    let what = format!("`{place}` is not empty");
+    Err(Trouble::new(page, what).undone("nothing was changed, and no key was drawn").into())
+}
+
+fn draw_node(invitation: &Invitation, joining: &Joining<'_>) -> Result<NodeParts, Failure> {
+    let refused = |fault| place::vault_trouble(&fault);
+    let owner = Owner::new(&invitation.cluster, joining.name).map_err(refused)?;
+    let unlock = joining.unlock.unlock(true)?;
+    let vault = Vault::create(&joining.directory.join(VAULT), owner, unlock, joining.kdf, &mut OsRng);
+    let public = keymoot_node::seeds::create(&vault.map_err(refused)?, &mut OsRng).map_err(refused)?;
+    Ok(NodeParts { identity: Hex(public.identity), seal: Hex(public.seal) })
+}
+
+fn draw_client(joining: &Joining<'_>) -> Result<ClientParts, Failure> {
+    let seed = seed()?;
+    let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes();
+    let text = Zeroizing::new(hex::encode(*seed));
+    write_secret(&joining.directory.join(REQUEST_KEY), text.as_bytes())?;
+    let role = joining.role.unwrap_or(Role::Viewer);
+    Ok(ClientParts { role, key: ClientKey::Ed25519 { public: Hex(public) } })
+}
+
+fn seed() -> Result<Zeroizing<[u8; 32]>, Failure> {
+    let mut seed = Zeroizing::new([0; 32]);
+    let drawn = OsRng.try_fill_bytes(seed.as_mut());
+    drawn.map_err(|error| {
+        Trouble::new(RANDOMNESS, "the operating system gives no randomness").because(error)
+    })?;
+    Ok(seed)
+}
+
+fn configuration(invitation: &Invitation, joining: &Joining<'_>, role: PeerRole) -> Result<String, Failure> {
+    let mut values = vec![
+        ("cluster", invitation.cluster.clone()),
+        ("role", role.name().to_owned()),
+        ("name", joining.name.to_owned()),
+    ];
+    if let Some(address) = invitation.address(joining.name) {
+        values.push(("listen", listen(address)));
+    }
+    for (name, path) in
+        [("passphrase_file", &joining.unlock.passphrase_file), ("key_file", &joining.unlock.key_file)]
+    {
+        if let Some(path) = path.as_ref().filter(|_| role == PeerRole::Node) {
+            let path =
+                std::path::absolute(path).map_err(|error| place::io_trouble(path, "has no place", error))?;
+            values.push((name, path.display().to_string()));
+        }
+    }
+    for (name, value) in &joining.settings {
+        values.retain(|(taken, _)| taken != name);
+        values.push((name, value.clone()));
+    }
+    Ok(config::write(&values))
+}
+
+/// Where to listen to be reached at an address: there, if it is this machine's own business; everywhere else.
+fn listen(address: &str) -> String {
+    let bare = address.strip_prefix("https://").unwrap_or(address);
+    if let Ok(address) = bare.parse::<SocketAddr>()
+        && address.ip().is_loopback()
+    {
+        return address.to_string();
+    }
+    let (host, port) = bare.rsplit_once(':').unwrap_or((bare, "7100"));
+    if host == "localhost" {
+        return format!("127.0.0.1:{port}");
+    }
+    let everywhere: IpAddr = [0, 0, 0, 0].into();
+    format!("{everywhere}:{port}")
+}

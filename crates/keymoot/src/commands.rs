@@ -1,0 +1,75 @@
+//! The commands, one file each: arguments, what is done, what is said.
+
+pub mod admit;
+pub mod bench;
+pub mod completions;
+pub mod config;
+pub mod context;
+pub mod debug;
+pub mod demo;
+pub mod doctor;
+pub mod explain;
+pub mod health;
+pub mod init;
+pub mod join;
+pub mod key;
+pub mod lab;
+pub mod man;
+pub mod node;
+pub mod run;
+pub mod session;
+pub mod sign;
+pub mod up;
+pub mod verify;
+
+use std::future::Future;
+
+use serde_json::json;
+
+use crate::cli::Given;
+use crate::explain::START;
+use crate::failure::{Failure, Trouble};
+use crate::printer::Printer;
+
+/// Prints a page or a script: as it is for people, in an object for programs.
+fn print_text(given: &Given, text: &str) -> Result<(), Failure> {
+    let printer = Printer::new(given.json);
+    if given.json {
+        printer.object(&json!({ "schema": "keymoot/text/v1", "text": text }))
+    } else {
+        printer.raw(text)
+    }
+}
+
+/// Runs what waits.
+pub fn wait<T>(threads: usize, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::new(START, "no threads can be started").because(error))?;
+    let outcome = runtime.block_on(future);
+    // What still runs has no say any more: a reader of standard input would be waited for, for ever.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Asks at the terminal. Where there is none, the answer is no.
+fn confirm(question: &str) -> Result<bool, Failure> {
+    use std::io::{BufRead, IsTerminal, Write};
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let mut out = std::io::stderr().lock();
+    write!(out, "{question} [y/N] ").and_then(|()| out.flush()).map_err(Failure::Output)?;
+    let mut answer = String::new();
+    // A terminal that goes away has not said yes.
+    let _ = std::io::stdin().lock().read_line(&mut answer);
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Whether somebody can be asked.
+fn has_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdin().is_terminal()
+}

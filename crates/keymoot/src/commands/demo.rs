@@ -1,0 +1,176 @@
+//! `keymoot demo`: a throw-away cluster of real processes on this machine.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use keymoot_types::{Scheme, Threshold};
+use keymoot_wire::rest::KeyView;
+use tokio::sync::mpsc;
+
+use crate::cli::{EXIT_CODES, Given};
+use crate::context::{Context, Contexts};
+use crate::explain::{FILES, IN_USE, NOT_LOOPBACK, USAGE};
+use crate::failure::{Failure, Trouble};
+use crate::local::{Host, Layout, Wish, ask, play, stops};
+use crate::printer::Printer;
+use crate::wallet;
+
+/// Start a throw-away cluster on this machine, with a key, and stay until interrupted.
+///
+/// Real processes, real TLS, sealed stores; only the addresses are loopback, the policy allows everything, and all of
+/// it is deleted on exit. A second terminal talks to it with --context demo, or `export KEYMOOT_CTX=demo`.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    pub size: SizeArgs,
+
+    /// Play the tour once (sign, lose nodes, be refused, get them back, sign again), and leave.
+    #[arg(long)]
+    exit: bool,
+}
+
+/// What `demo` and `up` have in common.
+#[derive(Args)]
+pub struct SizeArgs {
+    /// How many nodes, 2 to 32.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    nodes: u16,
+
+    /// How many of them sign, 2 to N.
+    #[arg(long, value_name = "T", default_value_t = 2)]
+    threshold: u16,
+
+    /// Where to listen; of this machine only.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    listen: String,
+
+    /// How long to wait for a process to start, and for all to be connected.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u64).range(1..=600))]
+    patience: u64,
+}
+
+impl SizeArgs {
+    /// What is to be laid out.
+    pub fn layout(&self, cluster: &str, batch: u16) -> Result<Layout, Failure> {
+        let threshold = Threshold::new(self.threshold, self.nodes)?;
+        let host: IpAddr = self.listen.parse().map_err(|_| {
+            let what =
+                format!("`--listen` takes an address as 127.0.0.1, not `{}`", self.listen.escape_debug());
+            Trouble::new(USAGE, what).undone("nothing was started")
+        })?;
+        if !host.is_loopback() {
+            let what = format!("{host} can be reached from elsewhere");
+            return Err(Trouble::new(NOT_LOOPBACK, what).undone("nothing was started").into());
+        }
+        Ok(Layout { cluster: cluster.to_owned(), threshold, host, batch })
+    }
+
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
+}
+
+/// A demo signs a few times, and soon.
+const BATCH: u16 = 32;
+
+/// Said in every demo.
+const WARNING: &str = "DEMO MODE: one machine, everything is approved, no backup.";
+
+pub fn run(given: &Given, args: &DemoArgs) -> Result<(), Failure> {
+    let printer = Printer::new(given.json);
+    let layout = args.size.layout("demo", BATCH)?;
+    let name = given.context.as_deref().unwrap_or("demo");
+    let folder = tempfile::Builder::new().prefix("keymoot-demo-").tempdir();
+    let folder =
+        folder.map_err(|error| Trouble::new(FILES, "there is no place for the demo").because(error))?;
+    keymoot_wire::install_providers();
+    super::wait(2, async {
+        let mut stops = stops()?;
+        if !args.exit {
+            refuse_second(name).await?;
+        }
+        let title = printer.ink.strong(concat!("keymoot ", env!("CARGO_PKG_VERSION")));
+        let place = folder.path().display();
+        printer.line(&format!(" {title} · demo cluster · everything below {place} is deleted on exit"))?;
+        let patience = args.size.patience();
+        let host = tokio::select! {
+            host = Host::start(folder.path(), &layout, name, patience, &printer) => host?,
+            _ = stops.recv() => return Ok(()),
+        };
+        let outcome = tokio::select! {
+            outcome = show(&host, &printer, args.exit, name) => outcome,
+            _ = stops.recv() => Ok(()),
+        };
+        if !args.exit {
+            Contexts::of_environment().remove(name);
+        }
+        host.supervisor.stop().await;
+        outcome
+    })
+}
+
+async fn show(host: &Host, printer: &Printer, exit: bool, name: &str) -> Result<(), Failure> {
+    if exit {
+        return play(host, printer).await;
+    }
+    let key = host.key(printer, "hot", Scheme::Dkls23).await?;
+    host.addresses(printer, &key, true)?;
+    let context = Context::new(name, &host.local.you(), Some(host.socket.clone()));
+    Contexts::of_environment().put(&context, false)?;
+    for line in [
+        format!(" Try:  export KEYMOOT_CTX={name}"),
+        "       keymoot sign --key hot --message \"hello\"".to_owned(),
+        "       keymoot node kill node-3".to_owned(),
+        format!(" {} Do not put money here.", printer.ink.warning(WARNING)),
+        " `keymoot init` builds a real one. Ctrl-C ends this one.".to_owned(),
+    ] {
+        printer.line(&line)?;
+    }
+    stay(printer, &key).await
+}
+
+/// Until a signal ends it; `q` shows the addresses as QR codes.
+pub async fn stay(printer: &Printer, key: &KeyView) -> Result<(), Failure> {
+    if super::has_terminal() {
+        let mut lines = typed();
+        while let Some(line) = lines.recv().await {
+            if line.trim() == "q" {
+                for one in wallet::addresses(key, "m")? {
+                    printer.line(&format!("  {} {}", one.chain, one.address))?;
+                    for line in super::key::qr(&one.address)? {
+                        printer.line(&line)?;
+                    }
+                }
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// What is typed, line by line. A thread, because reading a terminal cannot be given up.
+fn typed() -> mpsc::Receiver<String> {
+    let (say, heard) = mpsc::channel(4);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if say.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    heard
+}
+
+/// Two demos of one name would take each other's context.
+async fn refuse_second(name: &str) -> Result<(), Failure> {
+    let there = Contexts::of_environment().find(Some(name)).ok().and_then(|context| context.supervisor);
+    if let Some(socket) = there
+        && ask(&socket, &Wish::State).await.is_ok()
+    {
+        let what = format!("a cluster with the context `{name}` runs already");
+        let help = format!("end it, or start this one with --context {name}-2");
+        return Err(Trouble::new(IN_USE, what).undone("nothing was started").help(help).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! `keymoot key`: keys, their addresses, their end.
+
+use clap::{Args, Subcommand};
+use keymoot_types::Scheme;
+use keymoot_wire::rest::KeyView;
+use serde_json::{Value, json};
+
+use crate::cli::{EXIT_CODES, Given};
+use crate::explain::USAGE;
+use crate::failure::{Failure, Trouble};
+use crate::ink::Ink;
+use crate::printer::Printer;
+use crate::progress;
+use crate::remote::Remote;
+use crate::wallet;
+
+#[derive(Subcommand)]
+pub enum KeyCommand {
+    Create(CreateArgs),
+    /// List the keys.
+    List,
+    /// Show a key.
+    Show(KeyArgs),
+    Address(AddressArgs),
+    /// Print the extended public key and output descriptors.
+    Xpub(KeyArgs),
+    Retire(RetireArgs),
+}
+
+/// Generate a key: all nodes take part, and none ever holds it whole.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct CreateArgs {
+    /// A name for people.
+    name: String,
+
+    /// dkls23 (ECDSA on secp256k1), frost-taproot or frost-ed25519.
+    #[arg(long, default_value = "dkls23")]
+    scheme: String,
+}
+
+#[derive(Args)]
+pub struct KeyArgs {
+    /// Its id, or its name if only one has it.
+    key: String,
+}
+
+/// Print the addresses of a key.
+#[derive(Args)]
+pub struct AddressArgs {
+    /// Its id, or its name if only one has it.
+    key: String,
+
+    /// Below the key, as in m/0/7.
+    #[arg(long, default_value = "m")]
+    path: String,
+
+    /// Also as QR codes.
+    #[arg(long)]
+    qr: bool,
+}
+
+/// Retire a key: it signs nothing any more, for ever.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct RetireArgs {
+    /// Its id, or its name if only one has it.
+    key: String,
+
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub fn run(given: &Given, command: &KeyCommand) -> Result<(), Failure> {
+    let printer = Printer::new(given.json);
+    let remote = Remote::open(given)?;
+    super::wait(2, async move {
+        match command {
+            KeyCommand::Create(args) => create(&remote, &printer, args).await,
+            KeyCommand::List => list(&remote, &printer).await,
+            KeyCommand::Show(args) => {
+                let key = remote.key(&args.key).await?;
+                printer.either(&document(&key), &lines(&key, printer.ink))
+            }
+            KeyCommand::Address(args) => address(&remote, &printer, args).await,
+            KeyCommand::Xpub(args) => {
+                let key = remote.key(&args.key).await?;
+                let found = wallet::watching(&key)?;
+                let mut lines = vec![format!("  {}", found.xpub)];
+                lines.extend(found.descriptors.iter().map(|descriptor| format!("  {descriptor}")));
+                let object = json!({
+                    "schema": "keymoot/xpub/v1", "key": key.id, "xpub": found.xpub,
+                    "fingerprint": found.fingerprint, "descriptors": found.descriptors,
+                });
+                printer.either(&object, &lines)
+            }
+            KeyCommand::Retire(args) => retire(&remote, &printer, args).await,
+        }
+    })
+}
+
+/// A key, for programs.
+pub fn document(key: &KeyView) -> Value {
+    json!({
+        "schema": "keymoot/key/v1", "id": key.id, "name": key.name, "scheme": key.scheme,
+        "public_key": key.public_key, "chain_code": key.chain_code, "epoch": key.epoch,
+        "needed": key.threshold.needed, "total": key.threshold.total, "holders": key.holders,
+        "created_by": key.created_by, "created_ms": key.created_ms, "retired": key.retired,
+        "presignatures": key.presignatures,
+    })
+}
+
+fn lines(key: &KeyView, ink: Ink) -> Vec<String> {
+    let state = if key.retired { ink.bad("retired") } else { ink.good("in use") };
+    vec![
+        format!("  {} · {} · {}", ink.strong(&named(key)), key.scheme, of(key)),
+        format!("  id          {}", key.id),
+        format!("  public key  {}", key.public_key),
+        format!("  holders     {}", key.holders.join(", ")),
+        format!("  created     {} by {}", key.created_at.as_deref().unwrap_or("?"), key.created_by),
+        format!("  state       {state} · {} presignatures", key.presignatures),
+    ]
+}
+
+fn named(key: &KeyView) -> String {
+    if key.name.is_empty() { key.id.clone() } else { format!("{:?}", key.name) }
+}
+
+/// As in `2-of-3`.
+pub fn of(key: &KeyView) -> String {
+    format!("{}-of-{}", key.threshold.needed, key.threshold.total)
+}
+
+/// Generates a key and shows how it goes.
+async fn create(remote: &Remote, printer: &Printer, args: &CreateArgs) -> Result<(), Failure> {
+    let scheme: Scheme = args.scheme.parse().map_err(Failure::Scheme)?;
+    printer.line(&format!("  Key {:?} · {scheme} · {}", args.name, remote.document.signers()))?;
+    let key = progress::create_key(remote, printer, &args.name, scheme, true).await?;
+    printer.object(&document(&key))?;
+    printer.line(&format!("  id          {}", key.id))?;
+    printer.line(&format!("  public key  {}", key.public_key))
+}
+
+async fn list(remote: &Remote, printer: &Printer) -> Result<(), Failure> {
+    let keys = remote.keys().await?;
+    if keys.is_empty() {
+        printer.line("  there are no keys; `keymoot key create NAME` makes one")?;
+    }
+    for key in &keys {
+        printer.object(&document(key))?;
+        let state = if key.retired { "retired".to_owned() } else { of(key) };
+        printer.line(&format!("  {:<20} {:<14} {state:<8} {}", key.name, key.scheme, key.id))?;
+    }
+    Ok(())
+}
+
+async fn address(remote: &Remote, printer: &Printer, args: &AddressArgs) -> Result<(), Failure> {
+    let key = remote.key(&args.key).await?;
+    let found = wallet::addresses(&key, &args.path)?;
+    let rows: Vec<Value> = found.iter().map(wallet::Address::document).collect();
+    printer.object(&json!({
+        "schema": "keymoot/addresses/v1", "key": key.id, "path": args.path, "addresses": rows,
+    }))?;
+    for one in &found {
+        printer.line(&format!("  {:<10} {:<8} {}", one.chain, one.form, printer.ink.strong(&one.address)))?;
+        if args.qr {
+            for line in qr(&one.address)? {
+                printer.line(&line)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A QR code for a terminal: two rows of it in each line.
+pub fn qr(text: &str) -> Result<Vec<String>, Failure> {
+    let code = qrcode::QrCode::new(text).map_err(Failure::bug("an address is too long for a QR code"))?;
+    let drawn = code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build();
+    Ok(drawn.lines().map(|line| format!("    {line}")).collect())
+}
+
+async fn retire(remote: &Remote, printer: &Printer, args: &RetireArgs) -> Result<(), Failure> {
+    let key = remote.key(&args.key).await?;
+    if !args.yes && !super::confirm(&format!("Retire {} for ever?", named(&key)))? {
+        return Err(Trouble::new(USAGE, "not confirmed")
+            .undone("the key is as it was")
+            .help("say --yes")
+            .into());
+    }
+    let request = remote.retire(&key.id).await?;
+    let object = json!({
+        "schema": "keymoot/retired/v1", "key": key.id, "request": request.id, "status": request.status.name(),
+    });
+    printer.either(&object, &[format!("  {} {} signs nothing any more", printer.ink.good("✓"), named(&key))])
+}

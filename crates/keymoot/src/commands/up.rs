@@ -1,0 +1,70 @@
+//! `keymoot up`: a cluster of real processes on this machine that keeps what it has.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use keymoot_types::Scheme;
+
+use super::demo::{SizeArgs, stay};
+use crate::cli::{EXIT_CODES, Given};
+use crate::context::{Context, Contexts};
+use crate::failure::Failure;
+use crate::local::{Host, stops};
+use crate::printer::Printer;
+
+/// Start a cluster on this machine that keeps its keys, and stay until interrupted.
+///
+/// Like `keymoot demo`, but in a directory that stays. For development: all shares are on one machine, with the key
+/// files of their vaults beside them, and the policy allows everything.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct UpArgs {
+    /// Where everything is kept; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+
+    #[command(flatten)]
+    size: SizeArgs,
+
+    /// Leave when everything is ready.
+    #[arg(long)]
+    exit: bool,
+}
+
+/// Many signatures a second, on a machine that also does other things.
+const BATCH: u16 = 128;
+
+pub fn run(given: &Given, args: &UpArgs) -> Result<(), Failure> {
+    let printer = Printer::new(given.json);
+    let name = given.context.as_deref().unwrap_or("up");
+    let layout = args.size.layout(name, BATCH)?;
+    keymoot_wire::install_providers();
+    super::wait(2, async {
+        let mut stops = stops()?;
+        let title = printer.ink.strong(concat!("keymoot ", env!("CARGO_PKG_VERSION")));
+        printer.line(&format!(" {title} · cluster {name} · everything is kept in {}", args.dir.display()))?;
+        let host = tokio::select! {
+            host = Host::start(&args.dir, &layout, name, args.size.patience(), &printer) => host?,
+            _ = stops.recv() => return Ok(()),
+        };
+        let outcome = tokio::select! {
+            outcome = show(&host, &printer, args.exit, name) => outcome,
+            _ = stops.recv() => Ok(()),
+        };
+        host.supervisor.stop().await;
+        outcome
+    })
+}
+
+async fn show(host: &Host, printer: &Printer, exit: bool, name: &str) -> Result<(), Failure> {
+    let key = host.key(printer, "hot", Scheme::Dkls23).await?;
+    host.addresses(printer, &key, !exit)?;
+    let context = Context::new(name, &host.local.you(), Some(host.socket.clone()));
+    Contexts::of_environment().put(&context, true)?;
+    if exit {
+        return Ok(());
+    }
+    printer.line(&format!(" Try:  keymoot --context {name} sign --key hot --message \"hello\""))?;
+    printer.line(" Do not put money here: all shares are on this machine. Ctrl-C ends it; the keys stay.")?;
+    stay(printer, &key).await
+}

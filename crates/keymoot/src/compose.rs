@@ -1,0 +1,11 @@
+//! The composition root: the one place that names adapters and puts processes together from their parts.
+
+mod anchor;
+mod coordinator;
+mod gateway;
+mod node;
+mod probe;
+mod process;
+mod watch;
+
+pub use process::run;

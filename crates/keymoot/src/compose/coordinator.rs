@@ -1,0 +1,90 @@
+//! A coordinator: the embedded store, the shell, and its health on the loopback interface.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use keymoot_adapters::EmbeddedStore;
+use keymoot_control::{ControlConfig, ControlFault, ControlShell, Limits, Listen};
+use keymoot_engine::coordinator::Limits as EngineLimits;
+use keymoot_ports::Clock;
+use keymoot_types::Millis;
+use zeroize::Zeroizing;
+
+use super::node::open_trouble;
+use super::probe;
+use super::process::{Ground, Running};
+use crate::ceremony::wall_ms;
+use crate::explain::{CEREMONY_FOREIGN, FILE_DAMAGED, PORT_IN_USE, START};
+use crate::failure::{Failure, Trouble};
+use crate::local::Started;
+use crate::place::{SEED, read_secret};
+
+/// The machine's clock, as leases in the store want it: it never goes back within a process.
+struct WallClock {
+    began: Instant,
+    at: u64,
+}
+
+impl Clock for WallClock {
+    fn now(&self) -> Millis {
+        let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Millis(self.at.saturating_add(since))
+    }
+}
+
+/// Starts a coordinator.
+pub async fn start(ground: Ground) -> Result<Running, Failure> {
+    let Ground { config, document, identity, metrics } = ground;
+    let place = config.path("store").unwrap_or_else(|| PathBuf::from("store.db"));
+    let clock = Arc::new(WallClock { began: Instant::now(), at: wall_ms() });
+    let store = EmbeddedStore::open(&place, clock).await.map_err(open_trouble)?;
+    let digits = read_secret(&config.directory().join(SEED))?;
+    let mut seed = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(digits.trim_ascii(), seed.as_mut()).map_err(|error| {
+        Trouble::new(FILE_DAMAGED, format!("`{SEED}` is no seed"))
+            .undone("nothing was started")
+            .because(error)
+    })?;
+    let address = config.address("listen")?;
+    let (batch, usual) = (u16::try_from(config.number("batch")).unwrap_or(1), EngineLimits::default());
+    let engine = EngineLimits { batch, low: usual.low.min(usize::from(batch / 2).max(1)), ..usual };
+    let shell = ControlConfig {
+        name: config.text("name").to_owned(),
+        document,
+        identity,
+        seed,
+        sessions: store.sessions(),
+        directory: store.directory(),
+        registry: store.registry(),
+        limits: Limits { engine, ..Limits::default() },
+        listen: Listen::Address(address),
+        reflection: config.flag("reflection"),
+    };
+    let handle = ControlShell::start(shell).await.map_err(|fault| trouble(fault, address))?;
+    let prober = handle.prober();
+    let health = probe::serve(config.address("health")?, move || prober().reasons, metrics).await?;
+    let listening = handle.address().to_string();
+    Ok(Running {
+        started: Started { listening: Some(listening), health: Some(health.to_string()) },
+        stop: Box::new(handle.stopper()),
+        anchorage: None,
+        end: Box::pin(async move {
+            let ended = handle.join().await.map_err(|fault| trouble(fault, address));
+            // What was asked of the store is done before it is left.
+            let closed = tokio::time::timeout(Duration::from_secs(3), store.close()).await;
+            ended.and(closed.map_err(Failure::bug("the store does not close")))
+        }),
+    })
+}
+
+fn trouble(fault: ControlFault, address: std::net::SocketAddr) -> Failure {
+    let (page, what) = match &fault {
+        ControlFault::Document(_) | ControlFault::Roster(_) => {
+            (CEREMONY_FOREIGN, "the coordinator cannot go on".into())
+        }
+        ControlFault::Listen(_) => (PORT_IN_USE, format!("{address} cannot be listened on")),
+        _ => (START, "the coordinator cannot go on".to_owned()),
+    };
+    Trouble::new(page, what).undone("nothing was left running").because(fault).into()
+}

@@ -1,0 +1,84 @@
+//! New certificates and documents, taken up while a process runs: on SIGHUP, and when their files change.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use keymoot_wire::cluster::DocumentHandle;
+use keymoot_wire::tls::Identity;
+use tracing::{error, info};
+
+use super::anchor::Anchorage;
+use crate::place::{self, AUTHORITY, CERTIFICATE, CLUSTER, TLS_KEY};
+
+/// How often the files are looked at.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Notices when a file of the directory has changed.
+pub struct Changes {
+    files: Vec<PathBuf>,
+    seen: Vec<Option<SystemTime>>,
+    ticks: tokio::time::Interval,
+}
+
+/// Watches the certificate and the document in a directory.
+pub fn documents(directory: &Path) -> Changes {
+    let files: Vec<PathBuf> =
+        [CLUSTER, CERTIFICATE, TLS_KEY, AUTHORITY].iter().map(|file| directory.join(file)).collect();
+    let seen = files.iter().map(|file| stamp(file)).collect();
+    Changes { files, seen, ticks: tokio::time::interval(EVERY) }
+}
+
+impl Changes {
+    /// Waits until one has changed.
+    pub async fn changed(&mut self) {
+        loop {
+            self.ticks.tick().await;
+            let now: Vec<_> = self.files.iter().map(|file| stamp(file)).collect();
+            if now != self.seen {
+                self.seen = now;
+                return;
+            }
+        }
+    }
+}
+
+fn stamp(file: &Path) -> Option<SystemTime> {
+    std::fs::metadata(file).and_then(|found| found.modified()).ok()
+}
+
+/// Takes up what is new and good. What is not good is logged, and the old stays in use.
+pub fn reload(
+    directory: &Path,
+    document: &DocumentHandle,
+    identity: &Identity,
+    anchorage: Option<&Anchorage>,
+) {
+    match place::document(directory) {
+        Err(failure) => error!(code = failure.code(), %failure, "the cluster document is not taken up"),
+        Ok(new) => {
+            let old = document.load();
+            let is_new = new.digest() != old.digest();
+            let is_later = new.version > old.version && new.cluster == old.cluster && new.group == old.group;
+            if is_new && !is_later {
+                error!(
+                    old = old.version,
+                    new = new.version,
+                    "a cluster document that is not later is not taken up"
+                );
+            } else if let (true, Some(Err(failure))) =
+                (is_new, anchorage.map(|anchorage| anchorage.take(&new)))
+            {
+                error!(code = failure.code(), %failure, "the cluster document is not taken up");
+            } else if is_new {
+                info!(version = new.version, "a new cluster document is in use");
+                document.store(Arc::new(new));
+            }
+        }
+    }
+    match identity.reload() {
+        Ok(true) => info!("a new certificate is in use"),
+        Ok(false) => {}
+        Err(refused) => error!(%refused, "the new certificate is not taken up"),
+    }
+}

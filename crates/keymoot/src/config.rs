@@ -1,0 +1,173 @@
+//! The configuration of one process: what its `keymoot.toml` says, what the environment overrides, what holds otherwise.
+
+mod keys;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::explain::{CONFIG_KEY, CONFIG_MISSING, CONFIG_SYNTAX, CONFIG_VALUE};
+use crate::failure::{Failure, Trouble};
+use keys::{KEYS, Key};
+
+pub use keys::reference;
+
+/// The name of the file.
+pub const FILE: &str = "keymoot.toml";
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    File,
+    Environment(String),
+}
+
+/// The configuration. Every value in it is one that its key takes.
+#[derive(Debug)]
+pub struct Config {
+    directory: PathBuf,
+    values: BTreeMap<&'static str, (String, Origin)>,
+}
+
+impl Config {
+    /// Reads the file in a directory, and the environment.
+    pub fn read(directory: &Path) -> Result<Self, Failure> {
+        let path = directory.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let what = format!("there is no `{}`", path.display());
+                return Err(Trouble::new(CONFIG_MISSING, what).undone("nothing was started").into());
+            }
+            Err(error) => {
+                let what = format!("`{}` cannot be read", path.display());
+                return Err(Trouble::new(CONFIG_MISSING, what).because(error).into());
+            }
+        };
+        Self::parse(directory, &text, |name| std::env::var(name).ok())
+    }
+
+    /// The same, from a text and an environment.
+    pub fn parse(
+        directory: &Path,
+        text: &str,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Failure> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let what = format!("`{FILE}` is not TOML, at line {line}: {}", error.message());
+            Trouble::new(CONFIG_SYNTAX, what).undone("nothing was started")
+        })?;
+        let mut values = BTreeMap::new();
+        for (name, value) in &table {
+            let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown(name))?;
+            values.insert(key.name, (checked(key, &plain(value), FILE)?, Origin::File));
+        }
+        for key in KEYS {
+            let variable = keys::variable(key);
+            if let Some(text) = environment(&variable) {
+                values.insert(key.name, (checked(key, &text, &variable)?, Origin::Environment(variable)));
+            } else if let (None, Some(default)) = (values.get(key.name), key.default) {
+                values.insert(key.name, (default.to_owned(), Origin::Default));
+            }
+        }
+        for name in ["cluster", "role", "name"] {
+            if !values.contains_key(name) {
+                let what = format!("`{FILE}` does not say `{name}`");
+                return Err(Trouble::new(CONFIG_VALUE, what).undone("nothing was started").into());
+            }
+        }
+        Ok(Self { directory: directory.to_owned(), values })
+    }
+
+    /// The directory of the process.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A value that always is there: set, or by default.
+    pub fn text(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", |(text, _)| text)
+    }
+
+    /// A flag.
+    pub fn flag(&self, name: &str) -> bool {
+        self.text(name) == "true"
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> usize {
+        self.text(name).parse().unwrap_or(1)
+    }
+
+    /// An address.
+    pub fn address(&self, name: &'static str) -> Result<SocketAddr, Failure> {
+        self.text(name).parse().map_err(Failure::bug("a checked address is none"))
+    }
+
+    /// A path, from the directory of the process.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.values.get(name).map(|(text, _)| self.directory.join(text))
+    }
+
+    /// All values, with where they come from; only those of the file and the environment unless all are wanted.
+    pub fn shown(&self, effective: bool) -> Vec<(&'static str, Option<&str>, Option<&Origin>)> {
+        let rows = KEYS.iter().map(|key| match self.values.get(key.name) {
+            Some((text, origin)) => (key.name, Some(text.as_str()), Some(origin)),
+            None => (key.name, None, None),
+        });
+        rows.filter(|(_, _, origin)| effective || origin.is_some_and(|origin| *origin != Origin::Default))
+            .collect()
+    }
+}
+
+/// The text of a file with these values, in the order of the reference.
+pub fn write(values: &[(&str, String)]) -> String {
+    let mut text = String::from("# See docs/guide/configuration.md, or `keymoot config reference`.\n");
+    for key in KEYS {
+        if let Some((name, value)) = values.iter().find(|(name, _)| *name == key.name) {
+            let value = match key.takes {
+                keys::Takes::Flag | keys::Takes::Number(..) => value.clone(),
+                _ => toml::Value::String(value.clone()).to_string(),
+            };
+            text.push_str(&format!("{name} = {value}\n"));
+        }
+    }
+    text
+}
+
+/// What a TOML value is as text: a string without its quotes.
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn checked(key: &Key, text: &str, place: &str) -> Result<String, Failure> {
+    if key.takes.takes(text) {
+        return Ok(text.to_owned());
+    }
+    let (given, takes) = (text.escape_debug(), key.takes.words());
+    let what = format!("`{}` takes {takes}, not `{given}` ({place})", key.name);
+    Err(Trouble::new(CONFIG_VALUE, what).undone("nothing was started").into())
+}
+
+fn unknown(name: &str) -> Failure {
+    let what = format!("there is no configuration key `{}`", name.escape_debug());
+    let trouble = Trouble::new(CONFIG_KEY, what).undone("nothing was started");
+    let nearest = KEYS.iter().map(|key| (strsim::damerau_levenshtein(name, key.name), key.name)).min();
+    match nearest {
+        Some((distance, nearest)) if distance <= 3.min(nearest.len() / 2 + 1) => {
+            trouble.help(format!("did you mean `{nearest}`?")).into()
+        }
+        _ => {
+            let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+            trouble.help(format!("known keys: {}", names.join(", "))).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Every key of `keymoot.toml`: the one table that is read, checked, shown and documented.
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Any text.
+    Text,
+    /// An address to listen on, as in `127.0.0.1:7100`.
+    Address,
+    /// The same, of this machine only.
+    Loopback,
+    /// A path; if relative, from the directory of the process.
+    Path,
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number, both ends included.
+    Number(u64, u64),
+}
+
+/// A key.
+#[derive(Debug)]
+pub struct Key {
+    /// As in `listen`.
+    pub name: &'static str,
+    /// Which processes look at it.
+    pub roles: &'static str,
+    pub takes: Takes,
+    /// What holds if nobody sets it; `None` if somebody must, or if there is nothing then.
+    pub default: Option<&'static str>,
+    /// One sentence or two.
+    pub meaning: &'static str,
+}
+
+const fn key(
+    name: &'static str,
+    roles: &'static str,
+    takes: Takes,
+    default: Option<&'static str>,
+    meaning: &'static str,
+) -> Key {
+    Key { name, roles, takes, default, meaning }
+}
+
+/// All of them, in the order of the reference.
+pub const KEYS: &[Key] = &[
+    key(
+        "cluster",
+        "all",
+        Takes::Text,
+        None,
+        "The name of the cluster. Written by `keymoot join`; never changed.",
+    ),
+    key(
+        "role",
+        "all",
+        Takes::Word(&["node", "coordinator", "gateway", "client"]),
+        None,
+        "What the directory is for. Written by `keymoot join`; never changed.",
+    ),
+    key("name", "all", Takes::Text, None, "As in `node-1`. Written by `keymoot join`; never changed."),
+    key(
+        "listen",
+        "coordinator, gateway",
+        Takes::Address,
+        Some("127.0.0.1:7100"),
+        "Where it listens, with TLS. Others reach it at the address in the cluster document.",
+    ),
+    key(
+        "health",
+        "node, coordinator",
+        Takes::Loopback,
+        Some("127.0.0.1:0"),
+        "Where `/livez`, `/readyz` and `/metrics` are, without TLS, for this machine only. Port 0: any \
+         free port, which is logged at the start. A gateway has them where it listens.",
+    ),
+    key(
+        "passphrase_file",
+        "node",
+        Takes::Path,
+        None,
+        "A file with the passphrase of the vault, readable for its owner only. Without it and `key_file`, the \
+         passphrase is asked for at a terminal.",
+    ),
+    key(
+        "key_file",
+        "node",
+        Takes::Path,
+        None,
+        "A file with the 32 bytes that open the vault, in place of a passphrase.",
+    ),
+    key(
+        "store",
+        "coordinator",
+        Takes::Path,
+        Some("store.db"),
+        "The file of the embedded store. Coordinators on one machine share one file, and then finish \
+         each other's work.",
+    ),
+    key(
+        "batch",
+        "coordinator",
+        Takes::Number(1, 1024),
+        Some("256"),
+        "Presignatures that are made at once. The first ECDSA signature of a key waits for a whole batch.",
+    ),
+    key(
+        "reflection",
+        "coordinator",
+        Takes::Flag,
+        Some("false"),
+        "Whether gRPC clients may ask which services there are.",
+    ),
+    key(
+        "client_certificates",
+        "gateway",
+        Takes::Word(&["required", "optional"]),
+        Some("required"),
+        "Whether a client must show a certificate. A token is needed in any case.",
+    ),
+    key(
+        "log",
+        "all",
+        Takes::Text,
+        Some("info"),
+        "What is logged, as a filter of tracing: `info`, or `warn,keymoot_node=debug`.",
+    ),
+    key(
+        "log_format",
+        "all",
+        Takes::Word(&["human", "json"]),
+        Some("human"),
+        "How it is logged, on standard error.",
+    ),
+    key(
+        "threads",
+        "all",
+        Takes::Number(1, 64),
+        Some("2"),
+        "Threads that wait for sockets and disks. Heavy cryptography has threads of its own.",
+    ),
+];
+
+impl Takes {
+    /// In words, for messages and the reference.
+    pub fn words(self) -> String {
+        match self {
+            Self::Text => "text".into(),
+            Self::Address => "an address and a port, as `127.0.0.1:7100`".into(),
+            Self::Loopback => "a loopback address and a port, as `127.0.0.1:0`".into(),
+            Self::Path => "a path".into(),
+            Self::Flag => "`true` or `false`".into(),
+            Self::Word(words) => {
+                words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+            }
+            Self::Number(least, most) => format!("a whole number from {least} to {most}"),
+        }
+    }
+
+    /// Whether this text is a value of the kind.
+    pub fn takes(self, text: &str) -> bool {
+        let address = || text.parse::<std::net::SocketAddr>();
+        match self {
+            Self::Text | Self::Path => !text.is_empty() && !text.contains(['\0', '\n']),
+            Self::Address => address().is_ok(),
+            Self::Loopback => address().is_ok_and(|address| address.ip().is_loopback()),
+            Self::Flag => matches!(text, "true" | "false"),
+            Self::Word(words) => words.contains(&text),
+            Self::Number(least, most) => text.parse().is_ok_and(|n: u64| (least..=most).contains(&n)),
+        }
+    }
+}
+
+/// The environment variable that overrides a key.
+pub fn variable(key: &Key) -> String {
+    format!("KEYMOOT_{}", key.name.to_ascii_uppercase())
+}
+
+/// The page docs/guide/configuration.md.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         Each process has one file, `keymoot.toml`, in its directory; `keymoot join` writes it. A key that is not on\n\
+         this page is an error. Every key can be overridden by its environment variable. Relative paths begin at the\n\
+         directory of the process. This page is generated: `keymoot config reference` prints it.\n",
+    );
+    for key in KEYS {
+        let default = key.default.map_or("none".to_owned(), |default| format!("`{default}`"));
+        page.push_str(&format!(
+            "\n## {}\n\n{}\n\n- for: {}\n- takes: {}\n- default: {default}\n- environment: `{}`\n",
+            key.name,
+            key.meaning,
+            key.roles,
+            key.takes.words(),
+            variable(key),
+        ));
+    }
+    page
+}

@@ -1,0 +1,241 @@
+//! Which cluster a command talks to, and as whom. A context is a small file: of a demo beside the sockets of this
+//! session of the user, of everything else in the user's configuration.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::explain::{BAD_CONTEXT, FILES, NO_CONTEXT, USAGE};
+use crate::failure::{Failure, Trouble};
+
+const FORMAT: &str = "keymoot-context/v1";
+/// In the folder of contexts: the name of the one in use.
+const CURRENT: &str = "current";
+
+/// Where to ask, and as whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Context {
+    pub format: String,
+    pub name: String,
+    /// The directory of a client: keys, certificate, cluster document.
+    pub directory: PathBuf,
+    /// Another gateway than the first of the cluster document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// The socket of the supervisor, where processes are killed and started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<PathBuf>,
+}
+
+impl Context {
+    /// A context for a client's directory.
+    pub fn new(name: &str, directory: &Path, supervisor: Option<PathBuf>) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            name: name.to_owned(),
+            directory: directory.to_owned(),
+            gateway: None,
+            supervisor,
+        }
+    }
+
+    /// The socket of the supervisor, if there is one.
+    pub fn supervisor(&self) -> Result<&Path, Failure> {
+        self.supervisor.as_deref().ok_or_else(|| {
+            let what = format!("the processes of `{}` are not supervised from here", self.name);
+            Trouble::new(crate::explain::NOT_SUPERVISED, what).undone("nothing was done").into()
+        })
+    }
+}
+
+/// Both folders of contexts.
+pub struct Contexts {
+    /// What ends with the user's session at the latest.
+    session: PathBuf,
+    /// What stays.
+    lasting: PathBuf,
+}
+
+impl Contexts {
+    /// Where the environment says, by the conventions of XDG.
+    pub fn of_environment() -> Self {
+        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = || folder("HOME").unwrap_or_else(std::env::temp_dir);
+        let session = folder("XDG_RUNTIME_DIR").map_or_else(
+            || std::env::temp_dir().join(format!("keymoot-{}", rustix::process::getuid().as_raw())),
+            |runtime| runtime.join("keymoot"),
+        );
+        let lasting = folder("XDG_CONFIG_HOME").unwrap_or_else(|| home().join(".config")).join("keymoot");
+        Self { session: session.join("contexts"), lasting: lasting.join("contexts") }
+    }
+
+    #[cfg(test)]
+    fn below(root: &Path) -> Self {
+        Self { session: root.join("run/contexts"), lasting: root.join("etc/contexts") }
+    }
+
+    /// Keeps a context, for as long as the session or for good.
+    pub fn put(&self, context: &Context, lasting: bool) -> Result<PathBuf, Failure> {
+        let folder = if lasting { &self.lasting } else { &self.session };
+        let path = folder.join(format!("{}.json", checked(&context.name)?));
+        own_folder(folder).map_err(|error| refused(folder, error))?;
+        let text = serde_json::to_vec_pretty(context).map_err(Failure::bug("a context has no JSON"))?;
+        keymoot_vault::write_private(&path, &text).map_err(|fault| crate::place::vault_trouble(&fault))?;
+        Ok(path)
+    }
+
+    /// Forgets a context.
+    pub fn remove(&self, name: &str) {
+        for folder in [&self.session, &self.lasting] {
+            // It may be gone already, or be in the other folder.
+            let _ = fs::remove_file(folder.join(format!("{name}.json")));
+        }
+    }
+
+    /// All contexts that can be read, by name; what is of this session hides what stays.
+    pub fn all(&self) -> BTreeMap<String, Context> {
+        let mut all = BTreeMap::new();
+        for folder in [&self.lasting, &self.session] {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            for path in entries.map(|entry| entry.path()) {
+                if path.extension().is_some_and(|extension| extension == "json")
+                    && let Ok(context) = read(&path)
+                {
+                    all.insert(context.name.clone(), context);
+                }
+            }
+        }
+        all
+    }
+
+    /// The name of the context in use, if one was chosen for good.
+    pub fn current(&self) -> Option<String> {
+        fs::read_to_string(self.lasting.join(CURRENT)).ok().map(|name| name.trim().to_owned())
+    }
+
+    /// Chooses a context for good.
+    pub fn choose(&self, name: &str) -> Result<(), Failure> {
+        self.named(name)?;
+        own_folder(&self.lasting).map_err(|error| refused(&self.lasting, error))?;
+        fs::write(self.lasting.join(CURRENT), format!("{name}\n"))
+            .map_err(|error| refused(&self.lasting, error))
+    }
+
+    /// The context that is meant: by option, by KEYMOOT_CTX, by choice.
+    pub fn find(&self, wanted: Option<&str>) -> Result<Context, Failure> {
+        let variable = std::env::var("KEYMOOT_CTX").ok().filter(|name| !name.is_empty());
+        let name = wanted.map(str::to_owned).or(variable).or_else(|| self.current());
+        match name {
+            Some(name) if name.contains('/') => Ok(Context::new(&name, Path::new(&name), None)),
+            Some(name) => self.named(&name),
+            None => {
+                let all = self.all();
+                // Where there is only one, it is meant.
+                if let [only] = all.values().collect::<Vec<_>>()[..] {
+                    return Ok(only.clone());
+                }
+                let mut trouble = Trouble::new(NO_CONTEXT, "no context was given, and none is in use");
+                for name in all.keys() {
+                    trouble = trouble.branch(format!("there is `{name}`"));
+                }
+                Err(trouble.undone("nothing was sent").into())
+            }
+        }
+    }
+
+    fn named(&self, name: &str) -> Result<Context, Failure> {
+        let file = format!("{}.json", checked(name)?);
+        let path =
+            [&self.session, &self.lasting].map(|folder| folder.join(&file)).into_iter().find(|p| p.exists());
+        let Some(path) = path else {
+            let mut trouble = Trouble::new(BAD_CONTEXT, format!("there is no context `{name}`"));
+            for name in self.all().keys() {
+                trouble = trouble.branch(format!("there is `{name}`"));
+            }
+            return Err(trouble.undone("nothing was sent").into());
+        };
+        read(&path)
+    }
+}
+
+fn read(path: &Path) -> Result<Context, Failure> {
+    let bad = |cause: Box<dyn std::error::Error + Send + Sync>| {
+        let what = format!("the context `{}` cannot be used", path.display());
+        Failure::from(Trouble::new(BAD_CONTEXT, what).undone("nothing was sent").because(cause))
+    };
+    let bytes = keymoot_vault::read_private(path, 64 * 1024).map_err(|fault| bad(Box::new(fault)))?;
+    let context: Context = serde_json::from_slice(&bytes).map_err(|error| bad(Box::new(error)))?;
+    if context.format != FORMAT {
+        return Err(bad("it has another format".into()));
+    }
+    Ok(context)
+}
+
+/// A name that is no path.
+fn checked(name: &str) -> Result<&str, Failure> {
+    let is_name = (1..=63).contains(&name.len())
+        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+    if is_name {
+        return Ok(name);
+    }
+    let what = format!("a context is named with a-z, 0-9 and -, not `{}`", name.escape_debug());
+    Err(Trouble::new(USAGE, what).into())
+}
+
+/// Makes the folder for its owner only, and takes none that somebody else has made: in a shared folder of temporary
+/// files that would be an open door.
+fn own_folder(folder: &Path) -> io::Result<()> {
+    let parent = folder.parent().unwrap_or(folder);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let found = fs::symlink_metadata(parent)?;
+    if !found.is_dir() || found.uid() != rustix::process::getuid().as_raw() || found.mode() & 0o022 != 0 {
+        return Err(io::Error::other(format!("`{}` is not yours alone", parent.display())));
+    }
+    Ok(())
+}
+
+fn refused(folder: &Path, error: io::Error) -> Failure {
+    Trouble::new(FILES, format!("`{}` cannot be written", folder.display())).because(error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_is_found_by_name_chosen_and_forgotten() {
+        let root = tempfile::tempdir().unwrap();
+        let contexts = Contexts::below(root.path());
+        assert_eq!(contexts.named("demo").unwrap_err().code(), "E2602");
+        let demo = Context::new("demo", Path::new("somewhere"), Some("socket".into()));
+        contexts.put(&demo, false).unwrap();
+        // Unless the environment of this test says otherwise.
+        if std::env::var_os("KEYMOOT_CTX").is_none() {
+            assert_eq!(contexts.find(None).unwrap(), demo, "where there is only one, it is meant");
+        }
+        let lasting = Context::new("real", Path::new("elsewhere"), None);
+        contexts.put(&lasting, true).unwrap();
+        assert_eq!(contexts.find(Some("demo")).unwrap(), demo);
+        contexts.choose("real").unwrap();
+        assert_eq!((contexts.current().as_deref(), contexts.all().len()), (Some("real"), 2));
+        assert_eq!(lasting.supervisor().unwrap_err().code(), "E2603");
+        contexts.remove("demo");
+        assert_eq!(contexts.find(Some("demo")).unwrap_err().code(), "E2602");
+        assert_eq!(contexts.choose("demo").unwrap_err().code(), "E2602");
+    }
+
+    #[test]
+    fn a_name_is_no_path_and_a_path_is_a_clients_directory() {
+        let root = tempfile::tempdir().unwrap();
+        let contexts = Contexts::below(root.path());
+        for bad in ["", "..", "a b", "A", "x.json"] {
+            assert_eq!(contexts.named(bad).unwrap_err().code(), "E2001", "{bad}");
+        }
+        assert_eq!(contexts.find(Some("./alice")).unwrap().directory, Path::new("./alice"));
+    }
+}

@@ -1,0 +1,132 @@
+//! Where everything of a local cluster lies, and the ceremony that puts it there.
+
+use std::net::{IpAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use keymoot_types::Threshold;
+use keymoot_vault::Kdf;
+use keymoot_wire::cluster::{ClusterDocument, PolicyName, Role};
+use rand::RngCore;
+use rand::rngs::OsRng;
+use zeroize::Zeroizing;
+
+use crate::ceremony::{Founding, Joining, admit, finish, init, join};
+use crate::explain::PORT_IN_USE;
+use crate::failure::{Failure, Trouble};
+use crate::place::{self, UnlockSource, make_directory, write_secret};
+
+/// The name of the client that the person at the terminal is.
+pub const YOU: &str = "you";
+/// For how many days certificates of a local cluster are good.
+const DAYS: u32 = 365;
+
+/// What is wanted.
+pub struct Layout {
+    pub cluster: String,
+    pub threshold: Threshold,
+    /// A loopback address.
+    pub host: IpAddr,
+    /// Presignatures that are made at once: few, and the first signature is soon there; many, and there are more a second.
+    pub batch: u16,
+}
+
+/// A local cluster on the disk.
+pub struct Local {
+    pub root: PathBuf,
+    pub document: ClusterDocument,
+}
+
+impl Local {
+    /// The names of the processes, in the order in which they are started, with their roles.
+    pub fn members(&self) -> Vec<(String, &'static str)> {
+        let nodes = self.document.nodes.iter().map(|node| (node.name.clone(), "node"));
+        let coordinators = self.document.coordinators.iter().map(|one| (one.name.clone(), "coordinator"));
+        let gateways = self.document.gateways.iter().map(|one| (one.name.clone(), "gateway"));
+        coordinators.chain(nodes).chain(gateways).collect()
+    }
+
+    /// The directory of the client.
+    pub fn you(&self) -> PathBuf {
+        self.root.join(YOU)
+    }
+
+    /// Where the processes log to.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+}
+
+/// Lays a local cluster out, or finds the one that lies there.
+pub fn lay_out(root: &Path, layout: &Layout) -> Result<Local, Failure> {
+    let root = std::path::absolute(root).map_err(|error| place::io_trouble(root, "has no place", error))?;
+    let you = root.join(YOU);
+    if !you.join(place::CLUSTER).exists() {
+        found(&root, layout)?;
+    }
+    make_directory(&root.join("logs"))?;
+    Ok(Local { document: place::document(&you)?, root })
+}
+
+fn found(root: &Path, layout: &Layout) -> Result<(), Failure> {
+    make_directory(root)?;
+    let (coordinator, gateway) = free_addresses(layout.host)?;
+    let founding = Founding {
+        cluster: layout.cluster.clone(),
+        threshold: layout.threshold,
+        coordinators: vec![coordinator],
+        gateways: vec![gateway],
+        policy: PolicyName::AllowAll,
+    };
+    let office = root.join("ceremony");
+    let (_, invitation) = init(&office, &founding)?;
+    let keys = root.join("keys");
+    make_directory(&keys)?;
+    let mut answers = Vec::new();
+    let members = invitation.members().map(|name| (name.to_owned(), None));
+    for (name, role) in members.chain([(YOU.to_owned(), Some(Role::Admin))]).collect::<Vec<_>>() {
+        let mut unlock = UnlockSource::default();
+        if invitation.nodes.contains(&name) {
+            let path = keys.join(&name);
+            write_secret(&path, draw_key()?.as_bytes())?;
+            unlock.key_file = Some(path);
+        }
+        let directory = root.join(&name);
+        let joining = Joining {
+            name: &name,
+            directory: &directory,
+            role,
+            unlock,
+            kdf: Kdf::STANDARD,
+            settings: if name == "coordinator-1" {
+                vec![("batch", layout.batch.to_string())]
+            } else {
+                Vec::new()
+            },
+        };
+        answers.push((directory.clone(), join(&invitation, &joining)?.0));
+    }
+    let files: Vec<PathBuf> = answers.iter().map(|(_, file)| file.clone()).collect();
+    admit(&office, &files, DAYS)?;
+    for (directory, file) in answers {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        finish(&directory, &office.join(name.replace(".join.json", ".admit.json")))?;
+    }
+    Ok(())
+}
+
+/// Two ports that nobody listens on now. The processes say so clearly if somebody else was faster.
+fn free_addresses(host: IpAddr) -> Result<(String, String), Failure> {
+    let refused =
+        |error| Trouble::new(PORT_IN_USE, "this machine has no free port for a demo").because(error);
+    let one = TcpListener::bind((host, 0)).map_err(refused)?;
+    let two = TcpListener::bind((host, 0)).map_err(refused)?;
+    let text =
+        |listener: &TcpListener| listener.local_addr().map(|address| address.to_string()).map_err(refused);
+    Ok((text(&one)?, text(&two)?))
+}
+
+fn draw_key() -> Result<Zeroizing<String>, Failure> {
+    let mut key = Zeroizing::new([0_u8; 32]);
+    OsRng.try_fill_bytes(key.as_mut()).map_err(Failure::Randomness)?;
+    Ok(Zeroizing::new(hex::encode(*key)))
+}

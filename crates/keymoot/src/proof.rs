@@ -1,0 +1,166 @@
+//! Whether a signature is one, by libraries that have no part in making it. What must have been signed is worked out here
+//! from the payload, and never taken from an answer.
+
+use keymoot_chains::{Algorithm, Kind, Payload, inspect};
+use keymoot_wire::rest::KeyView;
+
+use crate::explain::{BUG, USAGE};
+use crate::failure::{Failure, Trouble};
+use crate::wallet;
+
+/// What was to be signed.
+pub struct Claim<'a> {
+    pub key: &'a KeyView,
+    /// As in `m/0/7`.
+    pub path: &'a str,
+    /// As in `message`.
+    pub kind: &'a str,
+    pub payload: &'a [u8],
+}
+
+/// What the signature must be over, and under which key.
+pub struct Expected {
+    algorithm: Algorithm,
+    verifies_under: Vec<u8>,
+    /// A digest of 32 bytes, or the whole message for Ed25519.
+    pub message: Vec<u8>,
+}
+
+impl Claim<'_> {
+    /// Works out what must have been signed.
+    pub fn expected(&self) -> Result<Expected, Failure> {
+        let bad = |what: String| Failure::from(Trouble::new(USAGE, what).undone("nothing was verified"));
+        let key = wallet::at(self.key, self.path)?;
+        let kind = Kind::parse(self.kind).ok_or_else(|| bad(unknown_kind(self.kind)))?;
+        let payload = Payload::new(kind, self.payload.to_vec()).map_err(|error| bad(error.to_string()))?;
+        let inspection = inspect(&payload, &key).map_err(|error| bad(error.to_string()))?;
+        let mut signings = inspection.signings.into_iter();
+        match (signings.next(), signings.next()) {
+            (Some(one), None) => {
+                let message = one.message();
+                Ok(Expected { algorithm: one.algorithm, verifies_under: one.verifies_under, message })
+            }
+            _ => Err(Trouble::new(BUG, "a payload with several signatures cannot be verified in one").into()),
+        }
+    }
+}
+
+/// All kinds, in words.
+pub fn unknown_kind(kind: &str) -> String {
+    let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    format!("there is no kind `{}`; there are {}", kind.escape_debug(), known.join(", "))
+}
+
+impl Expected {
+    /// The library that verifies.
+    pub const fn library(&self) -> &'static str {
+        match self.algorithm {
+            Algorithm::Ecdsa | Algorithm::TaprootKeyPath => "libsecp256k1",
+            Algorithm::Ed25519 => "ed25519-dalek",
+        }
+    }
+
+    /// Whether this is a signature: 64 bytes, or 65 with the recovery id of ECDSA, which must then be right.
+    pub fn verifies(&self, signature: &[u8]) -> bool {
+        match self.algorithm {
+            Algorithm::Ecdsa => self.ecdsa(signature),
+            Algorithm::TaprootKeyPath => self.schnorr(signature),
+            Algorithm::Ed25519 => self.ed25519(signature),
+        }
+    }
+
+    fn ecdsa(&self, signature: &[u8]) -> bool {
+        let Some((compact, rest)) = signature.split_first_chunk::<64>() else { return false };
+        let Ok(digest) = <[u8; 32]>::try_from(self.message.as_slice()) else { return false };
+        let message = secp256k1::Message::from_digest(digest);
+        let Ok(key) = secp256k1::PublicKey::from_slice(&self.verifies_under) else { return false };
+        let Ok(one) = secp256k1::ecdsa::Signature::from_compact(compact) else { return false };
+        let recovers = match rest {
+            [] => true,
+            [id] => secp256k1::ecdsa::RecoveryId::try_from(i32::from(*id))
+                .and_then(|id| secp256k1::ecdsa::RecoverableSignature::from_compact(compact, id))
+                .and_then(|signature| signature.recover(message))
+                .is_ok_and(|recovered| recovered == key),
+            _ => false,
+        };
+        recovers && secp256k1::SECP256K1.verify_ecdsa(message, &one, &key).is_ok()
+    }
+
+    fn schnorr(&self, signature: &[u8]) -> bool {
+        let Ok(bytes) = <[u8; 64]>::try_from(signature) else { return false };
+        let Ok(key) = <[u8; 32]>::try_from(self.verifies_under.as_slice()) else { return false };
+        let signature = secp256k1::schnorr::Signature::from_byte_array(bytes);
+        secp256k1::XOnlyPublicKey::from_byte_array(key)
+            .is_ok_and(|key| secp256k1::SECP256K1.verify_schnorr(&signature, &self.message, &key).is_ok())
+    }
+
+    fn ed25519(&self, signature: &[u8]) -> bool {
+        let Ok(bytes) = <[u8; 64]>::try_from(signature) else { return false };
+        let Ok(key) = <[u8; 32]>::try_from(self.verifies_under.as_slice()) else { return false };
+        let signature = ed25519_dalek::Signature::from_bytes(&bytes);
+        ed25519_dalek::VerifyingKey::from_bytes(&key)
+            .is_ok_and(|key| key.verify_strict(&self.message, &signature).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keymoot_wire::rest::{KeyView, ThresholdView};
+
+    use super::Claim;
+
+    fn key(scheme: &str, public: &[u8]) -> KeyView {
+        KeyView {
+            id: "key_0".into(),
+            name: "hot".into(),
+            scheme: scheme.into(),
+            public_key: hex::encode(public),
+            chain_code: "00".repeat(32),
+            epoch: 0,
+            threshold: ThresholdView { needed: 2, total: 3 },
+            holders: Vec::new(),
+            package: String::new(),
+            created_by: String::new(),
+            created_at: None,
+            created_ms: None,
+            retired: false,
+            presignatures: 0,
+        }
+    }
+
+    #[test]
+    fn a_signature_verifies_for_its_message_and_no_other() {
+        let secret = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let ed25519 = key("frost-ed25519", secret.verifying_key().as_bytes());
+        let secp = secp256k1::SecretKey::from_byte_array([7; 32]).unwrap();
+        let ecdsa = key("dkls23", &secp.public_key(secp256k1::SECP256K1).serialize());
+        for key in [&ed25519, &ecdsa] {
+            let claim = |payload| Claim { key, path: "m", kind: "message", payload };
+            let expected = claim(b"hello").expected().unwrap();
+            let signature = match key.scheme.as_str() {
+                "dkls23" => {
+                    let digest =
+                        secp256k1::Message::from_digest(expected.message.clone().try_into().unwrap());
+                    secp256k1::SECP256K1.sign_ecdsa(digest, &secp).serialize_compact().to_vec()
+                }
+                _ => {
+                    use ed25519_dalek::Signer;
+                    secret.sign(&expected.message).to_bytes().to_vec()
+                }
+            };
+            assert!(expected.verifies(&signature));
+            assert!(!claim(b"hellp").expected().unwrap().verifies(&signature));
+            assert!(
+                !expected.verifies(&signature[1..])
+                    && !expected.verifies(&[])
+                    && !expected.verifies(&[0; 66])
+            );
+        }
+        let claim = Claim { key: &ecdsa, path: "m/0/1", kind: "message", payload: b"" };
+        assert!(claim.expected().is_ok());
+        for (path, kind) in [("m/0'", "message"), ("", "message"), ("m", "no_such_kind"), ("m", "raw_digest")]
+        {
+            assert!(Claim { key: &ecdsa, path, kind, payload: b"" }.expected().is_err(), "{path} {kind}");
+        }
+    }
+}

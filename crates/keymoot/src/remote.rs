@@ -1,0 +1,296 @@
+//! The cluster, as a command sees it: through the gateway of its context, as the client of its context.
+
+mod pending;
+mod trouble;
+
+use std::time::{Duration, Instant};
+
+use keymoot_client::{Bearer, Client, ClientConfig, LIFETIME, Page, Prepared, Retry};
+use keymoot_types::Scheme;
+use keymoot_wire::cluster::{ClusterDocument, PolicyName};
+use keymoot_wire::rest::{
+    CreateSignatureBody, EventView, KeyView, NodeList, ReadyView, RequestView, SessionList, SignatureView,
+    Status, VersionView,
+};
+use keymoot_wire::signed::SigningKey;
+use keymoot_wire::tls::{CredentialFiles, Identity};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use crate::cli::Given;
+use crate::context::{Context, Contexts};
+use crate::explain::{BAD_CONTEXT, FILE_DAMAGED, PENDING};
+use crate::failure::{Failure, NOT_ENOUGH_SIGNERS, Trouble};
+use crate::place::{self, AUTHORITY, CERTIFICATE, REQUEST_KEY, TLS_KEY};
+use pending::Pending;
+use trouble::of_client;
+
+/// How long the service is asked to wait at a time. Short first: what cannot be done now is said soon.
+const FIRST: Duration = Duration::from_secs(1);
+const NEXT: Duration = Duration::from_secs(10);
+/// How long we wait in all.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a person at a terminal wants it to be tried again: a gateway that is not there should be told soon.
+const SOON: Retry = Retry {
+    tries: 8,
+    pause: Duration::from_millis(50),
+    pause_max: Duration::from_millis(500),
+    total: Duration::from_secs(3),
+};
+/// Events that wait to be shown.
+const EVENTS_MAX: usize = 1024;
+/// Pages of a list that are read.
+const PAGES_MAX: usize = 64;
+
+/// A signature that is asked for.
+pub struct Asked<'a> {
+    pub key: &'a KeyView,
+    pub path: &'a str,
+    pub kind: &'a str,
+    pub payload: &'a [u8],
+}
+
+/// The cluster of a context.
+pub struct Remote {
+    pub context: Context,
+    pub document: ClusterDocument,
+    client: Client,
+}
+
+impl Remote {
+    /// The cluster that the command line or the environment means.
+    pub fn open(given: &Given) -> Result<Self, Failure> {
+        keymoot_wire::install_providers();
+        Self::of(Contexts::of_environment().find(given.context.as_deref())?)
+    }
+
+    /// The same, as patient as programs are.
+    pub fn open_patiently(given: &Given) -> Result<Self, Failure> {
+        keymoot_wire::install_providers();
+        Self::with(Contexts::of_environment().find(given.context.as_deref())?, Retry::default())
+    }
+
+    /// The cluster of a context. Connects with its first question.
+    pub fn of(context: Context) -> Result<Self, Failure> {
+        Self::with(context, SOON)
+    }
+
+    fn with(context: Context, retry: Retry) -> Result<Self, Failure> {
+        let directory = &context.directory;
+        let document = place::document(directory)?;
+        let gateway = match (&context.gateway, document.gateways.first()) {
+            (Some(gateway), _) => gateway.clone(),
+            (None, Some(first)) => first.address.clone(),
+            (None, None) => return Err(Trouble::new(BAD_CONTEXT, "the cluster has no gateway").into()),
+        };
+        let files = CredentialFiles {
+            certificate: directory.join(CERTIFICATE),
+            key: directory.join(TLS_KEY),
+            authority: directory.join(AUTHORITY),
+        };
+        let refused = |error| {
+            let what = format!("the certificate in `{}` cannot be used", directory.display());
+            Failure::from(Trouble::new(BAD_CONTEXT, what).undone("nothing was sent").because(error))
+        };
+        let config = ClientConfig {
+            gateway,
+            authority_pem: document.authority.clone(),
+            identity: Some(Identity::open(files).map_err(refused)?),
+            key: request_key(&directory.join(REQUEST_KEY))?,
+            group: document.group_id(),
+            bearer: Bearer::Gateway,
+            retry,
+            lifetime: LIFETIME,
+        };
+        let client = Client::new(config).map_err(|error| of_client(&error))?;
+        Ok(Self { context, document, client })
+    }
+
+    /// Under which policy the nodes decide, in words.
+    pub fn policy_text(&self) -> String {
+        let name = match self.document.policy {
+            PolicyName::DenyAll => "deny-all",
+            PolicyName::AllowAll => "allow-all",
+        };
+        format!("{}/{name} (v{})", self.document.cluster, self.document.version)
+    }
+
+    /// A key, by id or name.
+    pub async fn key(&self, key: &str) -> Result<KeyView, Failure> {
+        self.client.key(key).await.map_err(|error| of_client(&error))
+    }
+
+    /// All keys, newest first.
+    pub async fn keys(&self) -> Result<Vec<KeyView>, Failure> {
+        let (mut keys, mut page) = (Vec::new(), Page::default());
+        for _ in 0..PAGES_MAX {
+            let found = self.client.list_keys(&page).await.map_err(|error| of_client(&error))?;
+            keys.extend(found.keys);
+            match found.next_cursor {
+                Some(cursor) => page.cursor = Some(cursor),
+                None => break,
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Has a key retired, and waits until it is.
+    pub async fn retire(&self, key: &str) -> Result<RequestView, Failure> {
+        let key = key.parse().map_err(Failure::bug("the cluster gives a key an id that is none"))?;
+        let prepared = self.client.prepare_retirement(key).map_err(|error| of_client(&error))?;
+        let request: RequestView = self.send(&prepared, FIRST).await?;
+        self.finished(request, |request| (request.id.clone(), request.status)).await
+    }
+
+    /// Has a key made, and waits for it. Also says how long it took, by the cluster's clock.
+    pub async fn create_key(&self, name: &str, scheme: Scheme) -> Result<(KeyView, Option<u64>), Failure> {
+        let prepared = self.client.prepare_key(scheme, name).map_err(|error| of_client(&error))?;
+        let request: RequestView = self.send(&prepared, FIRST).await?;
+        let request = self.finished(request, |request| (request.id.clone(), request.status)).await?;
+        let took =
+            request.finished_ms.zip(request.created_ms).and_then(|(end, begin)| end.checked_sub(begin));
+        let key = request.key.ok_or(Failure::Broken("a complete request for a key has no key"))?;
+        Ok((key, took))
+    }
+
+    /// Has something signed. The same again, while an earlier request for it is pending, asks for that one's outcome: so the
+    /// same command can be repeated, and signs once.
+    pub async fn sign(&self, asked: &Asked<'_>) -> Result<SignatureView, Failure> {
+        let mut pending = Pending::read(&self.context.directory);
+        let signed = match pending.find(asked) {
+            Some(id) => self.client.signature(&id, FIRST).await.map_err(|error| of_client(&error))?,
+            None => self.send(&self.prepare(asked)?, FIRST).await?,
+        };
+        if !signed.status.is_final() {
+            pending.note(asked, &signed)?;
+        }
+        let outcome = self.signed(signed).await;
+        match &outcome {
+            // Whoever asks again gets the same one.
+            Err(failure) if matches!(failure.code(), NOT_ENOUGH_SIGNERS | "E2110") => {}
+            _ => pending.forget(asked)?,
+        }
+        outcome
+    }
+
+    /// Has something signed, always anew.
+    pub async fn sign_once(&self, asked: &Asked<'_>) -> Result<SignatureView, Failure> {
+        let signed = self.send(&self.prepare(asked)?, FIRST).await?;
+        self.signed(signed).await
+    }
+
+    fn prepare(&self, asked: &Asked<'_>) -> Result<Prepared, Failure> {
+        let body = CreateSignatureBody {
+            key: asked.key.id.clone(),
+            path: asked.path.to_owned(),
+            kind: asked.kind.to_owned(),
+            payload: hex::encode(asked.payload),
+        };
+        self.client.prepare_signature(&body).map_err(|error| of_client(&error))
+    }
+
+    /// Waits until a request for a signature is finished, or cannot be for want of nodes.
+    async fn signed(&self, mut signed: SignatureView) -> Result<SignatureView, Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        while !signed.status.is_final() {
+            if signed.code.as_deref() == Some(NOT_ENOUGH_SIGNERS) {
+                return Err(self.not_enough(&signed.id, signed.reason.as_deref()).await);
+            }
+            if Instant::now() > deadline {
+                return Err(pending_trouble(&signed.id));
+            }
+            signed = self.client.signature(&signed.id, NEXT).await.map_err(|error| of_client(&error))?;
+        }
+        if signed.status == Status::Complete {
+            return Ok(signed);
+        }
+        let SignatureView { id, status, code, reason, denials, culprits, .. } = &signed;
+        Err(trouble::of_outcome(id, *status, code.as_deref(), reason.as_deref(), denials, culprits))
+    }
+
+    /// The same for a request of another kind.
+    async fn finished(
+        &self,
+        mut request: RequestView,
+        at: impl Fn(&RequestView) -> (String, Status),
+    ) -> Result<RequestView, Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (id, status) = at(&request);
+            if status == Status::Complete {
+                return Ok(request);
+            }
+            if status.is_final() {
+                let RequestView { code, reason, denials, culprits, .. } = &request;
+                return Err(trouble::of_outcome(
+                    &id,
+                    status,
+                    code.as_deref(),
+                    reason.as_deref(),
+                    denials,
+                    culprits,
+                ));
+            }
+            if request.code.as_deref() == Some(NOT_ENOUGH_SIGNERS) {
+                return Err(self.not_enough(&id, request.reason.as_deref()).await);
+            }
+            if Instant::now() > deadline {
+                return Err(pending_trouble(&id));
+            }
+            request = self.client.request(&id, NEXT).await.map_err(|error| of_client(&error))?;
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(&self, prepared: &Prepared, wait: Duration) -> Result<T, Failure> {
+        self.client.send(prepared, wait).await.map_err(|error| of_client(&error))
+    }
+
+    pub async fn nodes(&self) -> Result<NodeList, Failure> {
+        self.client.nodes().await.map_err(|error| of_client(&error))
+    }
+
+    pub async fn sessions(&self) -> Result<SessionList, Failure> {
+        self.client.sessions().await.map_err(|error| of_client(&error))
+    }
+
+    pub async fn ready(&self) -> Result<ReadyView, Failure> {
+        self.client.ready().await.map_err(|error| of_client(&error))
+    }
+
+    pub async fn version(&self) -> Result<VersionView, Failure> {
+        self.client.version().await.map_err(|error| of_client(&error))
+    }
+
+    /// What happens in sessions, from now on, until the service ends it or nobody listens any more.
+    pub async fn events(&self) -> Result<mpsc::Receiver<EventView>, Failure> {
+        let mut stream = self.client.events(None).await.map_err(|error| of_client(&error))?;
+        let (say, heard) = mpsc::channel(EVENTS_MAX);
+        tokio::spawn(async move {
+            while let Ok(Some(event)) = stream.next().await {
+                if say.send(event).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(heard)
+    }
+}
+
+fn request_key(path: &std::path::Path) -> Result<SigningKey, Failure> {
+    let digits = place::read_secret(path)?;
+    let mut seed = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(digits.trim_ascii(), seed.as_mut()).map_err(|error| {
+        let what = format!("`{}` is no key for requests", path.display());
+        Failure::from(Trouble::new(FILE_DAMAGED, what).undone("nothing was sent").because(error))
+    })?;
+    Ok(SigningKey::ed25519(&seed))
+}
+
+fn pending_trouble(id: &str) -> Failure {
+    let what = format!("{id} is not finished after {} seconds", PATIENCE.as_secs());
+    Trouble::new(PENDING, what)
+        .help("run the same command again; it asks for the same request")
+        .request(id)
+        .into()
+}

@@ -1,0 +1,126 @@
+//! What the cluster says no with, in the form in which this program says it.
+
+use std::collections::BTreeMap;
+
+use keymoot_client::ClientError;
+use keymoot_wire::problem::{Code, Denial};
+use keymoot_wire::rest::Status;
+
+use super::Remote;
+use crate::explain::{BAD_CONTEXT, UNREACHABLE};
+use crate::failure::{Failure, Trouble};
+use crate::local::{MemberState, Reply, Wish, ask};
+
+/// With which code the program ends.
+const fn exit(code: Code) -> u8 {
+    match code {
+        Code::NotEnoughSigners | Code::TimeRanOut | Code::AttemptsUsedUp => 5,
+        Code::Denied | Code::CheatersNamed | Code::PayloadRefused => 3,
+        Code::KeyRetired | Code::Conflict | Code::NameAmbiguous => 6,
+        Code::Defect => 70,
+        other => match other.http_status() {
+            401 | 403 => 3,
+            409 => 6,
+            429 | 502..=504 => 5,
+            _ => 2,
+        },
+    }
+}
+
+/// An answer that is no result, or no answer.
+pub fn of_client(error: &ClientError) -> Failure {
+    if let Some(problem) = error.problem() {
+        let code = problem.code.parse().unwrap_or(Code::Defect);
+        let mut trouble = coded(code, &problem.detail);
+        for culprit in &problem.culprits {
+            trouble = trouble.branch(format!("{culprit} broke the protocol"));
+        }
+        return trouble.into();
+    }
+    let page = match error {
+        ClientError::Address(_)
+        | ClientError::Credentials(_)
+        | ClientError::Tls(_)
+        | ClientError::NoCertificate
+        | ClientError::Unsigned(_)
+        | ClientError::Unwritable(_) => BAD_CONTEXT,
+        _ => UNREACHABLE,
+    };
+    let mut trouble = Trouble::new(page, error.to_string());
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        trouble = trouble.branch(inner.to_string());
+        cause = inner.source();
+    }
+    trouble.into()
+}
+
+fn coded(code: Code, detail: &str) -> Trouble {
+    let what = if detail.is_empty() { code.title().to_owned() } else { detail.to_owned() };
+    Trouble::coded(code.as_str(), exit(code), what).help(code.remedy())
+}
+
+/// A request that ended without a result.
+pub fn of_outcome(
+    id: &str,
+    status: Status,
+    code: Option<&str>,
+    reason: Option<&str>,
+    denials: &[Denial],
+    culprits: &[String],
+) -> Failure {
+    let code = code.and_then(|code| code.parse().ok()).unwrap_or(match status {
+        Status::Denied => Code::Denied,
+        Status::Expired => Code::TimeRanOut,
+        _ => Code::AttemptsUsedUp,
+    });
+    let mut trouble =
+        coded(code, reason.unwrap_or_default()).request(id).undone("there is no signature and no key");
+    for denial in denials {
+        trouble = trouble.branch(format!("{:<8} {}", denial.node, denial.reason));
+    }
+    for culprit in culprits {
+        trouble = trouble.branch(format!("{culprit:<8} broke the protocol"));
+    }
+    trouble.into()
+}
+
+impl Remote {
+    /// Why a request cannot go on for want of nodes: who is there, who is not, and what to do.
+    pub(super) async fn not_enough(&self, id: &str, reason: Option<&str>) -> Failure {
+        let Ok(list) = self.nodes().await else {
+            return coded(Code::NotEnoughSigners, reason.unwrap_or_default()).request(id).into();
+        };
+        let killed = self.processes().await;
+        let needed = self.document.signers().needed();
+        let (up, down): (Vec<_>, Vec<_>) = list.nodes.iter().partition(|node| !node.connected.is_empty());
+        let names: Vec<&str> = up.iter().map(|node| node.name.as_str()).collect();
+        let who = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let what = format!("not enough signers: need {needed}, reachable {} ({who})", names.len());
+        let mut trouble = Trouble::coded(Code::NotEnoughSigners.as_str(), 5, what).request(id);
+        for node in &down {
+            let since = node.silent_ms.map_or("never heard".to_owned(), |ms| format!("down {} s", ms / 1000));
+            let by = killed.get(&node.name).filter(|state| state.killed).map_or("", |_| "   (killed by you)");
+            trouble = trouble.branch(format!("{:<8} {since}{by}", node.name));
+        }
+        trouble = trouble.undone("the request was NOT signed and no presignature was used");
+        let short = id.get(..12).unwrap_or(id);
+        let help = match (down.first(), self.context.supervisor.is_some()) {
+            (Some(node), true) => format!(
+                "`keymoot node start {}`, then run the same command again; it is idempotent ({short}…)",
+                node.name
+            ),
+            _ => format!("start nodes, then run the same command again; it is idempotent ({short}…)"),
+        };
+        trouble.help(help).into()
+    }
+
+    /// The processes that a supervisor here runs, by name.
+    async fn processes(&self) -> BTreeMap<String, MemberState> {
+        let Some(socket) = &self.context.supervisor else { return BTreeMap::new() };
+        match ask(socket, &Wish::State).await {
+            Ok(Reply::State(states)) => states.into_iter().map(|state| (state.name.clone(), state)).collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+}

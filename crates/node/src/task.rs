@@ -1,0 +1,185 @@
+//! The loop around the engine: one event at a time, written first and performed then.
+
+use keymoot_engine::crypto::Unfit;
+use keymoot_engine::event::Event;
+use keymoot_engine::message::{Address, Message};
+use keymoot_engine::node::Node;
+use keymoot_engine::plan::{Effect, Pipeline, Plan};
+use keymoot_engine::policy::Policy;
+use keymoot_engine::real::Real;
+use keymoot_ports::Fault;
+use keymoot_wire::cluster::DocumentHandle;
+use rand::rngs::OsRng;
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
+
+use crate::clock::Clock;
+use crate::fault::NodeFault;
+use crate::perform::{Halted, Hands};
+use crate::scribe::Scribe;
+use crate::status::{Board, JournalState};
+use crate::worker::Worked;
+
+/// What a coordinator has said.
+pub(crate) type Heard = (u16, Message);
+
+/// How one life of the engine ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// In order; everything is durable.
+    Stopped,
+    /// The disk is full. The engine begins again from its journal when there is room.
+    Full,
+    /// In order, because there is another cluster document: the engine begins again by that one.
+    Renewed,
+    /// Not without a person, or another process.
+    Failed(NodeFault),
+}
+
+/// One life of the engine.
+pub(crate) struct Task<'a, P> {
+    pub(crate) node: Node<Real, P>,
+    pub(crate) pipeline: Pipeline<Effect<Real>>,
+    pub(crate) hands: Hands,
+    pub(crate) scribe: Scribe,
+    pub(crate) clock: Clock,
+    pub(crate) heard: &'a mut mpsc::Receiver<Heard>,
+    pub(crate) worked: mpsc::Receiver<Worked>,
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) board: &'a Board,
+    /// Where the cluster document is, and the digest of the one that this life goes by.
+    pub(crate) goes_by: (DocumentHandle, [u8; 32]),
+    /// Something of this life is durable.
+    pub(crate) is_fine: bool,
+}
+
+impl From<Halted> for End {
+    fn from(halted: Halted) -> Self {
+        Self::Failed(NodeFault::Halted(halted.0))
+    }
+}
+
+impl<P: Policy> Task<'_, P> {
+    /// Runs until it ends.
+    pub(crate) async fn run(mut self, first: Plan<Effect<Real>>) -> End {
+        if let Err(end) = self.submit(first) {
+            return end;
+        }
+        let mut stopping = None;
+        loop {
+            if self.pipeline.is_idle()
+                && let Some(end) = stopping
+            {
+                return end;
+            }
+            let wake = self.hands.wakes.first().map(|at| self.clock.instant(*at));
+            let event = tokio::select! {
+                biased;
+                result = self.scribe.written() => {
+                    if let Err(end) = self.written(result) {
+                        return end;
+                    }
+                    continue;
+                }
+                () = stopped(&mut self.stop), if stopping.is_none() => {
+                    stopping = Some(End::Stopped);
+                    Event::Stop
+                }
+                () = sleep_until(wake.unwrap_or_else(std::time::Instant::now).into()), if wake.is_some() => {
+                    self.hands.wakes.pop_first();
+                    // What the document takes away is to end at once, whoever carries the sessions.
+                    if stopping.is_none() && self.goes_by.0.load().digest() != self.goes_by.1 {
+                        stopping = Some(End::Renewed);
+                        Event::Stop
+                    } else {
+                        Event::Wake
+                    }
+                }
+                Some((session, result)) = self.worked.recv() => Event::Worked(session, result),
+                Some((from, message)) = self.heard.recv() => match self.read(message) {
+                    Some(message) => Event::Message(Address::Coordinator(from), message),
+                    None => continue,
+                },
+            };
+            if let Err(end) = self.step(event) {
+                return end;
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event<Real>) -> Result<(), End> {
+        let is_wake = matches!(event, Event::Wake);
+        let invite = match &event {
+            Event::Message(_, Message::Invite(invite)) if !self.node.holds(invite.session) => {
+                Some(invite.clone())
+            }
+            _ => None,
+        };
+        let plan = self.node.step(self.clock.now(), event, &mut OsRng);
+        // Only what the engine takes part in counts: a refused invitation says nothing about a session.
+        if let Some(invite) = invite.filter(|invite| self.node.holds(invite.session)) {
+            let node = &self.node;
+            self.hands.post.invited(&invite, |session| node.holds(session));
+        }
+        self.submit(plan)?;
+        // What found no worker has failed, and may have made others fail.
+        while let Some(session) = self.hands.failed.pop() {
+            let event = Event::Worked(session, Err(Unfit("the workers have too much to do")));
+            let plan = self.node.step(self.clock.now(), event, &mut OsRng);
+            self.submit(plan)?;
+        }
+        if is_wake && self.board.is_due(self.clock.now().mono) {
+            self.board.show(&self.node.view());
+        }
+        Ok(())
+    }
+
+    /// Runs a plan: records first.
+    fn submit(&mut self, plan: Plan<Effect<Real>>) -> Result<(), End> {
+        let ready = self.pipeline.submit(plan);
+        self.write_next()?;
+        Ok(self.hands.perform(ready)?)
+    }
+
+    fn write_next(&mut self) -> Result<(), End> {
+        let Some(batch) = self.pipeline.next_batch() else { return Ok(()) };
+        self.scribe.write(batch, &mut OsRng).map_err(|fault| End::Failed(fault.into()))
+    }
+
+    /// A batch is durable, or will never be: then this life is over, and what it has not said stays unsaid.
+    fn written(&mut self, result: Result<(), Fault>) -> Result<(), End> {
+        match result {
+            Ok(()) => {
+                if !std::mem::replace(&mut self.is_fine, true) {
+                    self.board.journal(JournalState::Fine);
+                }
+                let ready = self.pipeline.written();
+                self.write_next()?;
+                Ok(self.hands.perform(ready)?)
+            }
+            Err(Fault::Full) => Err(End::Full),
+            Err(fault) => Err(End::Failed(NodeFault::Journal(fault))),
+        }
+    }
+
+    /// What the engine is to hear of a message.
+    fn read(&mut self, message: Message) -> Option<Message> {
+        match message {
+            Message::Mail(mail) => match self.hands.post.open(mail) {
+                Ok(mail) => Some(Message::Mail(mail)),
+                Err(refused) => {
+                    metrics::counter!("keymoot_node_mail_refused_total").increment(1);
+                    tracing::debug!(error = &refused as &dyn std::error::Error, "mail is dropped");
+                    None
+                }
+            },
+            message => Some(message),
+        }
+    }
+}
+
+/// Waits until the node is to stop. If nobody can say so any more, it is.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that whoever could say so is gone.
+    let _ = stop.wait_for(|stop| *stop).await;
+}

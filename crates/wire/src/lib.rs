@@ -1,0 +1,17 @@
+//! What leaves a process: the contract mpc.v1, sealed mail, tokens, TLS, the cluster document.
+
+pub mod authority;
+pub mod cluster;
+pub mod identity;
+pub mod mpc;
+pub mod outbox;
+mod p256_key;
+pub mod problem;
+mod providers;
+pub mod rest;
+pub mod seal;
+pub mod signed;
+pub mod tls;
+pub mod token;
+
+pub use providers::install_providers;

@@ -1,0 +1,24 @@
+//! Twelve nodes, seven of which sign, on one machine.
+
+use keymoot_e2e::cluster::{Cluster, Shape};
+use keymoot_e2e::load;
+use keymoot_types::Scheme;
+use keymoot_wire::rest::{CreateSignatureBody, SignatureView, Status};
+use std::time::Duration;
+
+#[test]
+fn twelve_nodes_sign_with_seven() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let cluster = Cluster::start(Shape { nodes: 12, threshold: 7, coordinators: 1 }).expect("a cluster");
+        let client = load::client(&cluster.place("alice"), cluster.gateway()).expect("a client");
+        for scheme in [Scheme::FrostTaproot, Scheme::FrostEd25519] {
+            let key = load::key(&client, scheme, scheme.name()).await.expect("a key");
+            let payload = hex::encode("seven of twelve");
+            let body = CreateSignatureBody { key, path: "m".into(), kind: "message".into(), payload };
+            let view: SignatureView = client.sign(&body, Duration::from_secs(30)).await.expect("an answer");
+            assert_eq!(view.status, Status::Complete, "{view:?}");
+            assert_eq!(view.signers.len(), 7, "{view:?}");
+        }
+    });
+}
