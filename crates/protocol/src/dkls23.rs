@@ -7,7 +7,7 @@
 mod bans;
 mod base_ot;
 mod extension;
-mod grown;
+pub(crate) mod grown;
 mod lazy;
 mod matrix;
 mod multiply;

@@ -32,6 +32,9 @@ pub(super) trait Ring {
     /// The number of an element.
     fn leave(&self, element: &[u64]) -> Natural;
 
+    /// −x for a number below the modulus of the ring, which stands for 0 as itself or as the modulus.
+    fn negated(&self, number: &Natural) -> Natural;
+
     fn times(&self, a: &[u64], b: &[u64]) -> Element {
         let mut out = Zeroizing::new(vec![0; self.width()]);
         self.multiply(a, b, &mut out);
@@ -186,6 +189,10 @@ impl Ring for Modulus {
         self.reduce(element, &[(Natural::zero(self.width()).limbs(), &[])], &mut out, None);
         Natural::from_limbs(out)
     }
+
+    fn negated(&self, number: &Natural) -> Natural {
+        self.n.minus(number)
+    }
 }
 
 /// Integers modulo n², in pairs.
@@ -227,6 +234,26 @@ impl Square {
     /// Integers modulo n.
     pub(super) const fn base(&self) -> &Modulus {
         &self.modulus
+    }
+
+    /// The element a + b·n, for both below n.
+    pub(super) fn enter_pair(&self, a: &Natural, b: &Natural) -> Element {
+        let width = self.modulus.width();
+        let (a, b) = (Zeroizing::new(a.resized(width)), Zeroizing::new(b.resized(width)));
+        let pair = Zeroizing::new([a.limbs(), b.limbs()].concat());
+        self.times(&pair, &self.square)
+    }
+
+    /// The element as a pair, out of the ring's form.
+    fn plain(&self, element: &[u64]) -> Element {
+        let mut one = vec![0; self.width()];
+        one.iter_mut().take(1).for_each(|limb| *limb = 1);
+        self.times(element, &one)
+    }
+
+    /// The b of an element a + b·n.
+    pub(super) fn leave_upper(&self, element: &[u64]) -> Natural {
+        Natural::from_limbs(self.halves(&self.plain(element)).1.to_vec())
     }
 
     fn n(&self) -> &[u64] {
@@ -296,14 +323,16 @@ impl Ring for Square {
         a.resize(self.modulus.width());
         // What is above n² has an upper half above n, whose multiple of n² is dropped.
         let upper = Zeroizing::new(self.modulus.leave(&self.modulus.enter(&b)));
-        let pair = Zeroizing::new([a.limbs(), upper.limbs()].concat());
-        self.times(&pair, &self.square)
+        self.enter_pair(&a, &upper)
+    }
+
+    fn negated(&self, number: &Natural) -> Natural {
+        let square = Zeroizing::new(self.modulus.n.times(&self.modulus.n));
+        square.minus(number)
     }
 
     fn leave(&self, element: &[u64]) -> Natural {
-        let one = [Natural::small(1, self.modulus.width()).limbs(), Natural::zero(self.modulus.width()).limbs()]
-            .concat();
-        let plain = self.times(element, &one);
+        let plain = self.plain(element);
         let (a, b) = self.halves(&plain);
         let upper = Zeroizing::new(Natural::from_limbs(b.to_vec()));
         let product = Zeroizing::new(upper.times(&self.modulus.n));

@@ -16,12 +16,18 @@ pub(super) const LIMB: usize = 64;
 /// The longest integer that is read from the wire, in bytes.
 pub const NATURAL_MAX: usize = 1024;
 
-/// An unsigned integer. It has no `Debug`; secret ones live in [`keymoot_types::Secret`] or `Zeroizing`.
+/// An unsigned integer, wiped on drop. It has no `Debug`; secret ones live in [`keymoot_types::Secret`] or `Zeroizing`.
 #[derive(Clone, Default)]
 pub struct Natural(Vec<u64>);
 
 impl Zeroize for Natural {
     fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl Drop for Natural {
+    fn drop(&mut self) {
         self.0.zeroize();
     }
 }

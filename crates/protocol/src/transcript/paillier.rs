@@ -1,0 +1,111 @@
+//! What is hashed for threshold ECDSA from Paillier encryption: the challenges of its proofs.
+//!
+//! One shape for all of them, so that none can forget what a challenge must depend on: the suite, which proof it is, the
+//! session, the round, who proves to whom, the instance, all public parameters and the whole statement, and every
+//! commitment of the proof.
+
+use keymoot_types::Party;
+use rand_core::{CryptoRng, RngCore};
+
+use super::{Hash, Transcript};
+use crate::codec::{Wire, Writer};
+
+/// The name of a set of parameters.
+pub struct SuiteName<'a>(pub &'a str);
+
+impl Transcript for SuiteName<'_> {
+    const DOMAIN: &'static str = "keymoot/gg20/suite/v1";
+    fn fields(&self, writer: &mut Writer) {
+        writer.text(self.0);
+    }
+}
+
+/// Where a proof stands. A proof that is moved to another place there has another challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The parameters' name.
+    pub suite: &'static str,
+    /// The session.
+    pub ssid: Hash,
+    /// Randomness that was fixed after the statement; the session's name where there is none.
+    pub joint: Hash,
+    /// The round of the proof.
+    pub round: u8,
+    /// Who proves.
+    pub prover: Party,
+    /// To whom; everybody if `None`.
+    pub verifier: Option<Party>,
+    /// Which of several of one kind in one round.
+    pub number: u64,
+}
+
+/// The Fiat–Shamir challenge of a proof.
+pub struct Challenge<'a> {
+    /// Which proof, and in which version.
+    pub proof: &'static str,
+    /// Where it stands.
+    pub place: &'a Place,
+    /// All public parameters and the statement, encoded.
+    pub statement: &'a Writer,
+    /// All of the prover's first message, encoded.
+    pub commitment: &'a Writer,
+}
+
+impl Transcript for Challenge<'_> {
+    const DOMAIN: &'static str = "keymoot/gg20/challenge/v1";
+    fn fields(&self, writer: &mut Writer) {
+        writer.text(self.proof);
+        let place = self.place;
+        writer.text(place.suite);
+        place.ssid.write(writer);
+        place.joint.write(writer);
+        writer.uint(u64::from(place.round));
+        writer.party(place.prover);
+        writer.option(place.verifier, Writer::party);
+        writer.uint(place.number);
+        writer.bytes(self.statement.as_bytes());
+        writer.bytes(self.commitment.as_bytes());
+    }
+}
+
+impl Challenge<'_> {
+    /// A challenge of 128 bits; as single bits, the lowest first, where each repetition has its own.
+    #[must_use]
+    pub fn bits(&self) -> u128 {
+        self.digest().as_bytes().iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
+    }
+
+    /// As much as is asked for: BLAKE3, keyed with the transcript's digest, in its extended form.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        Stream(blake3::Hasher::new_keyed(self.digest().as_bytes()).finalize_xof())
+    }
+}
+
+/// Uniform bytes that follow from a transcript and are known to everybody.
+pub struct Stream(blake3::OutputReader);
+
+impl RngCore for Stream {
+    fn next_u32(&mut self) -> u32 {
+        let mut bytes = [0; 4];
+        self.fill_bytes(&mut bytes);
+        u32::from_le_bytes(bytes)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill_bytes(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    fn fill_bytes(&mut self, out: &mut [u8]) {
+        self.0.fill(out);
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), rand_core::Error> {
+        self.fill_bytes(out);
+        Ok(())
+    }
+}
+
+impl CryptoRng for Stream {}
