@@ -194,6 +194,15 @@ impl SecretKey {
         self.factored.combine(a, b)
     }
 
+    /// Whether encryption and decryption undo each other: a defect of ours, or of the memory, shows before others rely on
+    /// the key.
+    pub(super) fn works(&self, rng: &mut impl CryptoRngCore) -> bool {
+        let message = Zeroizing::new(Natural::random_below(self.public.number(), rng));
+        let root = Zeroizing::new(self.public.random_root(rng));
+        let ciphertext = self.encrypt(&message, &root);
+        *self.decrypt(&ciphertext) == *message && ciphertext == self.public.encrypt(&message, &root)
+    }
+
     /// The r of a ciphertext.
     pub(super) fn root_of(&self, ciphertext: &Natural) -> Option<Zeroizing<Natural>> {
         let base = self.public.base();

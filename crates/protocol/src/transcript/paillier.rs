@@ -9,6 +9,7 @@ use rand_core::{CryptoRng, RngCore};
 
 use super::{Hash, Transcript};
 use crate::codec::{Wire, Writer};
+use crate::gg20::Table;
 
 /// The name of a set of parameters.
 pub struct SuiteName<'a>(pub &'a str);
@@ -17,6 +18,67 @@ impl Transcript for SuiteName<'_> {
     const DOMAIN: &'static str = "keymoot/gg20/suite/v1";
     fn fields(&self, writer: &mut Writer) {
         writer.text(self.0);
+    }
+}
+
+/// What a participant signs so that only its identity can make it of this context; never published.
+pub struct Hedge {
+    /// The digest of the context.
+    pub context: Hash,
+}
+
+impl Transcript for Hedge {
+    const DOMAIN: &'static str = "keymoot/gg20/hedge/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.context.write(writer);
+    }
+}
+
+/// The seed of everything that one participant draws.
+pub struct Seed<'a> {
+    /// The digest of the context.
+    pub context: Hash,
+    /// 32 fresh uniform bytes.
+    pub random: &'a [u8; 32],
+    /// The participant's signature of [`Hedge`].
+    pub hedge: &'a [u8; 64],
+}
+
+impl Transcript for Seed<'_> {
+    const DOMAIN: &'static str = "keymoot/gg20/seed/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.context.write(writer);
+        writer.bytes(self.random);
+        writer.bytes(self.hedge);
+    }
+}
+
+/// What is drawn once the session has a name grows from this: nothing of it is the same in another session.
+pub struct SessionSeed<'a> {
+    /// The session.
+    pub ssid: Hash,
+    /// Who draws.
+    pub party: Party,
+    /// What was drawn before the session had a name.
+    pub seed: &'a [u8; 32],
+}
+
+impl Transcript for SessionSeed<'_> {
+    const DOMAIN: &'static str = "keymoot/gg20/session-seed/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.ssid.write(writer);
+        writer.party(self.party);
+        writer.bytes(self.seed);
+    }
+}
+
+/// What every member signs when the moduli of a committee are ready.
+pub struct TableReady<'a>(pub &'a Table);
+
+impl Transcript for TableReady<'_> {
+    const DOMAIN: &'static str = "keymoot/gg20/table/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.0.write_outputs(writer);
     }
 }
 

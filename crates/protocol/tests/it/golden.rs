@@ -374,6 +374,8 @@ fn fault_numbers_on_the_wire_are_unchanged() {
         (16, Fault::WrongKeyShare),
         (17, Fault::WrongTrees),
         (18, Fault::WrongConfirmation),
+        (19, Fault::WrongModulus),
+        (20, Fault::WrongInverseShare),
     ];
     assert_eq!(numbers.map(|(_, fault)| fault), Fault::ALL);
     for (number, fault) in numbers {

@@ -3,6 +3,7 @@
 
 mod dkls;
 mod dkls_honest;
+mod gg20;
 mod net;
 mod parties;
 mod tokens;
@@ -13,6 +14,7 @@ mod attacks_dkls_presign;
 mod attacks_dkls_setup;
 mod attacks_dkls_smart;
 mod attacks_frost;
+mod attacks_gg20_moduli;
 mod attacks_key;
 mod attacks_presignatures;
 mod attacks_transport;

@@ -204,7 +204,7 @@ impl Wire for Proof {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let (a, by) = (Natural::read(reader)?, Natural::read(reader)?);
-        let mut four = |reader: &mut Reader<'_>| -> Result<[Natural; 4], Malformed> {
+        let four = |reader: &mut Reader<'_>| -> Result<[Natural; 4], Malformed> {
             Ok([Natural::read(reader)?, Natural::read(reader)?, Natural::read(reader)?, Natural::read(reader)?])
         };
         let commitments = four(reader)?;
