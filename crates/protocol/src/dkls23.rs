@@ -13,7 +13,7 @@ mod matrix;
 mod multiply;
 mod pair;
 mod payload;
-mod points;
+pub(crate) mod points;
 mod pool;
 pub mod presign;
 mod presignature;

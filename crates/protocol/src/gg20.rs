@@ -15,14 +15,20 @@ mod number;
 mod paillier;
 mod pedersen;
 mod power;
+pub mod presign;
+mod presignature;
 mod prime;
 #[cfg(test)]
 mod proof_tests;
 mod proofs;
+pub mod sign;
 mod suite;
 
 pub use auxiliary::{Auxiliary, Generation, GenerationRefused, Table, TableError};
 pub use number::Natural;
+pub use presign::{PresignRefused, Presigner};
+pub use presignature::{BurntPresignature, Presignature, Public};
+pub use sign::{Aggregator, Order, Released, Signer};
 pub use prime::{Hunt, Pool, PoolError, SafePrime};
 pub use suite::Suite;
 

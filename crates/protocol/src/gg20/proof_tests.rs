@@ -322,7 +322,7 @@ fn an_affine_proof_is_complete_and_bound_to_its_place() {
         let (run, proof, _) = Affine::new(seed, SUITE.lengths().mask);
         assert!(proof.verify(&place(), &run.statement()));
         let [theirs, _] = proof.check(&place(), &run.statement()).unwrap();
-        assert!(theirs.holds_for_owner(&run.verifier.secret, &run.plain));
+        assert!(theirs.holds_for_owner(&run.verifier.secret, &run.verifier.secret.decrypt(&theirs.ciphertext), &run.plain));
         for other in other_places() {
             assert!(!proof.verify(&other, &run.statement()));
         }
@@ -401,10 +401,10 @@ fn the_owner_of_a_key_sees_no_more_than_everybody_does() {
             1 => wrong.ciphertext = other.clone(),
             _ => wrong.message = wrong.message.plus(&Natural::small(1, 1)),
         }
-        assert!(!wrong.holds_for_owner(key, &run.plain) && !wrong.holds(public));
+        assert!(!wrong.holds_for_owner(key, &key.decrypt(&wrong.ciphertext), &run.plain) && !wrong.holds(public));
     }
     let wrong = Claim { root: public.random_root(&mut rng), ..claim() };
-    assert!(wrong.holds_for_owner(key, &run.plain) && !wrong.holds(public));
+    assert!(wrong.holds_for_owner(key, &key.decrypt(&wrong.ciphertext), &run.plain) && !wrong.holds(public));
 }
 
 #[test]

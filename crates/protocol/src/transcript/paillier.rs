@@ -4,12 +4,13 @@
 //! session, the round, who proves to whom, the instance, all public parameters and the whole statement, and every
 //! commitment of the proof.
 
-use keymoot_types::Party;
+use keymoot_types::{Epoch, Party, Path};
 use rand_core::{CryptoRng, RngCore};
 
 use super::{Hash, Transcript};
 use crate::codec::{Wire, Writer};
-use crate::gg20::Table;
+use crate::curve::Secp256k1;
+use crate::gg20::{Public, Table};
 
 /// The name of a set of parameters.
 pub struct SuiteName<'a>(pub &'a str);
@@ -79,6 +80,115 @@ impl Transcript for TableReady<'_> {
     const DOMAIN: &'static str = "keymoot/gg20/table/v1";
     fn fields(&self, writer: &mut Writer) {
         self.0.write_outputs(writer);
+    }
+}
+
+/// A signer's commitment to the entropy it will add when one presignature is used.
+pub struct Entropy<'a> {
+    /// The presigning session.
+    pub ssid: Hash,
+    /// Who commits.
+    pub party: Party,
+    /// Which presignature of the batch.
+    pub number: u64,
+    /// 32 uniform bytes.
+    pub entropy: &'a [u8; 32],
+}
+
+impl Transcript for Entropy<'_> {
+    const DOMAIN: &'static str = "keymoot/gg20/entropy/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.ssid.write(writer);
+        writer.party(self.party);
+        writer.uint(self.number);
+        writer.bytes(self.entropy);
+    }
+}
+
+/// The name of a presignature: how it came to be, and everything public about it.
+pub struct PresignedName<'a>(pub &'a Public);
+
+impl Transcript for PresignedName<'_> {
+    const DOMAIN: &'static str = "keymoot/gg20/presignature/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.0.write(writer);
+    }
+}
+
+/// What is to be signed with which presignature under which derived key.
+pub struct SigningIntent<'a> {
+    /// How the payload is hashed.
+    pub hash: &'static str,
+    /// The digest that ECDSA signs.
+    pub digest: &'a [u8; 32],
+    /// The derivation path.
+    pub path: &'a Path,
+    /// The epoch that signs.
+    pub epoch: Epoch,
+    /// The key under which the signature will verify.
+    pub public: &'a k256::ProjectivePoint,
+    /// The presignature.
+    pub presignature: Hash,
+}
+
+impl Transcript for SigningIntent<'_> {
+    const DOMAIN: &'static str = "keymoot/gg20/intent/v1";
+    fn fields(&self, writer: &mut Writer) {
+        writer.text(self.hash);
+        writer.bytes(self.digest);
+        writer.list(self.path.steps().iter(), |writer, step| writer.uint(u64::from(*step)));
+        writer.uint(self.epoch.0);
+        writer.point::<Secp256k1>(self.public);
+        self.presignature.write(writer);
+    }
+}
+
+/// The number d that re-randomises a presignature's nonce to d·R (Groth and Shoup, eprint 2021/1330), from everything that
+/// is fixed about the signature and from entropy that nobody knew when it was.
+pub struct Rescaler<'a> {
+    /// The signing session, whose name covers all that follows.
+    pub ssid: Hash,
+    /// The presignature.
+    pub presignature: Hash,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The signers, in order.
+    pub signers: &'a [Party],
+    /// The key.
+    pub public: &'a k256::ProjectivePoint,
+    /// The sum of the derivation's tweaks.
+    pub tweak: &'a k256::Scalar,
+    /// The key under which the signature will verify.
+    pub child: &'a k256::ProjectivePoint,
+    /// The digest to be signed.
+    pub digest: &'a [u8; 32],
+    /// The presignature's nonce point.
+    pub nonce: &'a k256::ProjectivePoint,
+    /// Each signer's entropy, opened after all of the above was fixed.
+    pub entropy: &'a [[u8; 32]],
+}
+
+impl Transcript for Rescaler<'_> {
+    const DOMAIN: &'static str = "keymoot/gg20/rescale/v1";
+    fn fields(&self, writer: &mut Writer) {
+        self.ssid.write(writer);
+        self.presignature.write(writer);
+        writer.uint(self.epoch.0);
+        writer.list(self.signers.iter(), |writer, signer| writer.party(*signer));
+        writer.point::<Secp256k1>(self.public);
+        writer.scalar::<Secp256k1>(self.tweak);
+        writer.point::<Secp256k1>(self.child);
+        writer.bytes(self.digest);
+        writer.point::<Secp256k1>(self.nonce);
+        writer.list(self.entropy.iter(), |writer, entropy| writer.bytes(entropy));
+    }
+}
+
+impl Rescaler<'_> {
+    /// d.
+    #[must_use]
+    pub fn factor(&self) -> k256::Scalar {
+        self.challenge::<Secp256k1>()
     }
 }
 

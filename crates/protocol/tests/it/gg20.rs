@@ -1,17 +1,24 @@
 //! Moduli, presigning and signing of GG20 to attack, with the small parameters of tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use keymoot_protocol::abort::Blame;
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::context::Context;
-use keymoot_protocol::gg20::{Auxiliary, Generation, Natural, SafePrime, Suite, Table, auxiliary};
+use keymoot_protocol::curve::Secp256k1;
+use keymoot_protocol::dkls23::{Bans, Payload, VerifyingKey};
+use keymoot_protocol::gg20::{
+    Aggregator, Auxiliary, Generation, Natural, Order as SignOrder, Presignature, Presigner, SafePrime, Signer,
+    Suite, Table, auxiliary, sign,
+};
+use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Opening, Outgoing};
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::Party;
+use keymoot_types::{Party, Path, SessionId};
 
-use crate::net::{Order, Rogue, Seated, honest};
+use crate::net::{Mail, Node, Order, Rogue, Seated, blamed, honest, run};
 use crate::parties::{DEADLINE, World, rng, run_all};
 
 /// The parameters that these tests run with.
@@ -95,5 +102,128 @@ impl World {
             (party, Arc::new(seat.output.expect("an honest generation succeeds")))
         };
         seats.into_iter().map(done).collect()
+    }
+}
+
+/// One node's GG20 state: its share of a key and its side of the moduli.
+pub struct Member {
+    pub share: Arc<KeyShare<Secp256k1>>,
+    pub auxiliary: Arc<Auxiliary>,
+}
+
+impl World {
+    /// A committee that is ready to presign.
+    pub fn gg20_members(&mut self) -> BTreeMap<Party, Member> {
+        let shares = self.generate_ecdsa(2);
+        let moduli = self.generate_moduli();
+        let members = shares.into_iter().zip(moduli);
+        members.map(|(share, (party, auxiliary))| (party, Member { share, auxiliary })).collect()
+    }
+
+    pub fn gg20_presigner(
+        &mut self,
+        member: &Member,
+        signers: &[Party],
+        session: (SessionId, u16),
+    ) -> Opening<Presigner> {
+        let identity = Arc::clone(&self.identities[&member.share.party()]);
+        let (share, auxiliary) = (Arc::clone(&member.share), Arc::clone(&member.auxiliary));
+        Presigner::start(share, auxiliary, signers, session, identity, &Bans::default(), &mut self.rng)
+            .expect("a legal batch")
+    }
+
+    /// The seats of a batch.
+    pub fn gg20_presign_seats(
+        &mut self,
+        members: &BTreeMap<Party, Member>,
+        signers: &[Party],
+        (session, size): (SessionId, u16),
+    ) -> BTreeMap<Party, Seated<Presigner>> {
+        let seat = |party: &Party| {
+            let opening = self.gg20_presigner(&members[party], signers, (session, size));
+            (*party, Seated::new(Some(*party), Session::open(opening, DEADLINE)))
+        };
+        signers.iter().map(seat).collect()
+    }
+
+    /// A batch in which everybody is honest.
+    pub fn gg20_presign(
+        &mut self,
+        members: &BTreeMap<Party, Member>,
+        signers: &[Party],
+        size: u16,
+    ) -> BTreeMap<Party, Vec<Presignature>> {
+        let session = self.new_session();
+        let mut seats = self.gg20_presign_seats(members, signers, (session, size));
+        run_all(&mut seats, Order::First, honest);
+        let done = |(party, seat): (Party, Seated<Presigner>)| {
+            if let Some(abort) = &seat.abort {
+                panic!("an honest batch ended: {abort}");
+            }
+            (party, seat.output.expect("an honest batch"))
+        };
+        seats.into_iter().map(done).collect()
+    }
+
+    /// The seats of a signing: the signers' and an aggregator's.
+    pub fn gg20_signing(
+        &mut self,
+        order: &SignOrder,
+        presignatures: BTreeMap<Party, Presignature>,
+    ) -> Gg20Signing {
+        let session = self.new_session();
+        let mut signers = BTreeMap::new();
+        for (party, presignature) in presignatures {
+            let identity = Arc::clone(&self.identities[&party]);
+            let (_, burnt) = presignature.burn(order.intent());
+            let opening = Signer::start(order.clone(), session, identity, burnt, &Bans::default())
+                .expect("a legal signer");
+            signers.insert(party, Seated::new(Some(party), Session::open(opening, DEADLINE)));
+        }
+        let aggregator = Session::open(Aggregator::start(order.clone(), session), DEADLINE);
+        Gg20Signing { session, order: order.clone(), signers, aggregator: Seated::new(None, aggregator) }
+    }
+}
+
+/// An order for one payload with the presignature that these parts make.
+pub fn order_for(
+    member: &Member,
+    path: &Path,
+    payload: &Arc<Payload>,
+    presignatures: &BTreeMap<Party, Presignature>,
+) -> SignOrder {
+    let group = member.share.group();
+    let key = VerifyingKey::new(Arc::clone(group), &group.committee, path.clone()).expect("a certified key");
+    let public = presignatures.values().next().expect("a signer").public().clone();
+    SignOrder::new(Arc::new(key), Arc::clone(payload), Arc::new(public)).expect("an order")
+}
+
+/// The first presignature of every signer.
+pub fn take_first(done: &mut BTreeMap<Party, Vec<Presignature>>) -> BTreeMap<Party, Presignature> {
+    done.iter_mut().map(|(party, all)| (*party, all.remove(0))).collect()
+}
+
+/// A signing in progress.
+pub struct Gg20Signing {
+    pub session: SessionId,
+    pub order: SignOrder,
+    pub signers: BTreeMap<Party, Seated<Signer>>,
+    pub aggregator: Seated<Aggregator>,
+}
+
+impl Gg20Signing {
+    pub fn run(&mut self, order: Order<'_>, adversary: impl FnMut(Mail) -> Vec<Mail>) {
+        let mut nodes: Vec<&mut dyn Node> =
+            self.signers.values_mut().map(|seat| seat as &mut dyn Node).collect();
+        nodes.push(&mut self.aggregator);
+        run(&mut nodes, order, adversary);
+    }
+
+    /// Everybody who is blamed by anybody, with evidence that holds.
+    pub fn blamed(&self) -> BTreeSet<Party> {
+        let convicts = |blame: &Blame| sign::convict(&self.order, self.session, blame).is_ok();
+        let mut all = blamed(self.signers.values(), convicts);
+        all.extend(blamed([&self.aggregator], convicts));
+        all
     }
 }

@@ -4,6 +4,7 @@
 mod dkls;
 mod dkls_honest;
 mod gg20;
+mod gg20_honest;
 mod net;
 mod parties;
 mod tokens;

@@ -34,13 +34,13 @@ impl Claim {
         left == right
     }
 
-    /// Whether both sides have one plaintext, which is all that is ever used of them, for the owner of the key; `plain` is
-    /// what K is an encryption of. Where this fails, [`Claim::holds`] does too.
-    pub fn holds_for_owner(&self, key: &SecretKey, plain: &Natural) -> bool {
+    /// Whether both sides have one plaintext, which is all that is ever used of them, for the owner of the key, who knows
+    /// what C and K are encryptions of. Where this fails, [`Claim::holds`] does too.
+    pub fn holds_for_owner(&self, key: &SecretKey, message: &Natural, plain: &Natural) -> bool {
         let base = key.public().base();
         let enter = |number: &Natural| base.enter(number);
         let scaled = base.times(
-            &enter(&key.decrypt(&self.ciphertext)),
+            &enter(message),
             &enter(&Natural::from_u128(self.challenge)),
         );
         let left = base.leave(&scaled).plus(&key.decrypt(&self.commitment));
