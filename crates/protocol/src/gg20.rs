@@ -10,6 +10,8 @@ mod arithmetic_tests;
 pub mod auxiliary;
 mod chance;
 mod factored;
+#[cfg(test)]
+mod modulus_tests;
 mod montgomery;
 mod number;
 mod paillier;

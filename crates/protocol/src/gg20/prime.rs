@@ -183,7 +183,8 @@ fn sum(modulus: &Modulus, a: &[u64], b: &[u64]) -> super::montgomery::Element {
 
 /// Selfridge's D, as sign and size; `None` if the number is a square or has a factor in common with some D.
 fn selfridge(n: &Natural) -> Option<(bool, u64)> {
-    for step in 0..64u64 {
+    // Of factorial primes all small numbers are squares, so that the search may be long; a square is found out early.
+    for step in 0..4096u64 {
         let size = step.saturating_mul(2).saturating_add(5);
         let negative = step % 2 == 1;
         let symbol = jacobi_vartime(&Natural::small(size, 1), n);

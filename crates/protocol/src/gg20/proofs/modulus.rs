@@ -111,7 +111,7 @@ fn fourth_root(side: &Side, number: &Natural) -> Option<Zeroizing<Natural>> {
     is_root.then_some(root)
 }
 
-fn stream(place: &Place, n: &Natural, w: &Natural) -> Stream {
+pub(in super::super) fn stream(place: &Place, n: &Natural, w: &Natural) -> Stream {
     stream_of(place, n, w, NAME)
 }
 
