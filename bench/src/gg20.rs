@@ -11,7 +11,8 @@ use keymoot_protocol::codec::Wire;
 use keymoot_protocol::curve::Secp256k1;
 use keymoot_protocol::dkls23::{Bans, Payload, PayloadHash, VerifyingKey};
 use keymoot_protocol::gg20::{
-    Aggregator, Auxiliary, Generation, Natural, Order, Presignature, Presigner, SafePrime, Signer, Suite, auxiliary,
+    Aggregator, Auxiliary, Generation, Natural, Order, Presignature, Presigner, SafePrime, Signer, Suite,
+    auxiliary,
 };
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Machine, Next, Round};
@@ -97,7 +98,8 @@ impl Ready {
         for (member, (party, identity)) in self.world.identities.iter().enumerate() {
             let (context, identity) = (Arc::clone(&context), Arc::clone(identity));
             let rng = &mut self.world.rng;
-            openings.push((*party, Generation::start(context, *party, identity, primes(member)?, None, rng)?));
+            openings
+                .push((*party, Generation::start(context, *party, identity, primes(member)?, None, rng)?));
         }
         machines(&mut self.world, openings)
     }
@@ -110,7 +112,10 @@ impl Ready {
             let identity = Arc::clone(&self.world.identities[&share.party()]);
             let (party, share, moduli) = (share.party(), Arc::clone(share), Arc::clone(moduli));
             let (bans, rng) = (Bans::default(), &mut self.world.rng);
-            openings.push((party, Presigner::start(share, moduli, &self.signers, session, identity, &bans, rng)?));
+            openings.push((
+                party,
+                Presigner::start(share, moduli, &self.signers, session, identity, &bans, rng)?,
+            ));
         }
         let (made, bytes) = machines(&mut self.world, openings)?;
         let mut columns: Vec<Vec<Presignature>> = Vec::new();

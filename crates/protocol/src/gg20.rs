@@ -30,8 +30,8 @@ pub use auxiliary::{Auxiliary, Generation, GenerationRefused, Table, TableError}
 pub use number::Natural;
 pub use presign::{PresignRefused, Presigner};
 pub use presignature::{BurntPresignature, Presignature, Public};
-pub use sign::{Aggregator, Order, Released, Signer};
 pub use prime::{Hunt, Pool, PoolError, SafePrime};
+pub use sign::{Aggregator, Order, Released, Signer};
 pub use suite::Suite;
 
 /// The scheme whose keys these protocols serve.

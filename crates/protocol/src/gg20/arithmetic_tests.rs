@@ -46,7 +46,8 @@ fn expected_product(one: &Natural, other: &Natural, modulus: &Natural) -> Natura
 
 fn edges(modulus: &Natural, rng: &mut ChaCha20Rng) -> Vec<Natural> {
     let one = Natural::small(1, 1);
-    let mut all = vec![Natural::small(0, 1), one.clone(), modulus.minus(&one), modulus.clone(), modulus.plus(&one)];
+    let mut all =
+        vec![Natural::small(0, 1), one.clone(), modulus.minus(&one), modulus.clone(), modulus.plus(&one)];
     all.extend((0..3).map(|_| Natural::random_below(modulus, rng)));
     all
 }

@@ -38,7 +38,9 @@ use crate::codec::Wire;
 use crate::context::{Committee, Context, Protocol};
 use crate::evidence::Case;
 use crate::identity::IdentityKey;
-use crate::machine::{First, Hello, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel};
+use crate::machine::{
+    First, Hello, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel,
+};
 
 /// One member's run; each state is named for what it awaits.
 pub enum Generation {
@@ -83,7 +85,12 @@ pub enum GenerationRefused {
 
 /// What a generation of this name is about. `previous` is the table that it replaces.
 #[must_use]
-pub fn context(committee: Arc<Committee>, suite: Suite, previous: Option<&Table>, session: SessionId) -> Context {
+pub fn context(
+    committee: Arc<Committee>,
+    suite: Suite,
+    previous: Option<&Table>,
+    session: SessionId,
+) -> Context {
     Context {
         session,
         scheme: super::SCHEME,
@@ -173,7 +180,8 @@ fn draw(
     let (modulus, other) = (Factored::new(p, q)?, Factored::new(r, s)?);
     let numbers = [modulus.number(), other.number()];
     let sized = numbers.iter().all(|n| n.bits_vartime() == suite.modulus_bits());
-    let fresh = previous.is_none_or(|table| table.moduli().all(|old| numbers.iter().all(|n| n.is_coprime(old))));
+    let fresh =
+        previous.is_none_or(|table| table.moduli().all(|old| numbers.iter().all(|n| n.is_coprime(old))));
     if !sized || !fresh || !numbers[0].is_coprime(numbers[1]) {
         return None;
     }
@@ -193,7 +201,11 @@ impl Machine for Generation {
         let bare = context.key.is_none() && context.signers.is_none() && context.merkle_root.is_none();
         let plain = context.batch.is_none() && context.epoch == Epoch::FIRST;
         let suite = context.intent.as_ref().is_some_and(|intent| Suite::of(intent).is_some());
-        context.protocol == Protocol::Gg20Auxiliary && context.scheme == super::SCHEME && bare && plain && suite
+        context.protocol == Protocol::Gg20Auxiliary
+            && context.scheme == super::SCHEME
+            && bare
+            && plain
+            && suite
     }
 
     fn receive(self, round: Round<'_>) -> Result<Step<Self>, Abort> {

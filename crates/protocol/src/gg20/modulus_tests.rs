@@ -16,12 +16,14 @@ use crate::transcript::paillier::Place;
 
 /// A number of the vectors' malicious modulus.
 fn bad(name: &str) -> Natural {
-    let all: serde_json::Value = serde_json::from_str(include_str!("../../vectors/gg20_bad_modulus.json")).unwrap();
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../vectors/gg20_bad_modulus.json")).unwrap();
     hex_number(all[name].as_str().unwrap())
 }
 
 fn full_prime(number: usize) -> Natural {
-    let all: serde_json::Value = serde_json::from_str(include_str!("../../vectors/gg20_primes.json")).unwrap();
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../vectors/gg20_primes.json")).unwrap();
     hex_number(all["full"][number].as_str().unwrap())
 }
 
@@ -64,7 +66,9 @@ fn g02_a_forged_proof_of_a_malicious_modulus_is_refused() {
     let zero = Natural::small(0, 1);
     let factor = hex_number("8461"); // 33889, which divides N.
     assert_eq!(n.rem_small_vartime(0x8461), 0);
-    for (w, x) in [(zero.clone(), zero.clone()), (n.clone(), n.clone()), (factor.clone(), factor), (n.clone(), zero)] {
+    for (w, x) in
+        [(zero.clone(), zero.clone()), (n.clone(), n.clone()), (factor.clone(), factor), (n.clone(), zero)]
+    {
         assert!(!forged(w, x).verify(&full_place(), &n));
     }
 }
@@ -87,7 +91,8 @@ fn g03_the_factor_proof_alone_lets_a_malicious_modulus_by() {
 #[test]
 fn g01_nobody_has_an_honest_proof_for_a_modulus_of_three_primes() {
     // The prover's own code finds no fourth roots for a modulus that is not of two primes that are 3 modulo 4.
-    let (one, two, three) = (super::proof_tests::prime(0), super::proof_tests::prime(1), super::proof_tests::prime(2));
+    let (one, two, three) =
+        (super::proof_tests::prime(0), super::proof_tests::prime(1), super::proof_tests::prime(2));
     let n = one.times(&two).times(&three);
     assert!(jacobi_vartime(&Natural::small(5, 1), &n) != 0);
     let key = keys(0).secret;
@@ -101,7 +106,9 @@ fn g02_a_proof_with_values_outside_of_the_group_is_refused() {
     let key = keys(0).secret;
     let n = key.public().number();
     let proof = Proof::prove(&place(), &key, &mut rng(4)).unwrap();
-    for wrong in [Natural::small(0, 1), n.clone(), n.plus(&Natural::small(1, 1)), super::proof_tests::prime(0)] {
+    for wrong in
+        [Natural::small(0, 1), n.clone(), n.plus(&Natural::small(1, 1)), super::proof_tests::prime(0)]
+    {
         for at in 0..3 {
             let mut changed = proof.clone();
             match at {

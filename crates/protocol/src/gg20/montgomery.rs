@@ -71,9 +71,8 @@ impl Modulus {
         }
         let first = n.limbs().first().copied()?;
         // Newton's iteration doubles the correct bits; an odd number is its own inverse modulo 8.
-        let inverse = (0..6).fold(first, |inverse, _| {
-            inverse.wrapping_mul(2u64.wrapping_sub(first.wrapping_mul(inverse)))
-        });
+        let inverse = (0..6)
+            .fold(first, |inverse, _| inverse.wrapping_mul(2u64.wrapping_sub(first.wrapping_mul(inverse))));
         let one = doubled(&Natural::small(1, n.width()), &n, n.width().saturating_mul(LIMB));
         let square = doubled(&one, &n, n.width().saturating_mul(LIMB));
         Some(Self { negated_inverse: inverse.wrapping_neg(), one, square, n })

@@ -270,7 +270,10 @@ impl Natural {
     pub(super) fn rem_small_vartime(&self, divisor: u64) -> u64 {
         let divisor = u128::from(divisor.max(1));
         #[allow(clippy::cast_possible_truncation, reason = "a remainder is below its divisor")]
-        self.0.iter().rev().fold(0, |rest, limb| ((u128::from(rest) << LIMB | u128::from(*limb)) % divisor) as u64)
+        self.0
+            .iter()
+            .rev()
+            .fold(0, |rest, limb| ((u128::from(rest) << LIMB | u128::from(*limb)) % divisor) as u64)
     }
 
     pub(super) fn to_uint(&self) -> BoxedUint {

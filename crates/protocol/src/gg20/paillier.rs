@@ -11,7 +11,6 @@ use super::factored::{Factored, difference_mod};
 use super::montgomery::{Element, Modulus, Ring, Square};
 use super::number::Natural;
 use super::power::{power, power_vartime};
-use super::prime::SafePrime;
 
 /// A key to encrypt under.
 pub(super) struct PublicKey {
@@ -112,11 +111,7 @@ pub(super) fn are_units<'a>(
 }
 
 impl SecretKey {
-    /// The key with these primes; `None` if they are too near to each other.
-    pub(super) fn new(p: &SafePrime, q: &SafePrime) -> Option<Self> {
-        Self::from_factored(Factored::new(p, q)?)
-    }
-
+    /// The key with these primes.
     pub(super) fn from_factored(factored: Factored) -> Option<Self> {
         let public = PublicKey::new(factored.number())?;
         let [p, q] = factored.sides();

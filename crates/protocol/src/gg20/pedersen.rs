@@ -48,7 +48,11 @@ impl Pedersen {
     }
 
     /// Draws t = r² and s = t^λ.
-    pub(super) fn draw(suite: Suite, factored: Factored, rng: &mut impl CryptoRngCore) -> Option<(Self, Trapdoor)> {
+    pub(super) fn draw(
+        suite: Suite,
+        factored: Factored,
+        rng: &mut impl CryptoRngCore,
+    ) -> Option<(Self, Trapdoor)> {
         let n = factored.number();
         let modulus = Modulus::new(n)?;
         let root = modulus.enter(&Natural::random_below(n, rng));
@@ -107,7 +111,12 @@ impl Pedersen {
     }
 
     /// Whether s^x·t^μ = T·S^e, for public values within their bounds.
-    pub(super) fn holds(&self, (x, blind): (&Natural, &Natural), t: &Natural, (s, e): (&Natural, u128)) -> bool {
+    pub(super) fn holds(
+        &self,
+        (x, blind): (&Natural, &Natural),
+        t: &Natural,
+        (s, e): (&Natural, u128),
+    ) -> bool {
         let left = self.power(&trimmed(x), &trimmed(blind));
         let right = product_vartime(&self.modulus, &[(self.enter(s), Natural::from_u128(e))]);
         left == self.modulus.times(&right, &self.enter(t))

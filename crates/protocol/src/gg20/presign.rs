@@ -25,8 +25,8 @@ use rand_core::CryptoRngCore;
 
 pub use checks::convict;
 pub use messages::{
-    AffineProofs, Closing, EncryptionProofs, KeyOpening, NonceOpening, Offer, Offers, Products, Share, Shares, Sum,
-    Sums,
+    AffineProofs, Closing, EncryptionProofs, KeyOpening, NonceOpening, Offer, Offers, Products, Share,
+    Shares, Sum, Sums,
 };
 
 use self::rounds::{AwaitingEncryptions, AwaitingHellos, AwaitingOffers, AwaitingShares};
@@ -45,7 +45,9 @@ use crate::envelope::BODY_MAX;
 use crate::evidence::Case;
 use crate::identity::{IdentityKey, IdentityPublic};
 use crate::key::{GroupKey, KeyShare};
-use crate::machine::{First, Hello, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel};
+use crate::machine::{
+    First, Hello, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel,
+};
 
 /// The largest batch.
 pub const BATCH_MAX: usize = 16;
@@ -83,7 +85,7 @@ impl Task {
         self.signers.iter().copied().filter(|party| *party != self.me)
     }
 
-    pub(super) fn scene(&self, ssid: crate::transcript::Hash) -> scene::Scene<'_> {
+    fn scene(&self, ssid: crate::transcript::Hash) -> scene::Scene<'_> {
         scene::Scene {
             table: self.auxiliary.table(),
             group: self.share.group(),
@@ -240,7 +242,8 @@ const _: () = {
 };
 
 fn rounds(size: usize, signers: usize) -> Vec<RoundSpec> {
-    let spec = |travel, round: u8, after| RoundSpec { travel, after, body_max: body_max(round, size, signers) };
+    let spec =
+        |travel, round: u8, after| RoundSpec { travel, after, body_max: body_max(round, size, signers) };
     vec![
         RoundSpec { travel: Travel::Broadcast, after: None, body_max: 64 },
         spec(Travel::Echoed, 1, Some(0)),

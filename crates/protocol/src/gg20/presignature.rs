@@ -144,7 +144,12 @@ pub struct BurntPresignature {
 }
 
 impl Presignature {
-    pub(super) fn new(party: Party, public: Public, identities: Vec<IdentityPublic>, secrets: Secrets) -> Self {
+    pub(super) fn new(
+        party: Party,
+        public: Public,
+        identities: Vec<IdentityPublic>,
+        secrets: Secrets,
+    ) -> Self {
         Self { id: public.id(), party, public, identities, secrets }
     }
 

@@ -53,7 +53,9 @@ pub(super) fn small_factor_vartime(number: &Natural) -> Option<u32> {
         let taken = rest.iter().take_while(fits).count().max(1);
         let (group, others) = rest.split_at_checked(taken).unwrap_or_default();
         let remainder = number.rem_small_vartime(product);
-        let divides = |prime: &&u32| remainder % u64::from(**prime) == 0 && *number != Natural::small(u64::from(**prime), 1);
+        let divides = |prime: &&u32| {
+            remainder.is_multiple_of(u64::from(**prime)) && *number != Natural::small(u64::from(**prime), 1)
+        };
         if let Some(prime) = group.iter().find(divides) {
             return Some(*prime);
         }
@@ -149,7 +151,9 @@ fn passes_lucas(modulus: &Modulus) -> bool {
     let plus_one = n.plus(&Natural::small(1, 1));
     let twos = (0..).take_while(|at| plus_one.bit(*at) == 0).count();
     let (mut u, mut v, mut qk) = (small(1), small(1), q.clone());
-    let double = |u: &mut super::montgomery::Element, v: &mut super::montgomery::Element, qk: &mut super::montgomery::Element| {
+    let double = |u: &mut super::montgomery::Element,
+                  v: &mut super::montgomery::Element,
+                  qk: &mut super::montgomery::Element| {
         *u = modulus.times(u, v);
         let twice = negate(&add(qk, qk));
         *v = add(&modulus.times(v, v), &twice);

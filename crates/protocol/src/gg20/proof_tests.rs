@@ -31,7 +31,8 @@ pub(super) fn hex_number(text: &str) -> Natural {
 
 /// A prime of the vectors.
 pub(super) fn prime(number: usize) -> Natural {
-    let all: serde_json::Value = serde_json::from_str(include_str!("../../vectors/gg20_primes.json")).unwrap();
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../vectors/gg20_primes.json")).unwrap();
     hex_number(all["small"][number].as_str().unwrap())
 }
 
@@ -175,7 +176,7 @@ impl Encrypted {
 }
 
 #[test]
-fn an_encryption_proof_is_complete_and_bound_to_its_place() {
+fn g18_an_encryption_proof_is_bound_to_its_prover_verifier_and_session() {
     for seed in 0..8 {
         let mut run = Encrypted::new(seed);
         let proof = run.proof();
@@ -231,11 +232,13 @@ fn g11_a_number_out_of_range_has_no_proof() {
     let huge = Natural::random(SUITE.modulus_bits() - 2, &mut rng);
     let ciphertext = run.prover.secret.encrypt(&huge, &run.root);
     let (setup, key) = (&run.verifier.setup, &run.prover.secret);
-    let (alpha, mu) = (Natural::random(SUITE.scalar_range(), &mut rng), Natural::random(SUITE.blind(), &mut rng));
+    let (alpha, mu) =
+        (Natural::random(SUITE.scalar_range(), &mut rng), Natural::random(SUITE.blind(), &mut rng));
     let gamma = Natural::random(SUITE.blind_range(), &mut rng);
     let k = super::proofs::scalar_of(&huge);
     let commitment = encryption::commit(&run.base, &k, &run.opening);
-    let statement = encryption::Statement { ciphertext: &ciphertext, commitment: &commitment, ..run.statement() };
+    let statement =
+        encryption::Statement { ciphertext: &ciphertext, commitment: &commitment, ..run.statement() };
     let r = key.public().random_root(&mut rng);
     let (s, t) = (setup.commit(&huge, &mu), setup.commit(&alpha, &gamma));
     let d = key.encrypt(&alpha, &r);
@@ -317,12 +320,16 @@ impl Affine {
 }
 
 #[test]
-fn an_affine_proof_is_complete_and_bound_to_its_place() {
+fn g18_an_affine_proof_is_bound_to_its_prover_verifier_and_session() {
     for seed in 0..4 {
         let (run, proof, _) = Affine::new(seed, SUITE.lengths().mask);
         assert!(proof.verify(&place(), &run.statement()));
         let [theirs, _] = proof.check(&place(), &run.statement()).unwrap();
-        assert!(theirs.holds_for_owner(&run.verifier.secret, &run.verifier.secret.decrypt(&theirs.ciphertext), &run.plain));
+        assert!(theirs.holds_for_owner(
+            &run.verifier.secret,
+            &run.verifier.secret.decrypt(&theirs.ciphertext),
+            &run.plain
+        ));
         for other in other_places() {
             assert!(!proof.verify(&other, &run.statement()));
         }
@@ -401,7 +408,9 @@ fn the_owner_of_a_key_sees_no_more_than_everybody_does() {
             1 => wrong.ciphertext = other.clone(),
             _ => wrong.message = wrong.message.plus(&Natural::small(1, 1)),
         }
-        assert!(!wrong.holds_for_owner(key, &key.decrypt(&wrong.ciphertext), &run.plain) && !wrong.holds(public));
+        assert!(
+            !wrong.holds_for_owner(key, &key.decrypt(&wrong.ciphertext), &run.plain) && !wrong.holds(public)
+        );
     }
     let wrong = Claim { root: public.random_root(&mut rng), ..claim() };
     assert!(wrong.holds_for_owner(key, &key.decrypt(&wrong.ciphertext), &run.plain) && !wrong.holds(public));

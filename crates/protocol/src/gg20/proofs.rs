@@ -54,7 +54,12 @@ impl Words {
     }
 }
 
-pub(super) fn challenge_bits(proof: &'static str, place: &Place, statement: &Words, commitment: &Words) -> u128 {
+pub(super) fn challenge_bits(
+    proof: &'static str,
+    place: &Place,
+    statement: &Words,
+    commitment: &Words,
+) -> u128 {
     Challenge { proof, place, statement: &statement.0, commitment: &commitment.0 }.bits()
 }
 

@@ -43,7 +43,10 @@ const fn is_sound(lengths: &Lengths, statistical: usize) -> bool {
     let hides_product = lengths.mask >= 2 * SCALAR + statistical;
     let largest_mask = lengths.mask + lengths.slack + 1;
     let largest_product = 2 * (SCALAR + lengths.slack) + 1;
-    hides_secret && hides_product && largest_mask + 1 < lengths.modulus && largest_product + 1 < lengths.modulus
+    hides_secret
+        && hides_product
+        && largest_mask + 1 < lengths.modulus
+        && largest_product + 1 < lengths.modulus
 }
 
 const _: () = assert!(is_sound(&FULL, 256), "128 bits with room");

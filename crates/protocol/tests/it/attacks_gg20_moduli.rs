@@ -51,11 +51,14 @@ fn with_liar(
     (all, faults(seats.values()).into_values().flatten().collect())
 }
 
+/// What a member broadcasts, by round.
+type Bodies = BTreeMap<u8, Vec<u8>>;
+
 type Scene = fn(u64) -> (World, Place);
 
 /// What party 3 broadcasts in a round of an honest run; each run is recorded once.
 fn said(scene: Scene, seed: u64, round: u8) -> Vec<u8> {
-    static RUNS: Mutex<BTreeMap<(usize, u64), BTreeMap<u8, Vec<u8>>>> = Mutex::new(BTreeMap::new());
+    static RUNS: Mutex<BTreeMap<(usize, u64), Bodies>> = Mutex::new(BTreeMap::new());
     let mut runs = RUNS.lock().expect("nobody has panicked with it");
     let record = || {
         let (mut world, place) = scene(seed);
@@ -174,7 +177,10 @@ fn g04_even_prime_and_power_moduli_are_refused() {
     *even.last_mut().expect("bytes") &= 0xfe;
     let square = product(&prime(0), &prime(0));
     for wrong in [Natural::from_be(&even), square] {
-        assert_eq!(with_parameters(first, 902, |lie| lie.modulus = wrong.clone()), blames(Fault::WrongModulus));
+        assert_eq!(
+            with_parameters(first, 902, |lie| lie.modulus = wrong.clone()),
+            blames(Fault::WrongModulus)
+        );
         assert_eq!(with_parameters(first, 902, |lie| lie.setup = wrong.clone()), blames(Fault::WrongModulus));
     }
 }
@@ -248,7 +254,10 @@ fn g02_proofs_with_anything_changed_are_refused() {
             }
         });
         assert_eq!(blamed, BTreeSet::from([party(3)]));
-        assert!(faults.iter().all(|fault| matches!(fault, Fault::WrongProof | Fault::Malformed)), "{faults:?}");
+        assert!(
+            faults.iter().all(|fault| matches!(fault, Fault::WrongProof | Fault::Malformed)),
+            "{faults:?}"
+        );
     }
 }
 

@@ -70,11 +70,7 @@ struct Outcome {
 }
 
 /// A batch of two in which the given parties lie in the given way.
-fn with_liars(
-    seed: u64,
-    liars: &[Party],
-    mut lie: impl FnMut(Party, Hash, &mut Vec<Outgoing>),
-) -> Outcome {
+fn with_liars(seed: u64, liars: &[Party], mut lie: impl FnMut(Party, Hash, &mut Vec<Outgoing>)) -> Outcome {
     let (mut world, members) = scene(seed);
     let session = world.new_session();
     let lie = std::cell::RefCell::new(&mut lie);
@@ -98,9 +94,12 @@ fn with_liars(
         |blame: &Blame| convict(&context, member.auxiliary.table(), member.share.group(), blame).is_ok();
     let blamed = blamed(seats.values(), convicts);
     assert!(blamed.iter().all(|party| liars.contains(party)), "an honest signer is blamed: {blamed:?}");
-    let (faults, done) = (faults(seats.values()), seats.values().filter(|seat| seat.output.is_some()).count());
+    let (faults, done) =
+        (faults(seats.values()), seats.values().filter(|seat| seat.output.is_some()).count());
     let example = seats.values().find_map(|seat| match &seat.abort {
-        Some(Abort::Blame(blames)) => blames.iter().next().map(|one| Blame::decode(&one.encode()).expect("travels")),
+        Some(Abort::Blame(blames)) => {
+            blames.iter().next().map(|one| Blame::decode(&one.encode()).expect("travels"))
+        }
         _ => None,
     });
     Outcome { blamed, faults, done, example, context, members }
@@ -260,7 +259,8 @@ fn g14_two_cheats_that_cancel_out_harm_nobody() {
                 one.body = sums.encode();
             }
         };
-        seats.insert(member, Seated::new(Some(member), Session::open(Rogue::opening(opening, lie), DEADLINE)));
+        seats
+            .insert(member, Seated::new(Some(member), Session::open(Rogue::opening(opening, lie), DEADLINE)));
     }
     let mut nodes: Vec<&mut dyn Node> = seats.values_mut().map(|seat| seat as &mut dyn Node).collect();
     run(&mut nodes, Order::First, honest);
@@ -405,7 +405,7 @@ fn g22_true_blame_cannot_be_turned_against_others() {
             }
         });
         let (member, mut blame) = (&outcome.members[&party(1)], outcome.example.expect("a blame"));
-        let mut convicted = |blame: &Blame| {
+        let convicted = |blame: &Blame| {
             convict(&outcome.context, member.auxiliary.table(), member.share.group(), blame).is_ok()
         };
         assert!(convicted(&blame), "round {round}");
@@ -536,10 +536,12 @@ fn t11_impossible_batches_are_refused() {
     assert!(matches!(start(&all()[..2], 1, 1, 1), Some(PresignRefused::Quorum(_))));
     assert!(matches!(start(&[party(1), party(1), party(2)], 1, 1, 1), Some(PresignRefused::Quorum(_))));
     let mixed = {
-        let (share, auxiliary) = (Arc::clone(&members[&party(1)].share), Arc::clone(&members[&party(2)].auxiliary));
+        let (share, auxiliary) =
+            (Arc::clone(&members[&party(1)].share), Arc::clone(&members[&party(2)].auxiliary));
         let identity = Arc::clone(&world.identities[&party(1)]);
         let bans = keymoot_protocol::dkls23::Bans::default();
-        Presigner::start(share, auxiliary, &all(), (world.new_session(), 1), identity, &bans, &mut rng(1)).err()
+        Presigner::start(share, auxiliary, &all(), (world.new_session(), 1), identity, &bans, &mut rng(1))
+            .err()
     };
     assert_eq!(mixed, Some(PresignRefused::WrongModuli));
 }
@@ -560,7 +562,12 @@ fn t16_random_changes_of_any_message_never_blame_the_honest() {
             true => harmless += 1,
             false => convicted += 1,
         }
-        assert!(outcome.done == 2 || !outcome.blamed.is_empty(), "round {round}: a lie that changes something is seen");
+        assert!(
+            outcome.done == 2 || !outcome.blamed.is_empty(),
+            "round {round}: a lie that changes something is seen"
+        );
     }
-    println!("count: 60 altered messages, {convicted} convictions of their author, {harmless} without effect");
+    println!(
+        "count: 60 altered messages, {convicted} convictions of their author, {harmless} without effect"
+    );
 }

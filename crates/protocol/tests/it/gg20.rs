@@ -9,8 +9,8 @@ use keymoot_protocol::context::Context;
 use keymoot_protocol::curve::Secp256k1;
 use keymoot_protocol::dkls23::{Bans, Payload, VerifyingKey};
 use keymoot_protocol::gg20::{
-    Aggregator, Auxiliary, Generation, Natural, Order as SignOrder, Presignature, Presigner, SafePrime, Signer,
-    Suite, Table, auxiliary, sign,
+    Aggregator, Auxiliary, Generation, Natural, Order as SignOrder, Presignature, Presigner, SafePrime,
+    Signer, Suite, Table, auxiliary, sign,
 };
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Opening, Outgoing};
@@ -40,7 +40,8 @@ pub fn prime(number: usize) -> Natural {
 /// Four primes of the vectors, which are not used by anybody else.
 pub fn primes(member: usize) -> [SafePrime; 4] {
     let one = |at: usize| {
-        SafePrime::unseal(&prime(4 * member + at).encode(), suite(), &mut rng(at as u64)).expect("a safe prime")
+        SafePrime::unseal(&prime(4 * member + at).encode(), suite(), &mut rng(at as u64))
+            .expect("a safe prime")
     };
     [one(0), one(1), one(2), one(3)]
 }

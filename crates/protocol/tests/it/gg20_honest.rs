@@ -55,7 +55,8 @@ fn t03_any_order_of_delivery_gives_a_signature() {
         let session = world.new_session();
         let mut seats = world.gg20_presign_seats(&members, &signers, (session, 1));
         crate::parties::run_all(&mut seats, Order::Random(&mut rng(seed)), honest);
-        let mut done = seats.into_iter().map(|(party, seat)| (party, seat.output.expect("a batch"))).collect();
+        let mut done =
+            seats.into_iter().map(|(party, seat)| (party, seat.output.expect("a batch"))).collect();
         let presignatures = take_first(&mut done);
         let payload = std::sync::Arc::new(Payload::new(PayloadHash::Sha256, vec![seed as u8]));
         let order = order_for(&members[&party(2)], &paths()[1], &payload, &presignatures);

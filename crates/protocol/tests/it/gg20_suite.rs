@@ -26,7 +26,10 @@ fn compiles(name: &str, flags: &[&str]) -> bool {
         .output()
         .expect("the compiler runs");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() || told.contains("cannot find") || told.contains("could not find"), "{told}");
+    assert!(
+        output.status.success() || told.contains("cannot find") || told.contains("could not find"),
+        "{told}"
+    );
     output.status.success()
 }
 
@@ -35,7 +38,10 @@ const FEATURE: &str = "feature=\"small-parameters\"";
 #[test]
 fn no_optimised_build_has_the_small_parameters() {
     assert!(compiles("debug", &["-C", "debug-assertions=on", "--cfg", FEATURE]), "a build for tests");
-    assert!(!compiles("release", &["-C", "debug-assertions=off", "-O", "--cfg", FEATURE]), "with the feature");
+    assert!(
+        !compiles("release", &["-C", "debug-assertions=off", "-O", "--cfg", FEATURE]),
+        "with the feature"
+    );
     assert!(!compiles("bare", &["-C", "debug-assertions=on"]), "without it");
 }
 

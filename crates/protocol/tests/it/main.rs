@@ -5,6 +5,7 @@ mod dkls;
 mod dkls_honest;
 mod gg20;
 mod gg20_honest;
+mod gg20_model;
 mod gg20_suite;
 mod net;
 mod parties;

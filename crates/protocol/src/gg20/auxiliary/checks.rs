@@ -7,9 +7,9 @@ use keymoot_types::Party;
 use super::super::number::Natural;
 use super::super::prime::{is_perfect_power_vartime, is_prime, jacobi_vartime, small_factor_vartime};
 use super::super::suite::Suite;
+use super::Generation;
 use super::messages::{Commit, Parameters, Proofs, Signed};
 use super::table::{Member, Table};
-use super::Generation;
 use crate::abort::{Blame, Charges, Fault};
 use crate::codec::Wire;
 use crate::context::Context;
@@ -27,7 +27,8 @@ fn is_sized(suite: Suite, n: &Natural) -> bool {
 /// Whether a modulus is what no proof is needed to see: a number with a small factor, a prime or a power.
 fn is_evidently_bad(place: &Place, n: &Natural) -> bool {
     let empty = crate::codec::Writer::new();
-    let mut bases = Challenge { proof: "modulus/bases/v1", place, statement: &empty, commitment: &empty }.stream();
+    let mut bases =
+        Challenge { proof: "modulus/bases/v1", place, statement: &empty, commitment: &empty }.stream();
     small_factor_vartime(n).is_some() || is_perfect_power_vartime(n) || is_prime(n, &mut bases)
 }
 
@@ -106,7 +107,8 @@ pub(super) fn check_parameters(
     }
     let mut found = false;
     for (party, parameters) in all {
-        let shares = |(other, theirs): (&Party, &Parameters)| other != party && share_a_factor(parameters, theirs);
+        let shares =
+            |(other, theirs): (&Party, &Parameters)| other != party && share_a_factor(parameters, theirs);
         if all.iter().any(shares) || is_reused(parameters, previous) {
             charges.bring(*party, Fault::WrongModulus, &[2]);
             found = true;

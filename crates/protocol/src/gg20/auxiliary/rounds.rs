@@ -139,7 +139,8 @@ impl AwaitingProofs {
         charges.verdict()?;
         let mut charges = Charges::default();
         for (party, proofs) in all.iter().filter(|(party, _)| **party != task.me) {
-            if let Some(fault) = proofs_fault(task.suite, names, *party, &|party| members.get(&party), proofs) {
+            if let Some(fault) = proofs_fault(task.suite, names, *party, &|party| members.get(&party), proofs)
+            {
                 charges.bring(*party, fault, &[3]);
             }
         }
@@ -176,7 +177,8 @@ impl AwaitingSigned {
             charges.unless(holds, *party, Fault::WrongCertificate, &[4]);
         }
         charges.verdict()?;
-        table.certificate = all.into_values().map(|Signed(signature)| signature).collect::<Vec<IdentitySignature>>();
+        table.certificate =
+            all.into_values().map(|Signed(signature)| signature).collect::<Vec<IdentitySignature>>();
         Ok(Auxiliary { party: task.me, key, table: Arc::new(table) })
     }
 }

@@ -109,7 +109,9 @@ impl Trial<'_> {
             return None;
         }
         let Closing::Nonces(all) = self.closings.get(&party)? else { return self.key_fault(party) };
-        let wrong = all.iter().any(|(number, opening)| self.delta(party, *number, opening) != self.said(party, *number));
+        let wrong = all
+            .iter()
+            .any(|(number, opening)| self.delta(party, *number, opening) != self.said(party, *number));
         wrong.then_some(Fault::WrongInverseShare)
     }
 

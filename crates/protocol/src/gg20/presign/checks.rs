@@ -51,12 +51,7 @@ pub fn convict(
     match blame.fault {
         // A message that nobody could read is shown as such to everybody.
         Fault::Malformed if judge::<Presigner>(context, blame).is_ok() => Ok(()),
-        Fault::Malformed
-        | Fault::WrongProof
-        | Fault::WrongOpening
-        | Fault::WrongInverseShare
-            if known =>
-        {
+        Fault::Malformed | Fault::WrongProof | Fault::WrongOpening | Fault::WrongInverseShare if known => {
             try_case::<Presigner>(context, blame, |case| {
                 let signers = case.context.participants();
                 let scene = Scene { table, group, ssid: case.ssid, signers: &signers };
@@ -100,7 +95,9 @@ fn sum_is_wrong(case: &Case<'_>, scene: &Scene<'_>) -> Option<bool> {
     let offers = Offers::decode(case.record.body(1, case.accused)?).ok()?;
     let (shares, sums): (AllShares, _) = (case.broadcasts::<Shares>(3)?, case.message::<Sums>(5)?);
     let holds = |(item, (offer, sum)): (usize, (&super::Offer, &super::Sum))| {
-        scene.gamma(&shares, item).is_some_and(|gamma| scene.sum_holds(case.accused, item, offer, &gamma, sum))
+        scene
+            .gamma(&shares, item)
+            .is_some_and(|gamma| scene.sum_holds(case.accused, item, offer, &gamma, sum))
     };
     Some(!offers.0.iter().zip(&sums.0).enumerate().all(holds))
 }
@@ -120,10 +117,13 @@ fn closing_fault(case: &Case<'_>, scene: &Scene<'_>, fault: Fault) -> Option<boo
     }
     if !closings.values().all(|closing| is_due(closing, &due, others)) {
         // Another's closing of the wrong kind does not excuse an opening that is none.
-        return Some(fault == Fault::WrongOpening && is_due(own, &due, others) && {
-            let trial = Trial { scene, offers: &offers, shares: &shares, sums: &sums, closings: &closings };
-            !trial.opens(case.accused)
-        });
+        return Some(
+            fault == Fault::WrongOpening && is_due(own, &due, others) && {
+                let trial =
+                    Trial { scene, offers: &offers, shares: &shares, sums: &sums, closings: &closings };
+                !trial.opens(case.accused)
+            },
+        );
     }
     let trial = Trial { scene, offers: &offers, shares: &shares, sums: &sums, closings: &closings };
     Some(match fault {

@@ -259,8 +259,9 @@ fn read_nonce(reader: &mut Reader<'_>) -> Result<(u64, NonceOpening), Malformed>
     let number = reader.uint()?;
     let nonce = (reader.scalar::<Secp256k1>()?, Natural::read(reader)?);
     let mask = reader.scalar::<Secp256k1>()?;
-    let three =
-        |reader: &mut Reader<'_>| Ok([Natural::read(reader)?, Natural::read(reader)?, Natural::read(reader)?]);
+    let three = |reader: &mut Reader<'_>| {
+        Ok([Natural::read(reader)?, Natural::read(reader)?, Natural::read(reader)?])
+    };
     Ok((number, NonceOpening { nonce, mask, pairs: reader.list(OTHERS, three)? }))
 }
 

@@ -8,11 +8,11 @@ use rand_core::CryptoRngCore;
 
 use super::super::number::Natural;
 use super::super::proofs::{Claim, affine, encryption, exponent, hold_together, number_of};
+use super::Task;
 use super::checks::shares_fit;
 use super::messages::{AffineProofs, EncryptionProofs, Offer, Offers, Products, Share, Shares};
 use super::scene::{AllOffers, Factor, Scene, offer};
 use super::states::AwaitingAffines;
-use super::Task;
 use crate::abort::{Abort, Charges, Fault};
 use crate::curve::{Curve, Secp256k1};
 use crate::machine::{Hello, Outgoing, Round};
@@ -86,7 +86,8 @@ impl AwaitingHellos {
         let mut rng = task.chance.grow(round.ssid, "gg20/presign/offers");
         let items: Vec<Item> = (0..task.size).map(|_| Item::draw(&task, &mut rng)).collect();
         let offers = items.iter().zip(0u64..).map(|(item, number)| {
-            let entropy = Entropy { ssid: round.ssid, party: task.me, number, entropy: item.entropy.expose() };
+            let entropy =
+                Entropy { ssid: round.ssid, party: task.me, number, entropy: item.entropy.expose() };
             item.offer(&task, *entropy.digest().as_bytes(), &mut rng)
         });
         let own = Offers(offers.collect());
@@ -186,7 +187,8 @@ impl AwaitingEncryptions {
         }
         charges.verdict()?;
         let factor = lagrange::<Secp256k1>(&task.signers, task.me).ok_or(STRANGER)?;
-        let run = Run { items, offers, pairs: Vec::new(), weighted: Secret::new(factor * task.share.expose()) };
+        let run =
+            Run { items, offers, pairs: Vec::new(), weighted: Secret::new(factor * task.share.expose()) };
         let (run, outbox) = multiply(&task, &scene, run, &mut rng)?;
         Ok((AwaitingShares { task, run }, outbox))
     }
@@ -222,7 +224,8 @@ fn multiply(
     rng: &mut impl CryptoRngCore,
 ) -> Result<(Run, Vec<Outgoing>), Abort> {
     let mut shares = Vec::with_capacity(task.size);
-    let mut proofs: BTreeMap<Party, Vec<[affine::Proof; 2]>> = task.peers().map(|peer| (peer, Vec::new())).collect();
+    let mut proofs: BTreeMap<Party, Vec<[affine::Proof; 2]>> =
+        task.peers().map(|peer| (peer, Vec::new())).collect();
     let weighted_point = scene.weighted(task.me).ok_or(STRANGER)?;
     for number in 0..task.size {
         let item = run.items.get(number).ok_or(STRANGER)?;
@@ -279,8 +282,13 @@ fn product(
     let mask = Secret::new(Natural::random(scene.suite().lengths().mask, rng));
     let roots = Secret::new([verifier.key.random_root(rng), key.public().random_root(rng)]);
     let [product_root, mask_root] = roots.expose();
-    let product =
-        affine::combine(&verifier.key, &theirs.nonce, &number_of(secret.expose()), mask.expose(), product_root);
+    let product = affine::combine(
+        &verifier.key,
+        &theirs.nonce,
+        &number_of(secret.expose()),
+        mask.expose(),
+        product_root,
+    );
     let masked = key.encrypt(mask.expose(), mask_root);
     let statement = affine::Statement {
         suite: scene.suite(),
@@ -292,13 +300,8 @@ fn product(
         mask: &masked,
         point,
     };
-    let witness = affine::Witness {
-        key,
-        factor: secret.expose(),
-        mask: mask.expose(),
-        product_root,
-        mask_root,
-    };
+    let witness =
+        affine::Witness { key, factor: secret.expose(), mask: mask.expose(), product_root, mask_root };
     let place = scene.affine_place((task.me, peer), number, factor);
     let proof = affine::Proof::prove(&place, &statement, &witness, rng);
     Ok(Made { ciphertexts: [product, masked], mask, roots, proof })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k256::{ProjectivePoint, Scalar};
 use keymoot_types::Party;
+use subtle::ConditionallySelectable;
 
 use super::super::auxiliary::{Member, Table};
 use super::super::number::Natural;
@@ -107,7 +108,12 @@ impl Scene<'_> {
     }
 
     /// Whether the proofs of round 2 hold, by themselves.
-    pub fn encryptions_hold(&self, parties: (Party, Party), offers: &Offers, proofs: &EncryptionProofs) -> bool {
+    pub fn encryptions_hold(
+        &self,
+        parties: (Party, Party),
+        offers: &Offers,
+        proofs: &EncryptionProofs,
+    ) -> bool {
         let all = offers.0.iter().zip(&proofs.0).enumerate();
         offers.0.len() == proofs.0.len()
             && all.into_iter().all(|(item, (offer, [nonce, mask]))| {
@@ -199,13 +205,20 @@ impl Scene<'_> {
 
     /// Γ of one presignature.
     pub fn gamma(&self, shares: &AllShares, item: usize) -> Option<ProjectivePoint> {
-        self.signers.iter().try_fold(ProjectivePoint::IDENTITY, |sum, party| {
-            Some(sum + share(shares, *party, item)?.point)
-        })
+        self.signers
+            .iter()
+            .try_fold(ProjectivePoint::IDENTITY, |sum, party| Some(sum + share(shares, *party, item)?.point))
     }
 
     /// Whether the proof of round 5 holds.
-    pub fn sum_holds(&self, from: Party, item: usize, offer: &Offer, gamma: &ProjectivePoint, sum: &Sum) -> bool {
+    pub fn sum_holds(
+        &self,
+        from: Party,
+        item: usize,
+        offer: &Offer,
+        gamma: &ProjectivePoint,
+        sum: &Sum,
+    ) -> bool {
         let statement = exponent::Statement {
             commitment: &offer.nonce_commitment,
             base: &offer.base,
@@ -251,10 +264,6 @@ pub(super) enum Due {
 pub(super) fn centred(plain: &Natural, n: &Natural) -> Scalar {
     use super::super::proofs::scalar_of;
     let is_negative = n.halved().is_below(plain);
-    let shift = <Scalar as k256::elliptic_curve::subtle::ConditionallySelectable>::conditional_select(
-        &Scalar::ZERO,
-        &scalar_of(n),
-        u8::from(is_negative).into(),
-    );
+    let shift = Scalar::conditional_select(&Scalar::ZERO, &scalar_of(n), u8::from(is_negative).into());
     scalar_of(plain) - shift
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use k256::elliptic_curve::Field;
 use k256::{ProjectivePoint, Scalar};
 use keymoot_types::{Party, Secret};
 use rand_core::CryptoRngCore;
@@ -10,11 +9,11 @@ use rand_core::CryptoRngCore;
 use super::super::number::Natural;
 use super::super::presignature::{Presignature, Public, Secrets};
 use super::super::proofs::{Claim, equal, exponent, hold_together, number_of, scalar_of};
+use super::Task;
 use super::blame::{Trial, is_due};
 use super::messages::{AffineProofs, Closing, KeyOpening, NonceOpening, Sum, Sums};
 use super::rounds::{Run, STRANGER};
 use super::scene::{AllShares, Due, Factor, Scene, centred, offer, share};
-use super::Task;
 use crate::abort::{Abort, Benign, Charges, Fault};
 use crate::machine::{Outgoing, Round};
 use crate::transcript::Hash;
@@ -302,9 +301,10 @@ impl AwaitingClosings {
                 sums.values().map(|sums| sums.0.get(number)).collect::<Option<_>>().ok_or(STRANGER)?;
             let delta: Scalar = said.iter().map(|sum| sum.delta).sum();
             let inverse = Option::<Scalar>::from(delta.invert()).ok_or(Abort::Benign(Benign::Degenerate))?;
-            let entropy = task.signers.iter().map(|party| {
-                offer(&run.offers, *party, number).map(|offer| Hash::from_bytes(offer.entropy))
-            });
+            let entropy = task
+                .signers
+                .iter()
+                .map(|party| offer(&run.offers, *party, number).map(|offer| Hash::from_bytes(offer.entropy)));
             let public = Public {
                 ssid: round.ssid,
                 view: round.view,

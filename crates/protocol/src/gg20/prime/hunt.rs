@@ -29,10 +29,15 @@ pub struct SafePrime(Secret<Natural>);
 impl SafePrime {
     /// Checks a number that is said to be a safe prime of the suite: its length, that its two upper bits are set so that
     /// products have full length, and both primes.
-    pub(in super::super) fn check(number: Natural, suite: Suite, rng: &mut impl CryptoRngCore) -> Option<Self> {
+    pub(in super::super) fn check(
+        number: Natural,
+        suite: Suite,
+        rng: &mut impl CryptoRngCore,
+    ) -> Option<Self> {
         let number = Secret::new(number);
         let n = number.expose();
-        let shape = n.bits_vartime() == suite.prime_bits() && n.bit(suite.prime_bits().saturating_sub(2)) == 1;
+        let shape =
+            n.bits_vartime() == suite.prime_bits() && n.bit(suite.prime_bits().saturating_sub(2)) == 1;
         let half = Zeroizing::new(n.halved());
         let sound = shape && n.window(0, 2) == 3 && is_prime(n, rng) && is_prime(&half, rng);
         sound.then_some(Self(number))

@@ -173,7 +173,8 @@ impl Proof {
     /// Bytes of an encoded proof, at most.
     pub const fn encoded_max(suite: Suite) -> usize {
         // A and B_y of twice, the commitments, w and w_y of once the modulus; the responses.
-        let numbers = suite.modulus_bits() * 10 + suite.scalar_range() + suite.mask_range() + 2 * suite.blind_range();
+        let numbers =
+            suite.modulus_bits() * 10 + suite.scalar_range() + suite.mask_range() + 2 * suite.blind_range();
         numbers / 8 + 14 * 9 + 33 + 64
     }
 }
@@ -186,7 +187,8 @@ fn challenge(
     bx: &ProjectivePoint,
 ) -> u128 {
     let words = Words::new().key(statement.verifier).key(statement.prover).setup(statement.setup);
-    let words = words.numbers([statement.ciphertext, statement.product, statement.mask]).points([statement.point]);
+    let words =
+        words.numbers([statement.ciphertext, statement.product, statement.mask]).points([statement.point]);
     let first = Words::new().numbers([a, by]).numbers(commitments).points([bx]);
     challenge_bits(NAME, place, &words, &first)
 }
@@ -205,7 +207,12 @@ impl Wire for Proof {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let (a, by) = (Natural::read(reader)?, Natural::read(reader)?);
         let four = |reader: &mut Reader<'_>| -> Result<[Natural; 4], Malformed> {
-            Ok([Natural::read(reader)?, Natural::read(reader)?, Natural::read(reader)?, Natural::read(reader)?])
+            Ok([
+                Natural::read(reader)?,
+                Natural::read(reader)?,
+                Natural::read(reader)?,
+                Natural::read(reader)?,
+            ])
         };
         let commitments = four(reader)?;
         let bx = reader.point::<Secp256k1>()?;

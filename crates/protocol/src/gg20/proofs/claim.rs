@@ -22,7 +22,8 @@ impl Claim {
     /// Whether the equation holds.
     pub fn holds(&self, key: &PublicKey) -> bool {
         let ring = key.ring();
-        let power = |base: &Natural, exponent: Natural| product_vartime(ring, &[(ring.enter(base), exponent)]);
+        let power =
+            |base: &Natural, exponent: Natural| product_vartime(ring, &[(ring.enter(base), exponent)]);
         let left = ring.times(
             &ring.enter(&self.commitment),
             &power(&self.ciphertext, Natural::from_u128(self.challenge)),
@@ -39,10 +40,7 @@ impl Claim {
     pub fn holds_for_owner(&self, key: &SecretKey, message: &Natural, plain: &Natural) -> bool {
         let base = key.public().base();
         let enter = |number: &Natural| base.enter(number);
-        let scaled = base.times(
-            &enter(message),
-            &enter(&Natural::from_u128(self.challenge)),
-        );
+        let scaled = base.times(&enter(message), &enter(&Natural::from_u128(self.challenge)));
         let left = base.leave(&scaled).plus(&key.decrypt(&self.commitment));
         let factor = self.factor.as_ref().map(|(_, exponent)| base.times(&enter(exponent), &enter(plain)));
         let right = factor.map(|factor| base.leave(&factor)).unwrap_or_default().plus(&self.message);
@@ -52,7 +50,11 @@ impl Claim {
 
 /// Whether all of these equations hold, up to factors that encrypt 0: a random combination of all of them takes one full
 /// power. Whoever gets a false plaintext past it guesses a random number of 128 bits.
-pub(in super::super) fn hold_together(key: &PublicKey, claims: &[Claim], rng: &mut impl CryptoRngCore) -> bool {
+pub(in super::super) fn hold_together(
+    key: &PublicKey,
+    claims: &[Claim],
+    rng: &mut impl CryptoRngCore,
+) -> bool {
     let (ring, base) = (key.ring(), key.base());
     let mut factors: Vec<(Element, Natural)> = Vec::with_capacity(claims.len().saturating_mul(2));
     let mut roots = Vec::with_capacity(claims.len());

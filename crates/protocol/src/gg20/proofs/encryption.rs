@@ -74,10 +74,8 @@ impl Proof {
         let d = key.encrypt(alpha.expose(), r.expose());
         let alpha_scalar = Secret::new(scalar_of(alpha.expose()));
         let generator = ProjectivePoint::GENERATOR;
-        let points = [
-            *statement.base * beta.expose() + generator * alpha_scalar.expose(),
-            generator * beta.expose(),
-        ];
+        let points =
+            [*statement.base * beta.expose() + generator * alpha_scalar.expose(), generator * beta.expose()];
         let e = challenge(place, statement, (&s, &d, &t), &points);
         Self {
             z1: response(alpha.expose(), e, &k),
@@ -102,7 +100,8 @@ impl Proof {
             return None;
         }
         let e = challenge(place, statement, (&self.s, &self.d, &self.t), &self.points);
-        let (scalar, z1, generator) = (challenge_as_scalar(e), scalar_of(&self.z1), ProjectivePoint::GENERATOR);
+        let (scalar, z1, generator) =
+            (challenge_as_scalar(e), scalar_of(&self.z1), ProjectivePoint::GENERATOR);
         let [first, second] = statement.commitment;
         let [upper, lower] = &self.points;
         let on_curve = *statement.base * self.w + generator * z1 == *upper + *second * scalar

@@ -25,7 +25,12 @@ pub(in super::super) struct Proof {
 }
 
 impl Proof {
-    pub fn prove(place: &Place, statement: &Statement<'_>, secret: &Scalar, rng: &mut impl CryptoRngCore) -> Self {
+    pub fn prove(
+        place: &Place,
+        statement: &Statement<'_>,
+        secret: &Scalar,
+        rng: &mut impl CryptoRngCore,
+    ) -> Self {
         let mask = Secret::new(Secp256k1::random(rng));
         let points = [ProjectivePoint::GENERATOR * mask.expose(), *statement.other * mask.expose()];
         let e = challenge(place, statement, &points);

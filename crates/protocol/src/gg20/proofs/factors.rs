@@ -78,13 +78,12 @@ impl Proof {
     }
 
     pub fn verify(&self, place: &Place, suite: Suite, setup: &Pedersen, n: &Natural) -> bool {
-        let bounds = [
-            (&self.z, suite.prime_range()),
-            (&self.w, suite.blind_range()),
-        ];
+        let bounds = [(&self.z, suite.prime_range()), (&self.w, suite.blind_range())];
         let in_range = bounds.into_iter().all(|(numbers, bits)| numbers.iter().all(|z| z.fits(bits)));
-        let sized = n.bits_vartime() <= suite.modulus_bits() && n.bits_vartime().saturating_add(1) >= suite.modulus_bits();
-        if !in_range || !self.v.fits(suite.cross_range()) || !sized || !setup.are_elements(&self.commitments) {
+        let sized = n.bits_vartime() <= suite.modulus_bits()
+            && n.bits_vartime().saturating_add(1) >= suite.modulus_bits();
+        if !in_range || !self.v.fits(suite.cross_range()) || !sized || !setup.are_elements(&self.commitments)
+        {
             return false;
         }
         let e = challenge(place, setup, n, &self.commitments);
@@ -105,7 +104,10 @@ impl Proof {
     }
 
     pub const fn encoded_max(suite: Suite) -> usize {
-        let bits = 5 * suite.modulus_bits() + 2 * suite.prime_range() + 2 * suite.blind_range() + suite.cross_range();
+        let bits = 5 * suite.modulus_bits()
+            + 2 * suite.prime_range()
+            + 2 * suite.blind_range()
+            + suite.cross_range();
         bits / 8 + 10 * 9 + 80
     }
 }

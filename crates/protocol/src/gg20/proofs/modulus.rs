@@ -143,4 +143,3 @@ impl Wire for Proof {
         if answers.len() == REPETITIONS { Ok(Self { w, answers }) } else { Err(Malformed::WrongLength) }
     }
 }
-

@@ -21,7 +21,12 @@ const NAME: &str = "prm/v1";
 pub(in super::super) struct Proof(pub Vec<(Natural, Natural)>);
 
 impl Proof {
-    pub fn prove(place: &Place, setup: &Pedersen, trapdoor: &Trapdoor, rng: &mut impl CryptoRngCore) -> Option<Self> {
+    pub fn prove(
+        place: &Place,
+        setup: &Pedersen,
+        trapdoor: &Trapdoor,
+        rng: &mut impl CryptoRngCore,
+    ) -> Option<Self> {
         let order = trapdoor.factored.totient();
         let masks: Vec<_> =
             (0..REPETITIONS).map(|_| Secret::new(Natural::random_below(&order, rng))).collect();

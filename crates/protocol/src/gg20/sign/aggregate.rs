@@ -22,7 +22,7 @@ pub struct Aggregator(State);
 
 enum State {
     Approvals(Order),
-    Shares(Order, Rescaled),
+    Shares(Order, Box<Rescaled>),
 }
 
 impl Aggregator {
@@ -50,7 +50,7 @@ impl Machine for Aggregator {
         match self.0 {
             State::Approvals(order) => {
                 let rescaled = order.rescale(round.ssid, &round.decode::<Approval>()?)?;
-                let next = Next::Wait(Self(State::Shares(order, rescaled)));
+                let next = Next::Wait(Self(State::Shares(order, Box::new(rescaled))));
                 Ok(Step { outbox: Vec::new(), next })
             }
             State::Shares(order, rescaled) => {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k256::elliptic_curve::Field;
 use k256::elliptic_curve::bigint::U256;
 use k256::elliptic_curve::ops::Reduce;
 use k256::{ProjectivePoint, Scalar};
@@ -25,6 +24,8 @@ pub struct Order {
     key: Arc<VerifyingKey>,
     payload: Arc<Payload>,
     presignature: Arc<Public>,
+    /// The presignature's name.
+    name: Hash,
     quorum: Quorum,
     intent: Hash,
 }
@@ -59,17 +60,17 @@ impl Order {
         if quorum.signers().len() != usize::from(threshold.needed()) {
             return Err(SignRefused::TooMany);
         }
-        let digest = payload.digest();
+        let (digest, name) = (payload.digest(), presignature.id());
         let intent = SigningIntent {
             hash: payload.hash().label(),
             digest: digest.as_bytes(),
             path: key.path(),
             epoch: group.epoch,
             public: key.public(),
-            presignature: presignature.id(),
+            presignature: name,
         };
         let intent = intent.digest();
-        Ok(Self { key, payload, presignature, quorum, intent })
+        Ok(Self { key, payload, presignature, name, quorum, intent })
     }
 
     /// The key that signs.
@@ -135,7 +136,11 @@ impl Order {
     }
 
     /// The presignature's nonce, re-randomised by everybody's approval.
-    pub(super) fn rescale(&self, ssid: Hash, approvals: &BTreeMap<Party, Approval>) -> Result<Rescaled, Abort> {
+    pub(super) fn rescale(
+        &self,
+        ssid: Hash,
+        approvals: &BTreeMap<Party, Approval>,
+    ) -> Result<Rescaled, Abort> {
         let mut charges = Charges::default();
         for (party, approval) in approvals {
             charges.unless(self.is_opened_by(*party, approval), *party, Fault::WrongOpening, &[0]);
@@ -145,7 +150,7 @@ impl Order {
         let (public, digest) = (&self.presignature, self.payload.digest());
         let factor = Rescaler {
             ssid,
-            presignature: public.id(),
+            presignature: self.name,
             epoch: public.epoch,
             signers: &public.signers,
             public: &self.key.group().public,

@@ -89,7 +89,8 @@ impl Machine for Signer {
             return Err(Abort::Bug("the approval listed for us is not ours"));
         }
         let rescaled = order.rescale(round.ssid, &approvals)?;
-        let inverse = Option::<Scalar>::from(rescaled.factor.invert()).ok_or(Abort::Benign(Benign::Degenerate))?;
+        let inverse =
+            Option::<Scalar>::from(rescaled.factor.invert()).ok_or(Abort::Benign(Benign::Degenerate))?;
         let [nonce, key] = presignature.secrets.scalars.expose();
         // (m·k + r·(χ + ε·k))/d.
         let child = Secret::new(*order.key().tweak() * nonce + key);
