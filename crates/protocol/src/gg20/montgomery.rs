@@ -200,6 +200,8 @@ pub(super) struct Square {
     one: Vec<u64>,
     /// R² modulo n².
     square: Vec<u64>,
+    /// How often n fits below R, at most.
+    wraps: usize,
 }
 
 impl Drop for Square {
@@ -227,7 +229,8 @@ impl Square {
             Some([a.resized(width).limbs(), b.resized(width).limbs()].concat())
         };
         let (one, square) = (pair(&one)?, pair(&square)?);
-        Some(Self { one, square, modulus })
+        let wraps = if n.bits_vartime() == bits { 1 } else { 3 };
+        Some(Self { one, square, wraps, modulus })
     }
 
     /// Integers modulo n.
@@ -269,8 +272,8 @@ impl Square {
 
     /// `out = (products − digits)/R + once`, modulo n.
     fn upper(&self, products: &[(&[u64], &[u64])], digits: &mut [u64], once: u64, out: &mut [u64]) {
-        // n − (m mod n), which is between 1 and n; R is at most four times n.
-        for _ in 0..3 {
+        // n − (m mod n), which is between 1 and n; R is below twice n, or below four times n if a bit is unused.
+        for _ in 0..self.wraps {
             subtract_once(digits, &mut 0, self.n());
         }
         let mut borrow = 0;

@@ -3,14 +3,16 @@
 //! Whoever knows the primes computes modulo p² and q². r^N modulo p² takes two short powers, because it is the p-th power
 //! of r^q, and what that is modulo p² depends on r^q modulo p only.
 
+use std::sync::OnceLock;
+
 use keymoot_types::Secret;
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
-use super::factored::{Factored, difference_mod};
+use super::factored::{Factored, Side, difference_mod};
 use super::montgomery::{Element, Modulus, Ring, Square};
-use super::number::Natural;
-use super::power::{power, power_vartime};
+use super::number::{LIMB, Natural};
+use super::power::{Comb, power, power_vartime};
 
 /// A key to encrypt under.
 pub(super) struct PublicKey {
@@ -26,6 +28,33 @@ pub(super) struct SecretKey {
     public: PublicKey,
 }
 
+/// A root under our own key: r, and r^N.
+pub(super) struct Root {
+    pub(super) number: Natural,
+    power: Natural,
+}
+
+/// Powers of a generator modulo a prime of ours, and of its p-th power modulo p², which has the same order.
+struct Generator {
+    plain: Comb,
+    lifted: Comb,
+}
+
+impl Generator {
+    fn new(side: &Side, ring: &Square) -> Option<Self> {
+        // The order of a number modulo 2·p′ + 1 that is no square and not −1 is everything.
+        let half = side.half();
+        let is_square = |number: &Natural| *side.power(number, &half) == Natural::small(1, 1);
+        let generator = (2..64).map(|number| Natural::small(number, 1)).find(|number| !is_square(number))?;
+        let lifted = power(ring, &ring.enter(&generator), side.prime.expose());
+        let bits = side.modulus.width().saturating_mul(LIMB);
+        Some(Self {
+            plain: Comb::new(&side.modulus, &side.modulus.enter(&generator), bits),
+            lifted: Comb::new(ring, &lifted, bits),
+        })
+    }
+}
+
 /// What decryption needs modulo the square of one prime.
 struct Half {
     ring: Square,
@@ -33,6 +62,8 @@ struct Half {
     other: Secret<Natural>,
     /// 1/(−q) modulo p.
     factor: Secret<Natural>,
+    /// Computed when it is first needed.
+    generator: OnceLock<Option<Generator>>,
 }
 
 impl PublicKey {
@@ -118,13 +149,18 @@ impl SecretKey {
         let q_squared = Zeroizing::new(q.prime.expose().times(q.prime.expose()));
         let p_squared = Zeroizing::new(p.prime.expose().times(p.prime.expose()));
         let q_inverse = Secret::new(q_squared.inverse(&p_squared)?);
-        let half = |one: &super::factored::Side, other: &super::factored::Side| {
+        let half = |one: &Side, other: &Side| {
             let ring = Square::new(one.prime.expose())?;
             let (_, exponent) = other.prime.expose().divided(&one.order())?;
             let reduced = Zeroizing::new(one.modulus.leave(&one.modulus.enter(other.prime.expose())));
             let negated = Zeroizing::new(one.modulus.negated(&reduced));
             let factor = negated.inverse(one.prime.expose())?;
-            Some(Half { ring, other: Secret::new(exponent), factor: Secret::new(factor) })
+            Some(Half {
+                ring,
+                other: Secret::new(exponent),
+                factor: Secret::new(factor),
+                generator: OnceLock::new(),
+            })
         };
         let halves = [half(p, q)?, half(q, p)?];
         Some(Self { halves, q_inverse, public, factored })
@@ -138,8 +174,34 @@ impl SecretKey {
         &self.factored
     }
 
-    fn sides(&self) -> impl Iterator<Item = (&super::factored::Side, &Half)> {
+    fn sides(&self) -> impl Iterator<Item = (&Side, &Half)> {
         self.factored.sides().iter().zip(&self.halves)
+    }
+
+    /// A uniform root, as a power of generators modulo both primes: fixed bases make both r and r^N cheap.
+    pub(super) fn draw(&self, rng: &mut impl CryptoRngCore) -> Option<Root> {
+        let (mut plain, mut lifted) = (Vec::with_capacity(2), Vec::with_capacity(2));
+        for (side, half) in self.sides() {
+            let generator = half.generator.get_or_init(|| Generator::new(side, &half.ring)).as_ref()?;
+            let order = side.order();
+            let exponent = Zeroizing::new(Natural::random_below(&order, rng));
+            // (g^a)^N = (g^p)^(a·q) modulo p².
+            let (_, times_q) = Zeroizing::new(exponent.times(half.other.expose())).divided(&order)?;
+            let times_q = Zeroizing::new(times_q);
+            let root = generator.plain.power(&side.modulus, &exponent)?;
+            plain.push(Zeroizing::new(side.modulus.leave(&root)));
+            let power = generator.lifted.power(&half.ring, &times_q)?;
+            lifted.push(Zeroizing::new(half.ring.leave(&power)));
+        }
+        let ([p, q], [p_lifted, q_lifted]) = (plain.as_slice(), lifted.as_slice()) else { return None };
+        let number = Natural::clone(&self.factored.combine(p, q));
+        Some(Root { number, power: Natural::clone(&self.combine_squares(p_lifted, q_lifted)) })
+    }
+
+    /// Enc(m; r) for a root that has been drawn.
+    pub(super) fn encrypt_with(&self, message: &Natural, root: &Root) -> Natural {
+        let ring = self.public.ring();
+        ring.leave(&ring.times(&self.public.plain(message), &ring.enter(&root.power)))
     }
 
     /// r^N modulo N².
@@ -195,7 +257,10 @@ impl SecretKey {
         let message = Zeroizing::new(Natural::random_below(self.public.number(), rng));
         let root = Zeroizing::new(self.public.random_root(rng));
         let ciphertext = self.encrypt(&message, &root);
-        *self.decrypt(&ciphertext) == *message && ciphertext == self.public.encrypt(&message, &root)
+        let Some(drawn) = self.draw(rng) else { return false };
+        *self.decrypt(&ciphertext) == *message
+            && ciphertext == self.public.encrypt(&message, &root)
+            && self.encrypt_with(&message, &drawn) == self.public.encrypt(&message, &drawn.number)
     }
 
     /// The r of a ciphertext.

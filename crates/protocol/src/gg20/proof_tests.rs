@@ -108,6 +108,8 @@ fn decryption_undoes_encryption_for_both_ways_to_encrypt() {
         assert!(ciphertext == key.public().encrypt(&message, &root), "with and without the primes");
         assert!(*key.decrypt(&ciphertext) == message);
         assert!(*key.root_of(&ciphertext).unwrap() == root);
+        let drawn = key.draw(&mut rng).unwrap();
+        assert!(key.encrypt_with(&message, &drawn) == key.public().encrypt(&message, &drawn.number));
     }
 }
 
@@ -171,7 +173,7 @@ impl Encrypted {
             root: &self.root,
             opening: &self.opening,
         };
-        encryption::Proof::prove(&place(), &self.statement(), &witness, &mut rng)
+        encryption::Proof::prove(&place(), &self.statement(), &witness, &mut rng).unwrap()
     }
 }
 
@@ -301,7 +303,7 @@ impl Affine {
             product_root: &run.roots[0],
             mask_root: &run.roots[1],
         };
-        let proof = affine::Proof::prove(&place(), &run.statement(), &witness, &mut rng);
+        let proof = affine::Proof::prove(&place(), &run.statement(), &witness, &mut rng).unwrap();
         (run, proof, rng)
     }
 

@@ -7,6 +7,7 @@ use keymoot_types::{Party, Secret};
 use rand_core::CryptoRngCore;
 
 use super::super::number::Natural;
+use super::super::paillier::Root;
 use super::super::proofs::{Claim, affine, encryption, exponent, hold_together, number_of};
 use super::Task;
 use super::checks::shares_fit;
@@ -22,12 +23,14 @@ use crate::vss::lagrange;
 
 pub(super) const STRANGER: Abort = Abort::Bug("a complete round is not that of the signers");
 
+const NO_ROOT: Abort = Abort::Bug("a prime of ours has no small generator");
+
 /// What a signer draws for one presignature.
 pub(super) struct Item {
     pub(super) nonce: Secret<Scalar>,
     pub(super) mask: Secret<Scalar>,
-    pub(super) nonce_root: Secret<Natural>,
-    mask_root: Secret<Natural>,
+    pub(super) nonce_root: Root,
+    mask_root: Root,
     /// What opens the commitment to the nonce, and that to the mask.
     pub(super) nonce_opening: Secret<Scalar>,
     mask_opening: Secret<Scalar>,
@@ -35,21 +38,21 @@ pub(super) struct Item {
 }
 
 impl Item {
-    fn draw(task: &Task, rng: &mut impl CryptoRngCore) -> Self {
-        let key = task.auxiliary.key.public();
+    fn draw(task: &Task, rng: &mut impl CryptoRngCore) -> Result<Self, Abort> {
+        let key = &task.auxiliary.key;
         let scalar = |rng: &mut _| Secret::new(Secp256k1::random(rng));
-        let root = |rng: &mut _| Secret::new(key.random_root(rng));
+        let root = |rng: &mut _| key.draw(rng).ok_or(NO_ROOT);
         let mut entropy = Secret::new([0u8; 32]);
         rng.fill_bytes(entropy.expose_mut());
-        Self {
+        Ok(Self {
             nonce: scalar(rng),
             mask: scalar(rng),
-            nonce_root: root(rng),
-            mask_root: root(rng),
+            nonce_root: root(rng)?,
+            mask_root: root(rng)?,
             nonce_opening: scalar(rng),
             mask_opening: scalar(rng),
             entropy,
-        }
+        })
     }
 
     fn offer(&self, task: &Task, entropy: [u8; 32], rng: &mut impl CryptoRngCore) -> Offer {
@@ -57,8 +60,8 @@ impl Item {
         // Nobody needs to know the logarithm of Y, and nobody does once this is gone.
         let base = ProjectivePoint::GENERATOR * Secp256k1::random(rng);
         Offer {
-            nonce: key.encrypt(&number_of(self.nonce.expose()), self.nonce_root.expose()),
-            mask: key.encrypt(&number_of(self.mask.expose()), self.mask_root.expose()),
+            nonce: key.encrypt_with(&number_of(self.nonce.expose()), &self.nonce_root),
+            mask: key.encrypt_with(&number_of(self.mask.expose()), &self.mask_root),
             nonce_commitment: encryption::commit(&base, self.nonce.expose(), self.nonce_opening.expose()),
             mask_commitment: encryption::commit(&base, self.mask.expose(), self.mask_opening.expose()),
             base,
@@ -84,7 +87,8 @@ impl AwaitingHellos {
         round.decode::<Hello>()?;
         let task = self.task;
         let mut rng = task.chance.grow(round.ssid, "gg20/presign/offers");
-        let items: Vec<Item> = (0..task.size).map(|_| Item::draw(&task, &mut rng)).collect();
+        let items = (0..task.size).map(|_| Item::draw(&task, &mut rng));
+        let items: Vec<Item> = items.collect::<Result<_, _>>()?;
         let offers = items.iter().zip(0u64..).map(|(item, number)| {
             let entropy =
                 Entropy { ssid: round.ssid, party: task.me, number, entropy: item.entropy.expose() };
@@ -105,12 +109,12 @@ impl AwaitingHellos {
                     let witness = encryption::Witness {
                         key: &task.auxiliary.key,
                         plain: plain.expose(),
-                        root: root.expose(),
+                        root: &root.number,
                         opening: opening.expose(),
                     };
                     let statement = scene.encryption(pair, offer, is_mask).ok_or(STRANGER)?;
                     let place = scene.pair_place(2, pair, number, u64::from(is_mask));
-                    Ok(encryption::Proof::prove(&place, &statement, &witness, rng))
+                    encryption::Proof::prove(&place, &statement, &witness, rng).ok_or(NO_ROOT)
                 };
                 proofs.push([prove(false, &mut rng)?, prove(true, &mut rng)?]);
             }
@@ -280,7 +284,8 @@ fn product(
 ) -> Result<Made, Abort> {
     let (key, verifier) = (&task.auxiliary.key, scene.member(peer).ok_or(STRANGER)?);
     let mask = Secret::new(Natural::random(scene.suite().lengths().mask, rng));
-    let roots = Secret::new([verifier.key.random_root(rng), key.public().random_root(rng)]);
+    let own = key.draw(rng).ok_or(NO_ROOT)?;
+    let roots = Secret::new([verifier.key.random_root(rng), own.number.clone()]);
     let [product_root, mask_root] = roots.expose();
     let product = affine::combine(
         &verifier.key,
@@ -289,7 +294,7 @@ fn product(
         mask.expose(),
         product_root,
     );
-    let masked = key.encrypt(mask.expose(), mask_root);
+    let masked = key.encrypt_with(mask.expose(), &own);
     let statement = affine::Statement {
         suite: scene.suite(),
         verifier: &verifier.key,
@@ -303,7 +308,7 @@ fn product(
     let witness =
         affine::Witness { key, factor: secret.expose(), mask: mask.expose(), product_root, mask_root };
     let place = scene.affine_place((task.me, peer), number, factor);
-    let proof = affine::Proof::prove(&place, &statement, &witness, rng);
+    let proof = affine::Proof::prove(&place, &statement, &witness, rng).ok_or(NO_ROOT)?;
     Ok(Made { ciphertexts: [product, masked], mask, roots, proof })
 }
 

@@ -196,7 +196,7 @@ fn close(
     let mut rng = task.chance.grow(scene.ssid, "gg20/presign/closing");
     let nonce = |number: usize| {
         let item = run.items.get(number).ok_or(STRANGER)?;
-        Ok((item, (*item.nonce.expose(), item.nonce_root.expose().clone())))
+        Ok((item, (*item.nonce.expose(), item.nonce_root.number.clone())))
     };
     match due {
         Due::Confirm => Ok(Closing::Confirm),

@@ -84,17 +84,17 @@ impl Proof {
         statement: &Statement<'_>,
         witness: &Witness<'_>,
         rng: &mut impl CryptoRngCore,
-    ) -> Self {
+    ) -> Option<Self> {
         let (suite, setup) = (statement.suite, statement.setup);
         let secret = |bits, rng: &mut _| Secret::new(Natural::random(bits, rng));
         let (alpha, beta) = (secret(suite.scalar_range(), rng), secret(suite.mask_range(), rng));
         let (gamma, m) = (secret(suite.blind_range(), rng), secret(suite.blind(), rng));
         let (delta, mu) = (secret(suite.blind_range(), rng), secret(suite.blind(), rng));
         let r = Secret::new(statement.verifier.random_root(rng));
-        let ry = Secret::new(statement.prover.random_root(rng));
+        let ry = witness.key.draw(rng)?;
         let x = number_of(witness.factor);
         let a = combine(statement.verifier, statement.ciphertext, alpha.expose(), beta.expose(), r.expose());
-        let by = witness.key.encrypt(beta.expose(), ry.expose());
+        let by = witness.key.encrypt_with(beta.expose(), &ry);
         let bx = ProjectivePoint::GENERATOR * *Secret::new(scalar_of(alpha.expose())).expose();
         let commitments = [
             setup.commit(alpha.expose(), gamma.expose()),
@@ -103,7 +103,7 @@ impl Proof {
             setup.commit(witness.mask, mu.expose()),
         ];
         let e = challenge(place, statement, (&a, &by), &commitments, &bx);
-        Self {
+        Some(Self {
             z: [
                 response(alpha.expose(), e, &x),
                 response(beta.expose(), e, witness.mask),
@@ -111,12 +111,12 @@ impl Proof {
                 response(delta.expose(), e, mu.expose()),
             ],
             w: scaled_root(statement.verifier, r.expose(), witness.product_root, e),
-            wy: scaled_root(statement.prover, ry.expose(), witness.mask_root, e),
+            wy: scaled_root(statement.prover, &ry.number, witness.mask_root, e),
             a,
             by,
             commitments,
             bx,
-        }
+        })
     }
 
     /// Every check but the equations between ciphertexts, which are left as claims: under the verifier's key, and under

@@ -61,32 +61,32 @@ impl Proof {
         statement: &Statement<'_>,
         witness: &Witness<'_>,
         rng: &mut impl CryptoRngCore,
-    ) -> Self {
+    ) -> Option<Self> {
         let (suite, setup, key) = (statement.suite, statement.setup, witness.key);
         let secret = |bits, rng: &mut _| Secret::new(Natural::random(bits, rng));
         let (alpha, mu) = (secret(suite.scalar_range(), rng), secret(suite.blind(), rng));
         let gamma = secret(suite.blind_range(), rng);
-        let r = Secret::new(statement.key.random_root(rng));
+        let r = key.draw(rng)?;
         let beta = Secret::new(Secp256k1::random(rng));
         let k = number_of(witness.plain);
         let s = setup.commit(&k, mu.expose());
         let t = setup.commit(alpha.expose(), gamma.expose());
-        let d = key.encrypt(alpha.expose(), r.expose());
+        let d = key.encrypt_with(alpha.expose(), &r);
         let alpha_scalar = Secret::new(scalar_of(alpha.expose()));
         let generator = ProjectivePoint::GENERATOR;
         let points =
             [*statement.base * beta.expose() + generator * alpha_scalar.expose(), generator * beta.expose()];
         let e = challenge(place, statement, (&s, &d, &t), &points);
-        Self {
+        Some(Self {
             z1: response(alpha.expose(), e, &k),
             w: challenge_as_scalar(e) * witness.opening + beta.expose(),
-            z2: scaled_root(statement.key, r.expose(), witness.root, e),
+            z2: scaled_root(statement.key, &r.number, witness.root, e),
             z3: response(gamma.expose(), e, mu.expose()),
             s,
             d,
             t,
             points,
-        }
+        })
     }
 
     /// Every check but the equation between ciphertexts, which is left as a claim under the prover's key.
