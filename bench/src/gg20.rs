@@ -57,7 +57,7 @@ pub fn run(bench: &Bench) -> Result<()> {
 fn primes(member: usize) -> Result<[SafePrime; 4]> {
     let text = include_str!("../../crates/protocol/vectors/gg20_primes.json");
     let all: serde_json::Value = serde_json::from_str(text)?;
-    let mut rng = crate::world::World::new(2, 3)?.rng;
+    let mut rng = World::new(2, 3)?.rng;
     let mut one = |at: usize| -> Result<SafePrime> {
         let text = all["full"][member * 4 + at].as_str().context("there are primes enough")?;
         let bytes: Vec<u8> = (0..text.len() / 2)
