@@ -10,7 +10,7 @@ use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
 pub use hunt::{Hunt, SafePrime};
-pub use pool::{Pool, PoolError};
+pub use pool::{POOL_MAX, Pool, PoolError};
 
 use super::montgomery::{Modulus, Ring};
 use super::number::Natural;
