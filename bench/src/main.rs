@@ -6,6 +6,7 @@
 mod dkg;
 mod dkls;
 mod frost;
+mod gg20;
 mod measure;
 mod peer;
 mod peer_dkls23;
@@ -55,5 +56,6 @@ fn main() -> Result<()> {
         frost::run::<Ed25519>(&bench, needed, total)?;
     }
     dkls::run(&bench)?;
+    gg20::run(&bench)?;
     bench.finish()
 }

@@ -98,11 +98,15 @@ pub enum Fault {
     WrongTrees,
     /// A confirmation of a pair is not for what went between the two. Only the recipient can see it.
     WrongConfirmation,
+    /// A modulus has an impossible length or a small factor, is a prime or a power, or shares a factor with another.
+    WrongModulus,
+    /// A share of the inverted nonce does not follow from what its author opened afterwards.
+    WrongInverseShare,
 }
 
 impl Fault {
     /// Every fault, in the order of its number on the wire.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Malformed,
         Self::TooLong,
         Self::Misrouted,
@@ -122,6 +126,8 @@ impl Fault {
         Self::WrongKeyShare,
         Self::WrongTrees,
         Self::WrongConfirmation,
+        Self::WrongModulus,
+        Self::WrongInverseShare,
     ];
 }
 
@@ -147,6 +153,8 @@ impl std::fmt::Display for Fault {
             Self::WrongKeyShare => "multiplied another key share than the one it opened",
             Self::WrongTrees => "sent inconsistent trees in a pair setup",
             Self::WrongConfirmation => "confirmed another pair than the one it made",
+            Self::WrongModulus => "published a modulus that must not be used",
+            Self::WrongInverseShare => "published a wrong share of the inverted nonce",
         })
     }
 }

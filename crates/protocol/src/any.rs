@@ -143,7 +143,9 @@ impl Verbs {
             | (
                 Protocol::DklsSetup | Protocol::DklsPresign | Protocol::DklsSign,
                 Scheme::FrostTaproot | Scheme::FrostEd25519,
-            ) => return None,
+            )
+            // No scheme has these yet.
+            | (Protocol::Gg20Auxiliary | Protocol::Gg20Presign | Protocol::Gg20Sign, _) => return None,
         })
     }
 }

@@ -113,6 +113,12 @@ pub enum Protocol {
     DklsPresign,
     /// DKLs23 signing with a presignature.
     DklsSign,
+    /// Auxiliary-information generation of GG20.
+    Gg20Auxiliary,
+    /// A batch of GG20 presignatures.
+    Gg20Presign,
+    /// GG20 signing with a presignature.
+    Gg20Sign,
 }
 
 impl Protocol {
@@ -125,6 +131,9 @@ impl Protocol {
             Self::DklsSetup => "dkls23/setup",
             Self::DklsPresign => "dkls23/presign",
             Self::DklsSign => "dkls23/sign",
+            Self::Gg20Auxiliary => "gg20/auxiliary",
+            Self::Gg20Presign => "gg20/presign",
+            Self::Gg20Sign => "gg20/sign",
         }
     }
 

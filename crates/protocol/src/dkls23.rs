@@ -7,13 +7,13 @@
 mod bans;
 mod base_ot;
 mod extension;
-mod grown;
+pub(crate) mod grown;
 mod lazy;
 mod matrix;
 mod multiply;
 mod pair;
 mod payload;
-mod points;
+pub(crate) mod points;
 mod pool;
 pub mod presign;
 mod presignature;

@@ -88,6 +88,8 @@ pub fn judge<M: Machine>(context: &Context, blame: &Blame) -> Result<(), Unprove
         | Fault::WrongProof
         | Fault::WrongCertificate
         | Fault::WrongSignatureShare
+        | Fault::WrongModulus
+        | Fault::WrongInverseShare
         | Fault::RepeatedPoint => trial.case(true).is_some_and(|case| M::convicts(&case, blame.fault)),
         Fault::WrongExtension
         | Fault::WrongProduct

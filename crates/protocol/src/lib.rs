@@ -32,6 +32,7 @@ pub mod echo;
 pub mod envelope;
 pub mod evidence;
 pub mod frost;
+pub mod gg20;
 pub mod identity;
 pub mod inbox;
 pub mod key;

@@ -7,6 +7,7 @@
 pub mod bitcoin;
 pub mod log;
 pub mod oblivious;
+pub mod paillier;
 pub mod payload;
 pub mod presignature;
 

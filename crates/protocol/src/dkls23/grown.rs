@@ -5,10 +5,10 @@ use rand_core::{CryptoRng, RngCore};
 use crate::transcript::oblivious::Growth;
 
 /// What one secret seed grows into, as a source of randomness. Each seed is grown once for each purpose.
-pub(super) struct Grown(Growth);
+pub(crate) struct Grown(Growth);
 
 impl Grown {
-    pub(super) fn new(seed: &[u8; 32], purpose: &'static str) -> Self {
+    pub(crate) fn new(seed: &[u8; 32], purpose: &'static str) -> Self {
         Self(Growth::new(seed, purpose))
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn times_base(scalar: &Scalar) -> AffinePoint {
 }
 
 /// The x coordinate modulo the order: r of ECDSA.
-pub(super) fn x_scalar(point: &ProjectivePoint) -> Scalar {
+pub(crate) fn x_scalar(point: &ProjectivePoint) -> Scalar {
     <Scalar as Reduce<U256>>::reduce_bytes(&point.to_affine().x())
 }
 

@@ -30,6 +30,7 @@ fn every_scheme_has_exactly_its_own_protocols() {
         Protocol::Dkg => true,
         Protocol::FrostSign => scheme != Scheme::Dkls23,
         Protocol::DklsSetup | Protocol::DklsPresign | Protocol::DklsSign => scheme == Scheme::Dkls23,
+        Protocol::Gg20Auxiliary | Protocol::Gg20Presign | Protocol::Gg20Sign => false,
     };
     for (protocol, scheme) in all.into_iter().flat_map(|one| Scheme::ALL.map(|scheme| (one, scheme))) {
         let context = about(protocol, scheme);

@@ -516,7 +516,7 @@ fn t10_values_outside_their_enumeration_are_refused() {
     };
     assert_eq!(put(named("Header"), 0, &[1, 0]), Err(Malformed::Integer), "round 256");
     assert_eq!(put(named("Header"), 1, &[2]), Err(Malformed::Choice), "a third kind");
-    assert_eq!(put(named("Blame"), 1, &[19]), Err(Malformed::Choice), "a twentieth fault");
+    assert_eq!(put(named("Blame"), 1, &[21]), Err(Malformed::Choice), "a twenty-second fault");
     assert_eq!(put(named("Blame"), 1, &[255; 8]), Err(Malformed::Choice), "a fault beyond all");
     assert_eq!(put(named("Blame"), 2, &[1, 0]), Err(Malformed::Integer), "a citation of round 256");
     assert_eq!(put(named("Committee"), 0, &[1]), Err(Malformed::Choice), "one of three");

@@ -7,6 +7,7 @@
 //! golden::` rewrites the files. It never passes, so that it cannot be left switched on.
 
 mod dkls;
+mod gg20;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -218,6 +219,7 @@ pub fn specimens() -> Vec<Specimen> {
     ];
     all.extend(specimens_of_suite::<Secp256k1>(names, Some([0x25; 32])));
     all.extend(dkls::specimens());
+    all.extend(gg20::specimens());
     all
 }
 
@@ -262,7 +264,11 @@ fn transcripts() -> BTreeMap<String, Hashed> {
         ("Statement", digest(&Statement { domain: "golden", bytes: b"statement" })),
         ("NonceName", digest(&NonceName { member, group_key: hash(0x7c), commitments: b"commitments" })),
     ];
-    all.into_iter().chain(dkls::transcripts()).map(|(name, hashed)| (name.to_owned(), hashed)).collect()
+    all.into_iter()
+        .chain(dkls::transcripts())
+        .chain(gg20::transcripts())
+        .map(|(name, hashed)| (name.to_owned(), hashed))
+        .collect()
 }
 
 /// Compares with what is stored, or rewrites it and fails.
@@ -374,6 +380,8 @@ fn fault_numbers_on_the_wire_are_unchanged() {
         (16, Fault::WrongKeyShare),
         (17, Fault::WrongTrees),
         (18, Fault::WrongConfirmation),
+        (19, Fault::WrongModulus),
+        (20, Fault::WrongInverseShare),
     ];
     assert_eq!(numbers.map(|(_, fault)| fault), Fault::ALL);
     for (number, fault) in numbers {
@@ -407,14 +415,16 @@ fn implementors(wanted: &str) -> BTreeMap<String, usize> {
     found
 }
 
-/// How many types of each name these are. What follows a comma tells types apart if it is a protocol of DKLs23; if not,
+/// How many types of each name these are. What follows a comma tells types apart if it is a protocol of
+/// DKLs23 or GG20; if not,
 /// it tells values of one type apart, or its curves.
 fn types<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String, usize> {
     let mut types: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for name in names {
         let mut parts = name.split(", ");
         let simple = parts.next().and_then(|name| name.split(' ').next()).unwrap();
-        let protocol = parts.next().filter(|part| part.starts_with("dkls23")).unwrap_or_default();
+        let of_protocol = |part: &&str| part.starts_with("dkls23") || part.starts_with("gg20");
+        let protocol = parts.next().filter(of_protocol).unwrap_or_default();
         types.entry(simple.to_owned()).or_default().insert(protocol);
     }
     types.into_iter().map(|(name, protocols)| (name, protocols.len())).collect()
@@ -422,7 +432,9 @@ fn types<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String, usize> {
 
 #[test]
 fn no_wire_type_and_no_transcript_is_without_golden_bytes() {
-    assert_eq!(implementors("Wire"), types(specimens().iter().map(|one| one.name)));
+    let mut wire = implementors("Wire");
+    assert_eq!(wire.remove("Proof"), Some(7), "the proofs of GG20 are in the messages that carry them");
+    assert_eq!(wire, types(specimens().iter().map(|one| one.name)));
     let transcripts = transcripts();
     let names = transcripts.keys().map(|name| name.split(',').next().unwrap());
     assert_eq!(implementors("Transcript"), types(names));

@@ -3,6 +3,10 @@
 
 mod dkls;
 mod dkls_honest;
+mod gg20;
+mod gg20_honest;
+mod gg20_model;
+mod gg20_suite;
 mod net;
 mod parties;
 mod tokens;
@@ -13,6 +17,8 @@ mod attacks_dkls_presign;
 mod attacks_dkls_setup;
 mod attacks_dkls_smart;
 mod attacks_frost;
+mod attacks_gg20_moduli;
+mod attacks_gg20_presign;
 mod attacks_key;
 mod attacks_presignatures;
 mod attacks_transport;

@@ -93,7 +93,7 @@ impl VerifyingKey {
     }
 
     /// The sum of the tweaks that lead here.
-    pub(super) const fn tweak(&self) -> &Scalar {
+    pub(crate) const fn tweak(&self) -> &Scalar {
         &self.tweak
     }
 

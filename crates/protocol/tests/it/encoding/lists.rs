@@ -9,6 +9,19 @@ const ROUNDS: u64 = 48;
 
 /// The most items of each list of a specimen, in the order in which the lists begin; numbers of the specification.
 fn maxima(specimen: &str) -> &'static [u64] {
+    match specimen {
+        // Repetitions, and the other members.
+        "Parameters" => return &[128],
+        "Proofs, gg20" => return &[128, PARTIES],
+        // Members twice, and their signatures.
+        "Table" => return &[PARTIES; 3],
+        // Signers, and three lists with one entry for each.
+        "Public, gg20" => return &[PARTIES; 4],
+        // A batch, or one with something for each other signer.
+        "Offers, gg20" | "EncryptionProofs" | "AffineProofs" | "Sums" => return &[16],
+        "Shares" | "Closing of nonces" | "Closing of keys" => return &[16, PARTIES],
+        _ => {}
+    }
     match specimen.split(',').next().unwrap_or_default() {
         "Committee" | "Echo" | "Opening" | "Offers" => &[PARTIES],
         "GroupKey" => &[PARTIES; 3],

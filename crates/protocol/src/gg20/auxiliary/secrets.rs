@@ -1,0 +1,73 @@
+//! What one member keeps: its primes beside everybody's table.
+
+use std::sync::Arc;
+
+use keymoot_types::Party;
+use zeroize::Zeroizing;
+
+use super::super::factored::Factored;
+use super::super::number::{Natural, limbs_for};
+use super::super::paillier::SecretKey;
+use super::table::Table;
+use crate::codec::{Malformed, Reader, Wire, Writer};
+
+/// One member's side of a committee's moduli. Secret: no `Clone`, no `Debug`, wiped on drop.
+///
+/// The primes of the commitment modulus are not in it: nobody needs them once its proof is made.
+///
+/// ```compile_fail
+/// fn copy(one: &keymoot_protocol::gg20::Auxiliary) -> keymoot_protocol::gg20::Auxiliary {
+///     one.clone()
+/// }
+/// ```
+pub struct Auxiliary {
+    pub(in super::super) party: Party,
+    pub(in super::super) key: SecretKey,
+    pub(in super::super) table: Arc<Table>,
+}
+
+impl Auxiliary {
+    /// Whose it is.
+    #[must_use]
+    pub const fn party(&self) -> Party {
+        self.party
+    }
+
+    /// Everybody's moduli.
+    #[must_use]
+    pub const fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// The encoding for a sealed store: whose side of which table it is, without the table.
+    #[must_use]
+    pub fn seal(&self) -> Zeroizing<Vec<u8>> {
+        let mut writer = Writer::with_capacity(1024);
+        writer.party(self.party);
+        self.table.digest().write(&mut writer);
+        for side in self.key.factored().sides() {
+            side.prime.expose().write(&mut writer);
+        }
+        writer.finish()
+    }
+
+    /// Puts what [`Auxiliary::seal`] wrote beside its table, whose certificate the caller has checked.
+    ///
+    /// # Errors
+    /// Anything else, or primes that are not those of the table.
+    pub fn unseal(bytes: &[u8], table: Arc<Table>) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let (party, digest) = (reader.party()?, crate::transcript::Hash::read(&mut reader)?);
+        let width = limbs_for(table.suite.prime_bits());
+        let mut prime = || Natural::read(&mut reader).map(|prime| Zeroizing::new(prime.resized(width)));
+        let (p, q) = (prime()?, prime()?);
+        reader.end()?;
+        let factored = Factored::from_numbers(&p, &q).ok_or(Malformed::Integer)?;
+        let is_ours = table.member(party).is_some_and(|member| member.key.number() == factored.number());
+        if digest != table.digest() || !is_ours {
+            return Err(Malformed::Choice);
+        }
+        let key = SecretKey::from_factored(factored).ok_or(Malformed::Integer)?;
+        Ok(Self { party, key, table })
+    }
+}
