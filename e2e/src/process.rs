@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Lines that are kept of what a process has said.
-const LINES_MAX: usize = 20_000;
+/// Lines that are kept of what a process has said: the first few, which tell how it started, and the last.
+const LINES_MAX: usize = 1_000_000;
+const FIRST_KEPT: usize = 1_000;
 
 /// What a process has said on its standard output and error.
 #[derive(Clone, Default)]
@@ -24,7 +25,7 @@ impl Said {
         let (lines, news) = &*self.lines;
         if let Ok(mut lines) = lines.lock() {
             if lines.len() >= LINES_MAX {
-                lines.pop_front();
+                lines.remove(FIRST_KEPT);
             }
             lines.push_back(line);
         }

@@ -29,6 +29,7 @@ fn refusal(cluster: &Cluster, role: &str, place: &Path) -> String {
 
 #[test]
 fn a_process_that_cannot_start_says_why() {
+    let _alone = crate::alone();
     let (cluster, other) = (cluster(1), cluster(1));
     let node = cluster.place("node-1");
 
@@ -77,6 +78,7 @@ fn a_process_that_cannot_start_says_why() {
 
 #[test]
 fn a_port_that_is_taken_and_a_directory_in_use_are_named() {
+    let _alone = crate::alone();
     let mut cluster = cluster(1);
     cluster.begin("coordinator-1").expect("started");
     cluster.has_started("coordinator-1").expect("started");

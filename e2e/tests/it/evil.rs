@@ -34,6 +34,7 @@ fn party(index: u16) -> Party {
 
 #[test]
 fn a_stolen_coordinator_gets_nothing_signed() {
+    let _alone = crate::alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(lies());
 }

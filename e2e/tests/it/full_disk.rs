@@ -30,6 +30,7 @@ impl Drop for Small<'_> {
 
 #[test]
 fn a_node_whose_disk_is_full_is_done_without_and_comes_back() {
+    let _alone = crate::alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let mut cluster = Cluster::start(TWO_OF_THREE).expect("a cluster");

@@ -88,6 +88,7 @@ impl Stage<'_> {
 
 #[test]
 fn the_guide_makes_a_cluster_of_three_hosts() {
+    let _alone = crate::alone();
     let hosts = match Hosts::make(3) {
         Ok(hosts) => hosts,
         Err(why) => return println!("namespaces are not allowed here, not tested: {why:#}"),

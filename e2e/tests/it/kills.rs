@@ -9,6 +9,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_processes_are_killed() {
+    let _alone = crate::alone();
     let seed = rand::random();
     println!("seed {seed}");
     let report = runtime().block_on(kill::run(8, seed)).expect("all promises are kept");
@@ -20,6 +21,7 @@ fn nothing_acknowledged_is_lost_when_processes_are_killed() {
 
 #[test]
 fn another_coordinator_goes_on() {
+    let _alone = crate::alone();
     let report = runtime().block_on(failover::run(2)).expect("all promises are kept");
     println!("{:?} {:?}", report.gaps, report.tally.failures);
     assert!(report.tally.failures.is_empty(), "{:?}", report.tally.failures);

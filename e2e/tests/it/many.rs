@@ -8,6 +8,7 @@ use std::time::Duration;
 
 #[test]
 fn twelve_nodes_sign_with_seven() {
+    let _alone = crate::alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let cluster = Cluster::start(Shape { nodes: 12, threshold: 7, coordinators: 1 }).expect("a cluster");

@@ -27,6 +27,7 @@ async fn must_sign(client: &keymoot_client::Client, key: &str, text: &str) -> Si
 
 #[test]
 fn a_node_that_stands_still_is_left_out_and_comes_back() {
+    let _alone = crate::alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let mut cluster = Cluster::start(TWO_OF_THREE).expect("a cluster");

@@ -13,6 +13,10 @@ use keymoot_protocol::codec::Wire;
 use keymoot_types::{Epoch, Scheme};
 use keymoot_vault::{Class, Label, Owner, Unlock, Vault};
 
+/// Everything of ours; of the libraries not the lines that tell each frame's length.
+const LOG: &str = "debug,h2=info,keymoot=trace,keymoot_node=trace,keymoot_control=trace,keymoot_gateway=trace,\
+    keymoot_wire=trace,keymoot_adapters=trace,keymoot_engine=trace,keymoot_vault=trace";
+
 /// Pieces of secrets, in the forms in which they could get out.
 #[derive(Default)]
 struct Needles {
@@ -71,10 +75,11 @@ fn needles_are_found_in_every_form() {
 
 #[test]
 fn secrets_are_in_nothing_that_leaves_a_process() {
+    let _alone = crate::alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let mut cluster = Cluster::prepare(TWO_OF_THREE).expect("a cluster");
-        cluster.environment = vec![("KEYMOOT_LOG".to_owned(), "trace".to_owned())];
+        cluster.environment = vec![("KEYMOOT_LOG".to_owned(), LOG.to_owned())];
         cluster.start_all().expect("all start");
         let client = Arc::new(load::client(&cluster.place("alice"), cluster.gateway()).expect("a client"));
         let key = load::key(&client, Scheme::Dkls23, "busy").await.expect("a key");
@@ -110,7 +115,7 @@ fn secrets_are_in_nothing_that_leaves_a_process() {
         for file in ["store.db", "store.db-wal"] {
             search(file.to_owned(), &fs::read(cluster.place(file)).unwrap_or_default());
         }
-        assert!(searched > 1_000_000, "only {searched} bytes were searched");
+        assert!(searched > 300_000, "only {searched} bytes were searched");
     });
 }
 

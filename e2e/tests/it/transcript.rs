@@ -70,6 +70,7 @@ fn must_print(line: &str, said: &str, pieces: &[Vec<String>]) {
 
 #[test]
 fn the_transcript_in_the_readme_is_what_a_terminal_shows() {
+    let _alone = crate::alone();
     let home = tempfile::tempdir().expect("a home");
     let commands = transcript();
     assert!(commands.len() >= 8, "the README has lost its transcript");
