@@ -40,9 +40,8 @@ pub use nodes::FORBIDDEN;
 /// Where wall time begins, in milliseconds.
 pub const EPOCH: u64 = 1_700_000_000_000;
 
-/// How long after healing everything has to have an end: coordinators that are full work on what waits in a second round, and
-/// on each for as long as they have patience.
-const PATIENCE: Time = 45_000;
+/// How long after healing everything has to have an end.
+const PATIENCE: Time = 30_000;
 
 /// The most events of a world: more means that something turns in circles.
 const EVENTS_MAX: u64 = 400_000;
