@@ -6,11 +6,12 @@ use keymoot_types::{KeyId, Scheme};
 use keymoot_wire::rest::{
     BatchBody, BatchView, CreateKeyBody, CreateSignatureBody, EmptyBody, RequestView, SignatureView,
 };
-use serde::de::DeserializeOwned;
 
 use crate::error::ClientError;
 use crate::retry::Outgoing;
-use crate::{Client, Prepared};
+use crate::{Client, Prepared, Reply, Ticket};
+
+const SIGNATURES: &str = "/v1/signatures";
 
 impl Client {
     /// Signs a request for a key.
@@ -27,7 +28,20 @@ impl Client {
     /// # Errors
     /// It cannot be signed.
     pub fn prepare_signature(&self, body: &CreateSignatureBody) -> Result<Prepared, ClientError> {
-        self.prepare("/v1/signatures".to_owned(), body)
+        self.prepare(SIGNATURES.to_owned(), body)
+    }
+
+    /// Signs a request for a signature that was signed before: with the ticket of [`Prepared::ticket`] and the same body it
+    /// is the same request, which has the same answer.
+    ///
+    /// # Errors
+    /// It cannot be signed.
+    pub fn prepare_signature_again(
+        &self,
+        body: &CreateSignatureBody,
+        ticket: Ticket,
+    ) -> Result<Prepared, ClientError> {
+        self.prepare_again(SIGNATURES.to_owned(), body, ticket)
     }
 
     /// Signs a request that a key signs nothing any more.
@@ -42,13 +56,10 @@ impl Client {
     /// request.
     ///
     /// # Errors
-    /// The service says no, or nothing.
-    pub async fn send<T: DeserializeOwned>(
-        &self,
-        prepared: &Prepared,
-        wait: Duration,
-    ) -> Result<T, ClientError> {
-        self.ask(Outgoing::Post(prepared, &format!("?wait={}", seconds(wait))), wait).await
+    /// The service says no, or nothing, or answers with a key that is not certified.
+    pub async fn send<T: Reply>(&self, prepared: &Prepared, wait: Duration) -> Result<T, ClientError> {
+        let query = format!("?wait={}", seconds(wait));
+        self.believe(self.ask(Outgoing::Post(prepared, &query), wait).await?)
     }
 
     /// Asks for a key.
@@ -91,7 +102,8 @@ impl Client {
     pub async fn batch(&self, requests: &[Prepared], wait: Duration) -> Result<BatchView, ClientError> {
         let body = BatchBody { requests: requests.iter().map(Prepared::to_item).collect() };
         let body = serde_json::to_vec(&body).map_err(ClientError::Unreadable)?;
-        self.ask(Outgoing::Carrier(&format!("/v1/batches?wait={}", seconds(wait)), &body), wait).await
+        let path = format!("/v1/batches?wait={}", seconds(wait));
+        self.believe(self.ask(Outgoing::Carrier(&path, &body), wait).await?)
     }
 }
 

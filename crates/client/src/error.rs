@@ -6,6 +6,8 @@ use keymoot_wire::problem::{Code, Problem};
 use keymoot_wire::signed::SignedError;
 use keymoot_wire::tls::{TlsError, TlsRefusal};
 
+use crate::proof::KeyRefusal;
+
 /// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -54,6 +56,15 @@ pub enum ClientError {
     /// The service said no.
     #[error("{}: {}", .0.title, .0.detail)]
     Problem(Box<Problem>),
+    /// The service shows a key that the nodes have not certified. Nobody honest does that.
+    #[error("the service answers with a key that cannot be believed, {}", key.escape_debug())]
+    Uncertified {
+        /// The id that it gives.
+        key: String,
+        /// Why not.
+        #[source]
+        why: KeyRefusal,
+    },
     /// The answer is not what the interface promises.
     #[error("the answer cannot be read")]
     Unreadable(#[source] serde_json::Error),

@@ -11,10 +11,12 @@ mod connection;
 mod error;
 mod events;
 mod prepared;
+mod proof;
 mod reads;
 mod retry;
 mod token;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use connection::Connection;
@@ -23,7 +25,8 @@ use token::Tokens;
 pub use config::{Bearer, ClientConfig, LIFETIME, Retry};
 pub use error::ClientError;
 pub use events::EventStream;
-pub use prepared::Prepared;
+pub use prepared::{Prepared, Ticket};
+pub use proof::{CheckKey, KeyRefusal, Reply};
 pub use reads::Page;
 
 /// A client. Shared by reference: all methods take `&self`, and calls go side by side over one connection.
@@ -31,6 +34,7 @@ pub struct Client {
     config: ClientConfig,
     connection: Connection,
     tokens: Tokens,
+    check: Option<Arc<dyn CheckKey>>,
 }
 
 impl Client {
@@ -40,7 +44,15 @@ impl Client {
     /// The address is not `https://host:port`; the authority's certificate is not one.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
         let connection = Connection::new(&config)?;
-        Ok(Self { config, connection, tokens: Tokens::default() })
+        Ok(Self { config, connection, tokens: Tokens::default(), check: None })
+    }
+
+    /// The same client, which takes no answer any more with a key that this check refuses. Without one, the service is
+    /// believed about keys: then only send money to an address of a key that was checked in another way.
+    #[must_use]
+    pub fn checking(mut self, check: impl CheckKey + 'static) -> Self {
+        self.check = Some(Arc::new(check));
+        self
     }
 
     /// The address of the gateway.

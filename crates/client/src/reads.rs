@@ -45,18 +45,20 @@ impl Client {
     pub async fn list_keys(&self, page: &Page) -> Result<KeyPage, ClientError> {
         let mut query = Query::new("/v1/keys");
         page.write(&mut query);
-        self.ask(Outgoing::Get(&query.0), NOW).await
+        self.believe(self.ask(Outgoing::Get(&query.0), NOW).await?)
     }
 
     /// One key, by its id, or by its name if exactly one key has it.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or it is not certified.
     pub async fn key(&self, key: &str) -> Result<KeyView, ClientError> {
-        self.ask(Outgoing::Get(&format!("/v1/keys/{}", escape(key))), NOW).await
+        let path = format!("/v1/keys/{}", escape(key));
+        self.asked(key, self.believe(self.ask(Outgoing::Get(&path), NOW).await?)?)
     }
 
-    /// Addresses of a key at a path.
+    /// Addresses of a key at a path, by the word of the service alone. Whoever receives money works them out from the
+    /// certified [`Client::key`].
     ///
     /// # Errors
     /// There is no such key, or no such path below it.
@@ -74,7 +76,7 @@ impl Client {
         self.ask(Outgoing::Get(&query.0), NOW).await
     }
 
-    /// The extended public key of a key on secp256k1.
+    /// The extended public key of a key on secp256k1, by the word of the service alone; see [`Client::key`].
     ///
     /// # Errors
     /// There is no such key, or it is on another curve.
@@ -114,7 +116,7 @@ impl Client {
     /// There is none.
     pub async fn request(&self, id: &str, wait: Duration) -> Result<RequestView, ClientError> {
         let path = format!("/v1/requests/{}?wait={}", escape(id), seconds(wait));
-        self.ask(Outgoing::Get(&path), wait).await
+        self.believe(self.ask(Outgoing::Get(&path), wait).await?)
     }
 
     /// Sessions in progress.

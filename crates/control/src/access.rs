@@ -6,6 +6,8 @@ mod gate;
 use keymoot_wire::cluster::Role;
 use keymoot_wire::identity::PeerRole;
 
+use crate::serve::{SIGNED_MAX, SMALL_MAX};
+
 pub(crate) use gate::{Caller, Gate};
 
 /// Declares the calls, with their paths.
@@ -74,6 +76,31 @@ impl Call {
     /// The call with this path.
     pub(crate) fn of_path(path: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|call| call.path() == path)
+    }
+
+    /// The longest that a call may bring, in bytes, with what frames it. What nodes say is bounded message by message.
+    pub(crate) const fn longest(self) -> Option<usize> {
+        match self {
+            Self::JoinSigningSession | Self::SubmitSignatureShare => None,
+            Self::CreateSigningSession | Self::CreateKey | Self::RetireKey => Some(SIGNED_MAX),
+            Self::Heartbeat
+            | Self::RegisterNode
+            | Self::DiscoverNodes
+            | Self::UnregisterNode
+            | Self::GetSessionStatus
+            | Self::AggregateSignatures
+            | Self::ListRequests
+            | Self::ListSessions
+            | Self::WatchSessions
+            | Self::GetKey
+            | Self::ListKeys
+            | Self::GetAddresses
+            | Self::GetXpub
+            | Self::HealthCheck
+            | Self::HealthWatch
+            | Self::HealthList
+            | Self::Reflection => Some(SMALL_MAX),
+        }
     }
 
     /// The table.

@@ -121,7 +121,10 @@ impl Scribe<'_> {
         }
         request.finished_ms = ending.finished_ms;
         request.attempts = ending.attempts;
-        request.culprits = ending.culprits;
+        // Where a quorum has done it, whoever was in the way is nobody's concern.
+        if request.status() != RequestStatus::Complete {
+            request.culprits = ending.culprits;
+        }
         request
     }
 

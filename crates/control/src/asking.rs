@@ -13,7 +13,7 @@ use keymoot_wire::cluster::Role;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::mpc;
 use keymoot_wire::problem::{Code, RETRY_METADATA};
-use tokio::time::{Instant, interval_at, sleep_until, timeout_at};
+use tokio::time::{Instant, interval_at, sleep_until};
 use tonic::Status;
 use tonic::metadata::MetadataValue;
 
@@ -33,6 +33,12 @@ const FIRST_WORD: Duration = Duration::from_secs(6);
 
 /// Another replica may be the one that works on it, and tells only the store: it is asked again this often.
 const AGAIN: Duration = Duration::from_millis(400);
+
+/// What was asked so lately is not asked again by somebody else.
+const FRESH: Duration = Duration::from_millis(350);
+
+const _: () =
+    assert!(FRESH.as_millis() < AGAIN.as_millis(), "whoever asked last may ask again when its time comes");
 
 /// Nodes may be on their way back for so long, before a caller is told that there are too few.
 const GRACE: Duration = Duration::from_millis(1_500);
@@ -91,6 +97,7 @@ pub(crate) fn judge(
         return Err(refused(why));
     }
     check_role(room, caller, &signed)?;
+    room.observer.traces.note(id, &caller.trace);
     Ok(Judged { read: Read { id, signed }, body })
 }
 
@@ -145,49 +152,64 @@ pub(crate) async fn follow(
         return Err(Code::ShuttingDown.to_status(format!("{} is stopping", room.name)));
     }
     let full = || busy("too many requests are waited for", 500);
-    let mut waiter = room.waiting.enter(judged.read.id).ok_or_else(full)?;
-    room.hear(Input::Asked(judged.body.clone())).await?;
-    let began = Instant::now();
-    let silent =
-        |_| Code::StoreUnavailable.to_status("the store has not taken the request in; it may still do so");
-    let first = timeout_at(began + FIRST_WORD, waiter.next()).await.map_err(silent)?;
-    if let Some(outcome) = heard(first)? {
-        return lookup::settled(room, &judged.read, &judged.body, outcome).await;
-    }
-    match outcome(room, judged, &mut waiter, began + wait).await? {
-        Some(outcome) => lookup::settled(room, &judged.read, &judged.body, outcome).await,
+    let mut waiter = room.waiting.enter(judged.read.id, &judged.body).ok_or_else(full)?;
+    ask(room, judged, &waiter).await?;
+    match outcome(room, judged, &mut waiter, Instant::now(), wait).await? {
+        Some(outcome) => {
+            let ending = lookup::ending(room, judged.read.id).await?;
+            lookup::settled(room, &judged.read, outcome, ending).await
+        }
         None => lookup::pending(room, &judged.read).await,
     }
 }
 
-/// Waits for the outcome of a request that is admitted; `None` if there is none in time, or cannot be one now.
+/// Asks the engine, unless somebody who waits for the same has just done it.
+async fn ask(room: &Room, judged: &Judged, waiter: &Waiter) -> Result<(), Status> {
+    if !waiter.asks(FRESH) {
+        return Ok(());
+    }
+    let Read { signed, .. } = &judged.read;
+    let keygen = matches!(signed.request.ask, Ask::Key(_)).then_some(signed.request.created.0);
+    let asked = Input::Asked { from: waiter.number(), body: judged.body.clone(), keygen };
+    room.hear_of(asked, judged.body.len()).await
+}
+
+/// Waits until a request is admitted, and then for its outcome; `None` if there is none in time, or cannot be one now.
 async fn outcome(
-    room: &Arc<Room>,
+    room: &Room,
     judged: &Judged,
     waiter: &mut Waiter,
-    until: Instant,
+    began: Instant,
+    wait: Duration,
 ) -> Result<Option<Outcome>, Status> {
     let needed = lookup::needed(room, &judged.read);
-    let mut short_since = None;
+    let (mut is_admitted, mut short_since) = (false, None);
     let mut again = interval_at(Instant::now() + AGAIN, AGAIN);
     let mut stop = room.stop.clone();
     loop {
+        let until = began + if is_admitted { wait } else { FIRST_WORD };
         tokio::select! {
             biased;
             answer = waiter.next() => {
                 if let Some(outcome) = heard(answer)? {
                     return Ok(Some(outcome));
                 }
+                is_admitted = true;
             }
-            () = sleep_until(until) => return Ok(None),
-            () = stopped(&mut stop) => return Ok(None),
+            () = sleep_until(until) => {
+                let words = "the store has not taken the request in; it may still do so";
+                return if is_admitted { Ok(None) } else { Err(Code::StoreUnavailable.to_status(words)) };
+            }
+            () = stopped(&mut stop) => {
+                return if is_admitted { Ok(None) } else { heard(None) };
+            }
             now = again.tick() => {
-                if room.shortage(needed).is_none() {
+                if room.shortage(needed).is_none() || !is_admitted {
                     short_since = None;
                 } else if now.duration_since(*short_since.get_or_insert(now)) >= GRACE {
                     return Ok(None);
                 }
-                room.hear(Input::Asked(judged.body.clone())).await?;
+                ask(room, judged, waiter).await?;
             }
         }
     }

@@ -1,18 +1,19 @@
-//! What people look up, in the directory: requests as they were admitted, keys, and how requests ended. The book decides
-//! nothing; what counts is in the sessions' store.
+//! What people look up, in the directory: keys, and which requests asked for one. The book decides nothing; what counts is
+//! in the sessions' store, and requests are looked up there.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::real::Real;
-use keymoot_engine::request::{Ask, Form, RequestId, SignedRequest};
-use keymoot_engine::words::{Committee, Wire};
+use keymoot_engine::request::{Ask, Form, RequestId};
+use keymoot_engine::words::Committee;
 use keymoot_ports::directory::{Entry, PAGE_MAX};
-use keymoot_ports::{Directory, Fault, Name};
+use keymoot_ports::{Bytes, Directory, Fault, Name};
 use keymoot_types::KeyId;
 use serde::{Deserialize, Serialize};
 
+use crate::answers::Read;
 use crate::record::KeyRecord;
 
 /// Keys that are kept in memory. Others are read again.
@@ -21,8 +22,8 @@ const KEYS_MAX: usize = 4096;
 /// Endings that are kept in memory.
 const ENDINGS_MAX: usize = 1024;
 
-/// How a request ended, beside its outcome.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// How a request ended, beside its outcome. It is the last note that the store keeps of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ending {
     pub(crate) finished_ms: u64,
     /// Sessions that were begun for it by the replica that finished it.
@@ -31,13 +32,30 @@ pub(crate) struct Ending {
     pub(crate) culprits: Vec<String>,
 }
 
+impl Ending {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        // Numbers and names: there is nothing in it that JSON cannot hold.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// What the note of a request says; nothing is known of one that ended without.
+    pub(crate) fn from_bytes(note: &[u8]) -> Self {
+        serde_json::from_slice(note).unwrap_or_default()
+    }
+}
+
 /// The kinds of documents.
 struct Kinds {
-    request: Name,
-    /// Requests for keys once more, so that they are found among all the others.
+    /// The names of requests for keys, so that they are found among all the others.
     keygen: Name,
     key: Name,
-    ending: Name,
+}
+
+/// The latest endings, by request, and in the order in which they came.
+#[derive(Default)]
+struct Endings {
+    by_request: BTreeMap<RequestId, Ending>,
+    order: VecDeque<RequestId>,
 }
 
 /// The book.
@@ -46,8 +64,8 @@ pub(crate) struct Book {
     committee: Arc<Committee>,
     kinds: Kinds,
     keys: Mutex<BTreeMap<KeyId, Arc<KeyRecord>>>,
-    /// The latest endings, which may not be written down yet.
-    endings: Mutex<VecDeque<(RequestId, Ending)>>,
+    /// Those of this replica, so that nobody who has waited for one asks the store for it.
+    endings: Mutex<Endings>,
 }
 
 /// A page of documents, and where the next one begins.
@@ -58,71 +76,48 @@ pub(crate) struct Found<T> {
 
 impl Book {
     pub(crate) fn new(directory: Arc<dyn Directory>, committee: Arc<Committee>) -> Option<Self> {
-        let [request, keygen, key, ending] =
-            ["request", "keygen", "key", "ending"].map(|kind| Name::new(kind).ok());
-        let kinds = Kinds { request: request?, keygen: keygen?, key: key?, ending: ending? };
+        let [keygen, key] = ["keygen", "key"].map(|kind| Name::new(kind).ok());
+        let kinds = Kinds { keygen: keygen?, key: key? };
         Some(Self { directory, committee, kinds, keys: Mutex::default(), endings: Mutex::default() })
     }
 
-    /// Writes a request down, as it was admitted.
-    pub(crate) async fn note(&self, id: RequestId, body: &[u8]) -> Result<(), Fault> {
-        let read = SignedRequest::read_from::<Real>(body);
-        let (_, signed) = read.map_err(|_| Fault::Refused("an admitted request cannot be read"))?;
-        let order = signed.request.created.0;
-        let entry = Entry { id: id.to_string(), order, label: None, bytes: body.into() };
-        if matches!(signed.request.ask, Ask::Key(_)) {
-            self.directory.put(&self.kinds.keygen, &entry).await?;
-        }
-        self.directory.put(&self.kinds.request, &entry).await
+    /// Writes down that a request for a key is about to be admitted. If it is not, nobody misses it.
+    pub(crate) async fn note_keygen(&self, id: RequestId, created_ms: u64) -> Result<(), Fault> {
+        let entry = Entry { id: id.to_string(), order: created_ms, label: None, bytes: Bytes::default() };
+        self.directory.put(&self.kinds.keygen, &entry).await
     }
 
-    /// Bodies of requests for keys, newest first.
+    /// The names of requests for keys, newest first.
     pub(crate) async fn keygens(
         &self,
         before: Option<(u64, &str)>,
         limit: usize,
-    ) -> Result<Found<(String, Vec<u8>)>, Fault> {
+    ) -> Result<Found<String>, Fault> {
         let found = self.page(&self.kinds.keygen, before, limit).await?;
-        let items = found.items.into_iter().map(|entry| (entry.id, entry.bytes.to_vec())).collect();
-        Ok(Found { items, next: found.next })
+        Ok(Found { items: found.items.into_iter().map(|entry| entry.id).collect(), next: found.next })
     }
 
-    /// The body of a request that was admitted.
-    pub(crate) async fn body(&self, id: RequestId) -> Result<Option<Vec<u8>>, Fault> {
-        let entry = self.directory.get(&self.kinds.request, &id.to_string()).await?;
-        Ok(entry.map(|entry| entry.bytes.to_vec()))
-    }
-
-    /// Bodies of requests, newest first.
-    pub(crate) async fn bodies(
-        &self,
-        before: Option<(u64, &str)>,
-        limit: usize,
-    ) -> Result<Found<(String, Vec<u8>)>, Fault> {
-        let found = self.page(&self.kinds.request, before, limit).await?;
-        let items = found.items.into_iter().map(|entry| (entry.id, entry.bytes.to_vec())).collect();
-        Ok(Found { items, next: found.next })
-    }
-
-    /// Writes down what a settled outcome leaves to be looked up: a key.
-    pub(crate) async fn settled(&self, id: RequestId, outcome: &[u8]) -> Result<(), Fault> {
-        let outcome = match Outcome::decode(outcome) {
-            Ok(outcome @ (Outcome::Key(_) | Outcome::Retired { .. })) => outcome,
-            _ => return Ok(()),
-        };
-        let Some(body) = self.body(id).await? else { return Ok(()) };
+    /// Writes down what an outcome leaves to be looked up: a key, or that one is retired. The outcome must have been proven.
+    pub(crate) async fn settled(&self, read: &Read, outcome: &Outcome) -> Result<(), Fault> {
         match outcome {
-            Outcome::Key(package) => self.note_key(id, &body, &package).await.map(drop),
-            _ => self.note_retired(id, &body).await,
+            Outcome::Key(package) => self.note_key(read, package).await.map(drop),
+            Outcome::Retired { .. } => self.note_retired(read).await,
+            _ => Ok(()),
         }
     }
 
+    /// Whether an outcome proves itself: whoever has stolen a replica can write to the store as well. `key` is the one that
+    /// is to sign.
+    pub(crate) fn is_proven(&self, read: &Read, outcome: &Outcome, key: Option<&KeyRecord>) -> bool {
+        let key = key.map(|key| &key.key);
+        outcome.is_proven::<Real>((read.id, &read.signed.request), &self.committee, key)
+    }
+
     /// Writes down that a key is retired.
-    async fn note_retired(&self, id: RequestId, body: &[u8]) -> Result<(), Fault> {
-        let Ok((_, signed)) = SignedRequest::read_from::<Real>(body) else { return Ok(()) };
-        let Ask::Retire { key } = signed.request.ask else { return Ok(()) };
-        let known = self.key(key).await?.filter(|key| key.retired.is_none());
-        if let Some(retired) = known.and_then(|key| key.retired(id, &self.committee)) {
+    async fn note_retired(&self, read: &Read) -> Result<(), Fault> {
+        let Ask::Retire { key } = read.signed.request.ask else { return Ok(()) };
+        let known = self.key_now(key).await?.filter(|key| key.retired.is_none());
+        if let Some(retired) = known.and_then(|key| key.retired(read.id, &self.committee)) {
             self.put_key(retired).await?;
         }
         Ok(())
@@ -131,16 +126,15 @@ impl Book {
     /// Writes a key down, unless it is there. `None` if it is no key of this committee.
     pub(crate) async fn note_key(
         &self,
-        id: RequestId,
-        body: &[u8],
+        read: &Read,
         package: &[u8],
     ) -> Result<Option<Arc<KeyRecord>>, Fault> {
-        let Ok((_, signed)) = SignedRequest::read_from::<Real>(body) else { return Ok(None) };
-        let name = match &signed.form {
+        let name = match &read.signed.form {
             Form::Http(http) => http.key_name().unwrap_or_default(),
             Form::Name => String::new(),
         };
-        let Some(key) = KeyRecord::new(id, (&signed.request, name), package, &self.committee) else {
+        let Some(key) = KeyRecord::new(read.id, (&read.signed.request, name), package, &self.committee)
+        else {
             return Ok(None);
         };
         if let Some(known) = self.key(key.id).await? {
@@ -157,11 +151,14 @@ impl Book {
             bytes: key.to_bytes().into(),
         };
         self.directory.put(&self.kinds.key, &entry).await?;
-        Ok(self.remember(key))
+        Ok(self.remember(Arc::new(key)))
     }
 
-    fn remember(&self, key: KeyRecord) -> Arc<KeyRecord> {
-        let key = Arc::new(key);
+    fn known(&self, id: KeyId) -> Option<Arc<KeyRecord>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn remember(&self, key: Arc<KeyRecord>) -> Arc<KeyRecord> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() >= KEYS_MAX {
             keys.pop_first();
@@ -170,18 +167,31 @@ impl Book {
         key
     }
 
-    /// The key with this id.
+    /// The key with this id. That another replica has had it retired may not be known yet.
     pub(crate) async fn key(&self, id: KeyId) -> Result<Option<Arc<KeyRecord>>, Fault> {
-        let known = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        if known.is_some() {
-            return Ok(known);
+        match self.known(id) {
+            Some(known) => Ok(Some(known)),
+            None => self.read(id).await,
         }
+    }
+
+    /// The key with this id, as it is now. What is retired stays so; until then it is read again.
+    pub(crate) async fn key_now(&self, id: KeyId) -> Result<Option<Arc<KeyRecord>>, Fault> {
+        match self.known(id).filter(|known| known.retired.is_some()) {
+            Some(known) => Ok(Some(known)),
+            None => self.read(id).await,
+        }
+    }
+
+    async fn read(&self, id: KeyId) -> Result<Option<Arc<KeyRecord>>, Fault> {
         let entry = self.directory.get(&self.kinds.key, &id.to_string()).await?;
         entry.map(|entry| self.read_key(&entry)).transpose()
     }
 
     fn read_key(&self, entry: &Entry) -> Result<Arc<KeyRecord>, Fault> {
-        let key = KeyRecord::from_bytes(&entry.bytes, &self.committee);
+        let known = entry.id.parse().ok().and_then(|id| self.known(id));
+        let key = KeyRecord::from_bytes(&entry.bytes, known, &self.committee);
+        let key = key.filter(|key| key.id.to_string() == entry.id);
         let key = key.ok_or(Fault::Corrupt { what: "the document of a key", cause: None })?;
         Ok(self.remember(key))
     }
@@ -199,7 +209,19 @@ impl Book {
         limit: usize,
     ) -> Result<Found<Arc<KeyRecord>>, Fault> {
         let found = self.page(&self.kinds.key, before, limit).await?;
-        let items = found.items.iter().map(|entry| self.read_key(entry)).collect::<Result<_, _>>()?;
+        let mut items = Vec::new();
+        for entry in &found.items {
+            match self.read_key(entry) {
+                Ok(key) => items.push(key),
+                // One bad document hides no other.
+                Err(fault) => {
+                    let error = &fault as &dyn std::error::Error;
+                    tracing::error!(error, key = entry.id, "a key is left out of the list");
+                }
+            }
+            // A key that was not known here costs a verification: others get their turn.
+            tokio::task::yield_now().await;
+        }
         Ok(Found { items, next: found.next })
     }
 
@@ -216,33 +238,25 @@ impl Book {
         Ok(Found { items, next })
     }
 
-    /// Writes down how a request ended, beside its outcome.
-    pub(crate) async fn note_ending(&self, id: RequestId, ending: &Ending) -> Result<(), Fault> {
-        let bytes = serde_json::to_vec(ending).unwrap_or_default();
-        let entry = Entry { id: id.to_string(), order: ending.finished_ms, label: None, bytes: bytes.into() };
-        self.directory.put(&self.kinds.ending, &entry).await
+    fn endings(&self) -> MutexGuard<'_, Endings> {
+        self.endings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps in mind how a request ended, until that is written down.
-    pub(crate) fn remember_ending(&self, id: RequestId, ending: &Ending) {
-        let mut endings = self.endings.lock().unwrap_or_else(PoisonError::into_inner);
-        if endings.len() >= ENDINGS_MAX {
-            endings.pop_back();
+    /// Keeps in mind how a request ended.
+    pub(crate) fn remember_ending(&self, id: RequestId, ending: Ending) {
+        let mut endings = self.endings();
+        if endings.by_request.insert(id, ending).is_none() {
+            endings.order.push_back(id);
         }
-        endings.push_front((id, ending.clone()));
-    }
-
-    fn recent_ending(&self, id: RequestId) -> Option<Ending> {
-        let endings = self.endings.lock().unwrap_or_else(PoisonError::into_inner);
-        endings.iter().find(|(known, _)| *known == id).map(|(_, ending)| ending.clone())
-    }
-
-    /// How a request ended, if that was written down.
-    pub(crate) async fn ending(&self, id: RequestId) -> Result<Option<Ending>, Fault> {
-        if let Some(recent) = self.recent_ending(id) {
-            return Ok(Some(recent));
+        while endings.order.len() > ENDINGS_MAX {
+            if let Some(oldest) = endings.order.pop_front() {
+                endings.by_request.remove(&oldest);
+            }
         }
-        let entry = self.directory.get(&self.kinds.ending, &id.to_string()).await?;
-        Ok(entry.and_then(|entry| serde_json::from_slice(&entry.bytes).ok()))
+    }
+
+    /// How a request ended, if that is still in mind.
+    pub(crate) fn recent_ending(&self, id: RequestId) -> Option<Ending> {
+        self.endings().by_request.get(&id).cloned()
     }
 }

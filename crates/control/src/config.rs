@@ -48,14 +48,31 @@ pub struct Limits {
     pub engine: EngineLimits,
     /// Messages and requests that wait for the engine.
     pub inputs: usize,
+    /// Bytes of all of them.
+    pub input_bytes: u32,
+    /// Connections in all; clients have three quarters of them at most.
+    pub connections: usize,
+    /// Connections of one peer.
+    pub connections_each: usize,
+    /// Calls of one client at one time, on all its connections.
+    pub calls_each: usize,
     /// For how long a node's lease in the registry holds, in milliseconds.
     pub presence: u64,
-    /// Watchers of sessions at one time.
+    /// Watchers of sessions at one time; one client has an eighth of them at most.
     pub watchers: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { engine: EngineLimits::default(), inputs: 2048, presence: 9_000, watchers: 64 }
+        Self {
+            engine: EngineLimits::default(),
+            inputs: 2048,
+            input_bytes: 64 << 20,
+            connections: 4096,
+            connections_each: 32,
+            calls_each: 64,
+            presence: 9_000,
+            watchers: 64,
+        }
     }
 }

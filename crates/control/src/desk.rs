@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keymoot_engine::coordinator::{Admission, Claim, Finish, StoreAnswer, StoreCall};
+use keymoot_engine::outcome::Outcome;
 use keymoot_engine::request::RequestId;
-use keymoot_engine::words::Hash;
-use keymoot_ports::sessions::{self, Fence};
+use keymoot_engine::words::{Hash, Wire};
+use keymoot_ports::sessions::{self, Fence, Noted};
 use keymoot_ports::{Fault, Name, Sessions, Ttl};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::book::{Book, Ending};
+use crate::lookup;
 
 /// Questions at one time.
 const QUESTIONS_MAX: usize = 256;
@@ -33,12 +35,35 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// What is asked about one request.
 pub(crate) enum Errand {
-    /// A question of the engine.
-    Ask(StoreCall),
-    /// Write down a request that was admitted, so that it can be looked up.
-    Note(RequestId, Vec<u8>),
-    /// Write down how a request ended, beside its outcome.
-    End(RequestId, Ending),
+    /// Note a request, and work on it if nobody does.
+    Admit {
+        request: RequestId,
+        body: Vec<u8>,
+        /// When it was made, if it asks for a key.
+        keygen: Option<u64>,
+    },
+    /// Take over, or renew, the lease on a request.
+    Claim(RequestId),
+    /// Note how a request ended.
+    Finish(Finishing),
+    /// Which requests does nobody work on?
+    Orphans,
+}
+
+/// How a request is to end.
+pub(crate) struct Finishing {
+    pub(crate) request: RequestId,
+    pub(crate) fence: u64,
+    pub(crate) outcome: Vec<u8>,
+    pub(crate) close: Close,
+}
+
+/// What there is to say about an outcome.
+#[derive(Clone)]
+pub(crate) struct Close {
+    pub(crate) ending: Ending,
+    /// The outcome in a word.
+    pub(crate) word: &'static str,
 }
 
 /// What came of an errand.
@@ -47,29 +72,8 @@ pub(crate) struct Errands {
     pub(crate) about: Option<RequestId>,
     /// For the engine.
     pub(crate) answer: Option<StoreAnswer>,
-    /// A request that was not known before, as it was admitted.
-    pub(crate) admitted: Option<Vec<u8>>,
-    /// Whether the request is written down now, if that was the errand.
-    pub(crate) noted: Option<bool>,
-}
-
-impl Errands {
-    fn unanswered(errand: &Errand) -> Self {
-        let noted = matches!(errand, Errand::Note(..)).then_some(false);
-        Self { about: errand.about(), answer: None, admitted: None, noted }
-    }
-
-    /// What came of an errand that is done.
-    fn done(errand: Errand, answer: Option<StoreAnswer>) -> Self {
-        let about = errand.about();
-        let is_fresh = matches!(answer, Some(StoreAnswer::Admitted(_, Admission::Fresh { .. })));
-        let (noted, admitted) = match errand {
-            Errand::Note(..) => (Some(true), None),
-            Errand::Ask(StoreCall::Admit { body, .. }) if is_fresh => (None, Some(body)),
-            Errand::Ask(_) | Errand::End(..) => (None, None),
-        };
-        Self { about, answer, admitted, noted }
-    }
+    /// What there is to say about the outcome, if the one that counts is the one that was brought.
+    pub(crate) close: Option<Close>,
 }
 
 /// The store will say the same again.
@@ -135,26 +139,43 @@ impl Desk {
 }
 
 impl Errand {
+    /// The errand that answers a question of the engine.
+    pub(crate) fn of(
+        call: StoreCall,
+        keygen: Option<u64>,
+        close: impl FnOnce(RequestId, &[u8]) -> Close,
+    ) -> Self {
+        match call {
+            StoreCall::Admit { request, body } => Self::Admit { request, body, keygen },
+            StoreCall::Claim { request } => Self::Claim(request),
+            StoreCall::Finish { request, fence, outcome } => {
+                let close = close(request, &outcome);
+                Self::Finish(Finishing { request, fence, outcome, close })
+            }
+            StoreCall::Orphans => Self::Orphans,
+        }
+    }
+
     const fn about(&self) -> Option<RequestId> {
         match self {
-            Self::Ask(
-                StoreCall::Admit { request, .. }
-                | StoreCall::Claim { request }
-                | StoreCall::Finish { request, .. },
-            )
-            | Self::Note(request, _)
-            | Self::End(request, _) => Some(*request),
-            Self::Ask(StoreCall::Orphans) => None,
+            Self::Admit { request, .. } | Self::Claim(request) | Self::Finish(Finishing { request, .. }) => {
+                Some(*request)
+            }
+            Self::Orphans => None,
         }
     }
 
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Ask(one), Self::Ask(other)) => one == other,
-            (Self::Note(one, _), Self::Note(other, _)) | (Self::End(one, _), Self::End(other, _)) => {
-                one == other
+            (Self::Admit { request, body, .. }, Self::Admit { request: other, body: theirs, .. }) => {
+                request == other && body == theirs
             }
-            (Self::Ask(_) | Self::Note(..) | Self::End(..), _) => false,
+            (Self::Claim(one), Self::Claim(other)) => one == other,
+            (Self::Finish(one), Self::Finish(other)) => {
+                (one.request, one.fence, &one.outcome) == (other.request, other.fence, &other.outcome)
+            }
+            (Self::Orphans, Self::Orphans) => true,
+            (Self::Admit { .. } | Self::Claim(_) | Self::Finish(_) | Self::Orphans, _) => false,
         }
     }
 }
@@ -165,9 +186,10 @@ impl Clerk {
             // The permit is held until the answer has found room.
             let Ok(_permit) = self.room.acquire().await else { return };
             let began = Instant::now();
+            let about = errand.about();
             let done = match timeout(QUESTION, self.ask_until_answered(&errand)).await {
-                Ok(Ok(answer)) => Errands::done(errand, answer),
-                Ok(Err(Refused)) | Err(_) => Errands::unanswered(&errand),
+                Ok(Ok((answer, close))) => Errands { about, answer: Some(answer), close },
+                Ok(Err(Refused)) | Err(_) => Errands { about, answer: None, close: None },
             };
             metrics::histogram!("keymoot_control_store_seconds").record(began.elapsed().as_secs_f64());
             // Nobody waits for it any more when the coordinator has ended.
@@ -175,7 +197,7 @@ impl Clerk {
         });
     }
 
-    async fn ask_until_answered(&self, errand: &Errand) -> Result<Option<StoreAnswer>, Refused> {
+    async fn ask_until_answered(&self, errand: &Errand) -> Result<(StoreAnswer, Option<Close>), Refused> {
         let mut pause = PAUSE_MIN;
         loop {
             let fault = match self.ask(errand).await {
@@ -193,24 +215,29 @@ impl Clerk {
         }
     }
 
-    async fn ask(&self, errand: &Errand) -> Result<Option<StoreAnswer>, Fault> {
-        match errand {
-            Errand::Note(id, body) => self.book.note(*id, body).await.map(|()| None),
-            Errand::End(id, ending) => self.book.note_ending(*id, ending).await.map(|()| None),
-            Errand::Ask(StoreCall::Admit { request, body }) => self.admit(*request, body).await.map(Some),
-            Errand::Ask(StoreCall::Claim { request }) => self.claim(*request).await.map(Some),
-            Errand::Ask(StoreCall::Finish { request, fence, outcome }) => {
-                self.finish(*request, *fence, outcome).await.map(Some)
-            }
-            Errand::Ask(StoreCall::Orphans) => {
+    async fn ask(&self, errand: &Errand) -> Result<(StoreAnswer, Option<Close>), Fault> {
+        let answer = match errand {
+            Errand::Admit { request, body, keygen } => self.admit(*request, body, *keygen).await?,
+            Errand::Claim(request) => self.claim(*request).await?,
+            Errand::Finish(finishing) => return self.finish(finishing).await,
+            Errand::Orphans => {
                 let orphans = self.sessions.orphans(ORPHANS).await?;
-                let orphans = orphans.into_iter().map(|id| RequestId(Hash::from_bytes(id))).collect();
-                Ok(Some(StoreAnswer::Orphans(orphans)))
+                StoreAnswer::Orphans(orphans.into_iter().map(|id| RequestId(Hash::from_bytes(id))).collect())
             }
-        }
+        };
+        Ok((answer, None))
     }
 
-    async fn admit(&self, request: RequestId, body: &[u8]) -> Result<StoreAnswer, Fault> {
+    async fn admit(
+        &self,
+        request: RequestId,
+        body: &[u8],
+        keygen: Option<u64>,
+    ) -> Result<StoreAnswer, Fault> {
+        if let Some(created_ms) = keygen {
+            // First, so that a key whose maker stops is found again.
+            self.book.note_keygen(request, created_ms).await?;
+        }
         let admission = match self.sessions.admit(*request.0.as_bytes(), body, &self.owner, self.ttl).await {
             Ok(sessions::Admission::Fresh { fence }) => Admission::Fresh { fence: fence.0 },
             Ok(sessions::Admission::Open { .. }) => Admission::Open,
@@ -234,15 +261,61 @@ impl Clerk {
         Ok(StoreAnswer::Claimed(request, claim))
     }
 
-    async fn finish(&self, request: RequestId, fence: u64, outcome: &[u8]) -> Result<StoreAnswer, Fault> {
-        let finish = match self.sessions.finish(*request.0.as_bytes(), Fence(fence), outcome).await? {
-            sessions::Finish::Settled(outcome) => {
-                // A key is in the book before anybody hears of it.
-                self.book.settled(request, &outcome).await?;
-                Finish::Stored(outcome.to_vec())
+    async fn finish(&self, finishing: &Finishing) -> Result<(StoreAnswer, Option<Close>), Fault> {
+        let Finishing { request, fence, outcome, close } = finishing;
+        let (id, fence, note) = (*request.0.as_bytes(), Fence(*fence), close.ending.to_bytes());
+        // The note comes first, and both are made durable together where the store can do that: there is no outcome of ours
+        // without it, and where the fence is old neither of them counts.
+        let (noted, finish) =
+            tokio::join!(self.sessions.note(id, fence, &note), self.sessions.finish(id, fence, outcome));
+        let finish = match finish? {
+            sessions::Finish::Settled(settled) => {
+                let is_ours = *settled == **outcome;
+                self.settle(*request, &settled, close.word, is_ours).await?;
+                let close = close.clone();
+                let close = Some(close).filter(|_| is_ours && matches!(noted, Ok(Noted::Noted)));
+                (Finish::Stored(settled.to_vec()), close)
             }
-            sessions::Finish::Stale => Finish::Stale,
+            sessions::Finish::Stale => (Finish::Stale, None),
         };
-        Ok(StoreAnswer::Finished(request, finish))
+        Ok((StoreAnswer::Finished(*request, finish.0), finish.1))
+    }
+
+    /// A key is in the book before anybody hears of it.
+    async fn settle(
+        &self,
+        request: RequestId,
+        outcome: &[u8],
+        word: &str,
+        is_ours: bool,
+    ) -> Result<(), Fault> {
+        if is_ours && !matches!(word, KEY | RETIRED) {
+            return Ok(());
+        }
+        let Ok(outcome @ (Outcome::Key(_) | Outcome::Retired { .. })) = Outcome::decode(outcome) else {
+            return Ok(());
+        };
+        let Some(standing) = self.sessions.recall(*request.0.as_bytes()).await? else { return Ok(()) };
+        let Ok(found) = lookup::read(request, standing) else { return Ok(()) };
+        if self.book.is_proven(&found.read, &outcome, None) {
+            self.book.settled(&found.read, &outcome).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Outcomes that leave something to be looked up, in a word.
+const KEY: &str = "key";
+const RETIRED: &str = "retired";
+
+/// An outcome in a word.
+pub(crate) const fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Key(_) => KEY,
+        Outcome::Signed { .. } => "signed",
+        Outcome::Denied(_) => "denied",
+        Outcome::Retired { .. } => RETIRED,
+        Outcome::Expired => "expired",
+        Outcome::Failed(_) => "failed",
     }
 }

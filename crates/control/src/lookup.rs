@@ -1,17 +1,20 @@
-//! Where a request stands: by the book, which knows the request, and by the store, which knows its outcome.
+//! Where a request stands, by the store, which knows what was admitted and how it ended. To look takes no lease and writes
+//! nothing.
 
 use std::sync::Arc;
 
 use keymoot_engine::outcome::Outcome;
-use keymoot_engine::real::{Real, key_details};
+use keymoot_engine::real::Real;
 use keymoot_engine::request::{Ask, RequestId, SignedRequest};
 use keymoot_engine::words::{Hash, Wire};
-use keymoot_ports::{Fault, sessions};
+use keymoot_ports::Fault;
+use keymoot_ports::sessions::Standing;
 use keymoot_wire::mpc;
 use keymoot_wire::problem::Code;
 use tonic::Status;
 
 use crate::answers::{Read, Scribe};
+use crate::book::Ending;
 use crate::record::KeyRecord;
 use crate::room::Room;
 
@@ -39,31 +42,46 @@ pub(crate) fn request_id(text: &str) -> Result<RequestId, Status> {
     is_id.then(|| RequestId(Hash::from_bytes(bytes))).ok_or_else(wrong)
 }
 
-/// A request that was admitted, with its body.
-pub(crate) async fn find(room: &Room, id: RequestId) -> Result<(Read, Vec<u8>), Status> {
-    let body = room.book.body(id).await.map_err(unavailable)?;
-    let body = body.ok_or_else(|| Code::NoSuchRequest.to_status(format!("there is no request {id}")))?;
-    let (found, signed) = SignedRequest::read_from::<Real>(&body)
-        .map_err(|_| Code::Defect.to_status("the document of the request cannot be read"))?;
-    if found != id {
-        return Err(Code::Defect.to_status("the document of the request is another's"));
-    }
-    Ok((Read { id, signed }, body))
+/// A request that was admitted, with what the store knows of it.
+pub(crate) struct Found {
+    pub(crate) read: Read,
+    pub(crate) standing: Standing,
 }
 
-/// Where a request stands now.
-pub(crate) async fn status(room: &Arc<Room>, read: &Read, body: &[u8]) -> Result<mpc::Request, Status> {
-    let (owner, ttl) = &room.owner;
-    // Of what was admitted before, this changes nothing and says how it ended.
-    let admission = room.sessions.admit(*read.id.0.as_bytes(), body, owner, *ttl).await;
-    match admission.map_err(unavailable)? {
-        sessions::Admission::Fresh { .. } | sessions::Admission::Open { .. } => pending(room, read).await,
-        sessions::Admission::Finished(outcome) => {
-            let outcome = Outcome::decode(&outcome)
-                .map_err(|_| Code::Defect.to_status("the outcome in the store cannot be read"))?;
-            settled(room, read, body, outcome).await
-        }
+/// A request that was admitted.
+pub(crate) async fn find(room: &Room, id: RequestId) -> Result<Found, Status> {
+    let standing = room.sessions.recall(*id.0.as_bytes()).await.map_err(unavailable)?;
+    let standing =
+        standing.ok_or_else(|| Code::NoSuchRequest.to_status(format!("there is no request {id}")))?;
+    read(id, standing)
+}
+
+/// Reads what was admitted under this name.
+pub(crate) fn read(id: RequestId, standing: Standing) -> Result<Found, Status> {
+    let (found, signed) = SignedRequest::read_from::<Real>(&standing.body)
+        .map_err(|_| Code::Defect.to_status(format!("what was admitted as {id} cannot be read")))?;
+    if found != id {
+        return Err(Code::Defect.to_status(format!("what was admitted as {id} is another request")));
     }
+    Ok(Found { read: Read { id, signed }, standing })
+}
+
+/// Where a request stood when it was found.
+pub(crate) async fn status(room: &Arc<Room>, found: &Found) -> Result<mpc::Request, Status> {
+    let Found { read, standing } = found;
+    let Some(outcome) = &standing.outcome else { return pending(room, read).await };
+    let outcome = Outcome::decode(outcome)
+        .map_err(|_| Code::Defect.to_status("the outcome in the store cannot be read"))?;
+    settled(room, read, outcome, Ending::from_bytes(&standing.note)).await
+}
+
+/// How a request ended that has ended.
+pub(crate) async fn ending(room: &Room, id: RequestId) -> Result<Ending, Status> {
+    if let Some(recent) = room.book.recent_ending(id) {
+        return Ok(recent);
+    }
+    let standing = room.sessions.recall(*id.0.as_bytes()).await.map_err(unavailable)?;
+    Ok(standing.map(|standing| Ending::from_bytes(&standing.note)).unwrap_or_default())
 }
 
 /// The key that is to sign, if it is known here.
@@ -91,7 +109,7 @@ pub(crate) async fn pending(room: &Arc<Room>, read: &Read) -> Result<mpc::Reques
     let document = room.document.load_full();
     let scribe = Scribe { names: &room.names, document: &document };
     let mut request = scribe.asked(read, key.as_deref());
-    request.attempts = room.observer.attempts(read.id);
+    request.attempts = room.observer.tally(read.id).attempts;
     if let Some(words) = room.shortage(needed(room, read)) {
         (request.code, request.reason) = (Code::NotEnoughSigners.as_str().to_owned(), words);
     }
@@ -99,34 +117,27 @@ pub(crate) async fn pending(room: &Arc<Room>, read: &Read) -> Result<mpc::Reques
 }
 
 /// A request with its outcome, if the outcome proves itself: whoever has stolen a replica can write to the store as well.
+/// Before that, nothing is made of it.
 pub(crate) async fn settled(
     room: &Arc<Room>,
     read: &Read,
-    body: &[u8],
     outcome: Outcome,
+    ending: Ending,
 ) -> Result<mpc::Request, Status> {
-    let key = match &outcome {
-        Outcome::Key(package) => {
-            let details = key_details(package, &room.committee);
-            let details = details.ok_or_else(|| Code::Defect.to_status("the key in the store is none"))?;
-            match room.book.key(details.id).await.map_err(unavailable)? {
-                Some(known) => Some(known),
-                None => room.book.note_key(read.id, body, package).await.map_err(unavailable)?,
-            }
-        }
-        Outcome::Retired { .. } => {
-            room.book.settled(read.id, &outcome.encode()).await.map_err(unavailable)?;
-            key_of(room, read).await?
-        }
-        _ => key_of(room, read).await?,
-    };
-    let signing = key.as_deref().map(|key| &key.key).filter(|_| read.key().is_some());
-    if !outcome.is_proven::<Real>((read.id, &read.signed.request), &room.committee, signing) {
+    let signing = key_of(room, read).await?;
+    if !room.book.is_proven(read, &outcome, signing.as_deref()) {
         return Err(Code::Defect.to_status("the outcome in the store does not prove itself"));
     }
-    let ending = room.book.ending(read.id).await.map_err(unavailable)?.unwrap_or_default();
+    let key = match &outcome {
+        Outcome::Key(package) => room.book.note_key(read, package).await.map_err(unavailable)?,
+        Outcome::Retired { .. } => {
+            room.book.settled(read, &outcome).await.map_err(unavailable)?;
+            key_of(room, read).await?
+        }
+        _ => signing.clone(),
+    };
     let document = room.document.load_full();
     let scribe = Scribe { names: &room.names, document: &document };
-    let asked = scribe.asked(read, key.as_deref().filter(|_| read.key().is_some()));
+    let asked = scribe.asked(read, signing.as_deref());
     Ok(scribe.settled(asked, outcome, key.as_deref(), ending))
 }

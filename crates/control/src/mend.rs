@@ -4,11 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use keymoot_engine::real::Real;
-use keymoot_engine::request::SignedRequest;
+use keymoot_wire::problem::Code;
 use tonic::Status;
 
-use crate::answers::Read;
 use crate::lookup;
 use crate::room::Room;
 
@@ -37,16 +35,33 @@ async fn keys(room: &Arc<Room>) -> Result<(), Status> {
     loop {
         let from = before.as_ref().map(|(order, id)| (*order, id.as_str()));
         let found = room.book.keygens(from, PAGE).await.map_err(lookup::unavailable)?;
-        for (id, body) in found.items {
-            let Ok((name, signed)) = SignedRequest::read_from::<Real>(&body) else { continue };
-            if !known.contains(&id) {
-                // To look at it writes it down.
-                lookup::status(room, &Read { id: name, signed }, &body).await?;
+        for id in found.items.into_iter().filter(|id| !known.contains(id)) {
+            match look(room, &id).await {
+                Ok(()) => {}
+                // One that says nothing sensible keeps no other from being mended.
+                Err(status) if Code::of_status(&status) == Code::Defect => {
+                    tracing::error!(
+                        request = id,
+                        reason = status.message(),
+                        "a request for a key is passed over"
+                    );
+                }
+                Err(status) => return Err(status),
             }
         }
         before = found.next;
         if before.is_none() {
             return Ok(());
         }
+    }
+}
+
+/// To look at it writes it down.
+async fn look(room: &Arc<Room>, id: &str) -> Result<(), Status> {
+    match lookup::find(room, lookup::request_id(id)?).await {
+        Ok(found) => lookup::status(room, &found).await.map(drop),
+        // It was written down, and not admitted then.
+        Err(status) if Code::of_status(&status) == Code::NoSuchRequest => Ok(()),
+        Err(status) => Err(status),
     }
 }

@@ -11,6 +11,13 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    /// So many nodes, named by their numbers.
+    #[cfg(test)]
+    pub(crate) fn numbered(count: u16) -> Self {
+        let names = (1..=count).map(|index| (Party::new(index).unwrap(), format!("node-{index}")));
+        Self { names: names.collect() }
+    }
+
     pub(crate) fn new(document: &ClusterDocument) -> Self {
         let named = document.nodes.iter();
         let named = named.filter_map(|node| Some((Party::new(node.index).ok()?, node.name.clone())));

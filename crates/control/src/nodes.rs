@@ -15,7 +15,7 @@ pub(crate) struct NodeState {
     /// Whether a stream is open, and which one.
     pub(crate) stream: Option<u64>,
     /// With which certificate it was opened.
-    pub(crate) peer: Option<Peer>,
+    pub(crate) peer: Option<Arc<Peer>>,
     /// When it said something last.
     pub(crate) heard: Option<Instant>,
     pub(crate) version: String,
@@ -61,7 +61,7 @@ impl Nodes {
     pub(crate) fn connect(
         &self,
         party: Party,
-        peer: Option<Peer>,
+        peer: Option<Arc<Peer>>,
         (version, same_document): (&str, bool),
     ) -> Option<Stream> {
         let outbox = Arc::clone(self.outboxes.get(&party)?);
@@ -127,6 +127,11 @@ impl Nodes {
         }
     }
 
+    /// Whether this is the stream of the node that counts.
+    pub(crate) fn is_current(&self, party: Party, turn: u64) -> bool {
+        self.lock().get(&party).is_some_and(|state| state.stream == Some(turn))
+    }
+
     /// What is known of a node.
     pub(crate) fn state(&self, party: Party) -> Option<NodeState> {
         self.lock().get(&party).cloned()
@@ -143,6 +148,32 @@ impl Nodes {
     }
 }
 
+/// Takes a node that has opened a stream off the list again, unless somebody listens to it.
+pub(crate) struct Arrival<'a> {
+    nodes: &'a Nodes,
+    party: Party,
+    turn: Option<u64>,
+}
+
+impl<'a> Arrival<'a> {
+    pub(crate) const fn new(nodes: &'a Nodes, party: Party, turn: u64) -> Self {
+        Self { nodes, party, turn: Some(turn) }
+    }
+
+    /// Somebody listens from now on, and sees the end of the stream.
+    pub(crate) fn settle(mut self) {
+        self.turn = None;
+    }
+}
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn {
+            self.nodes.disconnect(self.party, turn);
+        }
+    }
+}
+
 /// One stream to a node: whoever holds it takes out what is for the node, until a newer one is opened.
 pub(crate) struct Stream {
     pub(crate) outbox: Arc<Outbox<Outgoing>>,
@@ -151,7 +182,7 @@ pub(crate) struct Stream {
 
 #[cfg(test)]
 mod tests {
-    use super::Nodes;
+    use super::{Arrival, Nodes};
     use keymoot_types::Party;
     use keymoot_wire::mpc::SessionMessage;
     use keymoot_wire::outbox::Weight;
@@ -169,9 +200,23 @@ mod tests {
         assert!(new.outbox.next(new.turn).await.is_some());
         nodes.disconnect(party, new.turn);
         assert!(nodes.connected().is_empty());
+        assert!(!nodes.is_current(party, new.turn));
         assert!(
             nodes.connect(Party::new(2).unwrap(), None, ("1", true)).is_none(),
             "a stranger has no place"
         );
+    }
+
+    #[test]
+    fn a_node_whose_arrival_is_broken_off_is_not_there() {
+        let party = Party::new(1).unwrap();
+        let nodes = Nodes::new([party].into_iter());
+        let stream = nodes.connect(party, None, ("1", true)).unwrap();
+        assert!(nodes.is_current(party, stream.turn));
+        drop(Arrival::new(&nodes, party, stream.turn));
+        assert!(nodes.connected().is_empty() && !nodes.is_current(party, stream.turn));
+        let stream = nodes.connect(party, None, ("1", true)).unwrap();
+        Arrival::new(&nodes, party, stream.turn).settle();
+        assert_eq!(nodes.connected(), [party]);
     }
 }

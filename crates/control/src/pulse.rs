@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keymoot_ports::{Address, Name, Role, Ttl, registry};
+use keymoot_wire::cluster::ClusterDocument;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::clock::stopped;
 use crate::room::Room;
+use crate::roster;
 use crate::task::Input;
 
 /// Between two looks.
@@ -28,6 +30,7 @@ pub(crate) async fn beat(room: Arc<Room>, health: HealthReporter, address: Strin
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut count: u32 = 0;
+    let mut seen: Option<Arc<ClusterDocument>> = None;
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
@@ -38,6 +41,11 @@ pub(crate) async fn beat(room: Arc<Room>, health: HealthReporter, address: Strin
         let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         health.set_service_status("", status).await;
         drop_strangers(&room).await;
+        let document = room.document.load_full();
+        if seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(&document, seen)) {
+            go_by(&room, &document).await;
+            seen = Some(document);
+        }
         if count.is_multiple_of(ANNOUNCE) {
             announce(&room, &address).await;
         }
@@ -55,6 +63,20 @@ async fn drop_strangers(room: &Room) {
         tracing::warn!(node = room.names.of(party), "the cluster document does not know this node any more");
         // Nobody to tell when the coordinator stops.
         let _ = room.hear(Input::Gone(party)).await;
+    }
+}
+
+/// Whoever is enrolled by a newer document may ask at once.
+async fn go_by(room: &Room, document: &ClusterDocument) {
+    match roster::of(document) {
+        Ok(roster) => {
+            tracing::info!(version = document.version, "the coordinator goes by this cluster document");
+            // Nobody to tell when the coordinator stops.
+            let _ = room.hear(Input::Clients(roster.clients().clone())).await;
+        }
+        Err(error) => {
+            tracing::error!(%error, "the cluster document makes no roster; the one before counts on")
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keymoot_engine::crypto::Crypto;
-use keymoot_engine::real::{Key, KeyDetails, Real, key_details};
+use keymoot_engine::real::{Key, KeyDetails, Real};
 use keymoot_engine::request::{Request, RequestId};
 use keymoot_engine::words::Committee;
 use keymoot_types::KeyId;
@@ -61,14 +61,23 @@ impl KeyRecord {
         Self::read(written, committee)
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8], committee: &Arc<Committee>) -> Option<Self> {
-        Self::read(serde_json::from_slice(bytes).ok()?, committee)
+    /// A key that was written down; the one that is known, if it says the same.
+    pub(crate) fn from_bytes(
+        bytes: &[u8],
+        known: Option<Arc<Self>>,
+        committee: &Arc<Committee>,
+    ) -> Option<Arc<Self>> {
+        let written: Written = serde_json::from_slice(bytes).ok()?;
+        let is_same =
+            |known: &Arc<Self>| known.package == written.package && known.retired == written.retired;
+        known.filter(is_same).or_else(|| Self::read(written, committee).map(Arc::new))
     }
 
     fn read(written: Written, committee: &Arc<Committee>) -> Option<Self> {
         let Written { name, creator, created_ms, request, retired, package } = written;
-        let details = key_details(&package, committee)?;
+        // Verifies all that the committee has certified, and is done once for each key for that.
         let key = Real::decode_key(&package, committee)?;
+        let details = key.details().clone();
         Some(Self { id: details.id, name, creator, created_ms, request, retired, package, details, key })
     }
 

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use keymoot_engine::coordinator::View;
 use keymoot_engine::words::Committee;
-use keymoot_ports::{Name, Registry, Sessions, Ttl};
+use keymoot_ports::{Registry, Sessions};
 use keymoot_types::{KeyId, Millis, Party};
 use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::problem::Code;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tonic::Status;
 
 use crate::book::Book;
 use crate::config::Limits;
+use crate::inlet::Inlet;
 use crate::names::Names;
 use crate::nodes::Nodes;
 use crate::task::Input;
@@ -35,12 +36,10 @@ pub(crate) struct Room {
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) book: Arc<Book>,
     pub(crate) sessions: Arc<dyn Sessions>,
-    /// In whose name, and for how long, leases are held.
-    pub(crate) owner: (Name, Ttl),
     pub(crate) registry: Arc<dyn Registry>,
     pub(crate) waiting: Arc<Waiting>,
     pub(crate) observer: Arc<Observer>,
-    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) inputs: Inlet,
     pub(crate) limits: Limits,
     /// Whether the store answered when it was looked at last.
     pub(crate) has_store: AtomicBool,
@@ -48,9 +47,14 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Hands something to the engine. When it does not keep up, whoever brings it waits.
+    /// Hands something to the engine that takes up next to nothing.
     pub(crate) async fn hear(&self, input: Input) -> Result<(), Status> {
-        match timeout(TAKE, self.inputs.send(input)).await {
+        self.hear_of(input, 0).await
+    }
+
+    /// Hands something of so many bytes to the engine. When it does not keep up, whoever brings it waits.
+    pub(crate) async fn hear_of(&self, input: Input, bytes: usize) -> Result<(), Status> {
+        match timeout(TAKE, self.inputs.bring(input, bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.stopping()),
             Err(_) => Err(Code::Busy.to_status("the coordinator does not keep up")),

@@ -5,25 +5,40 @@ mod keys;
 mod node;
 mod registry;
 
+use std::sync::Arc;
+
+use keymoot_ports::sessions::BODY_BYTES_MAX;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::mpc::Page;
 use keymoot_wire::problem::Code;
+use keymoot_wire::tls::Peer;
 use tonic::{Request, Status};
 
 use crate::access::Caller;
 
-pub(crate) use coordinator::CoordinatorService;
+pub(crate) use coordinator::{CoordinatorService, LISTS};
 pub(crate) use keys::KeysService;
 pub(crate) use node::NodeService;
 pub(crate) use registry::RegistryService;
 
-/// The longest message of a stream, in bytes.
+/// The longest message of a stream of a node, in bytes.
 pub(crate) const MESSAGE_MAX: usize = 5 << 20;
+
+/// The longest message with a signed request, in bytes: what stands around the request is little.
+pub(crate) const SIGNED_MAX: usize = BODY_BYTES_MAX + (64 << 10);
+
+/// The longest message of any other kind, in bytes.
+pub(crate) const SMALL_MAX: usize = 16 << 10;
 
 /// Who calls. The gate has put it there.
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     let caller = request.extensions().get::<Caller>().cloned();
     caller.ok_or_else(|| Code::CertificateMissing.to_status("the call did not come through the gate"))
+}
+
+/// The certificate of whoever calls.
+fn peer<T>(request: &Request<T>) -> Option<Arc<Peer>> {
+    request.extensions().get::<Arc<Peer>>().cloned()
 }
 
 /// Whoever calls speaks for itself only.

@@ -19,7 +19,7 @@ use keymoot_wire::mpc::mpc_node_server::MpcNodeServer;
 use keymoot_wire::mpc::mpc_registry_server::MpcRegistryServer;
 use keymoot_wire::tls::{Acceptor, ClientCertificates, Identity, Serving, server_config};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tonic::service::RoutesBuilder;
@@ -30,15 +30,16 @@ use crate::book::Book;
 use crate::clock::{self, Clock};
 use crate::config::{ControlConfig, Listen};
 use crate::desk::Desk;
+use crate::entrance::{Entrance, Places};
 use crate::fault::ControlFault;
+use crate::inlet::Inlet;
 use crate::mend;
 use crate::names::Names;
 use crate::nodes::Nodes;
-use crate::noted::Noted;
 use crate::pulse;
 use crate::room::Room;
 use crate::roster;
-use crate::serve::{CoordinatorService, KeysService, MESSAGE_MAX, NodeService, RegistryService};
+use crate::serve::{CoordinatorService, KeysService, LISTS, MESSAGE_MAX, NodeService, RegistryService};
 use crate::task::Task;
 use crate::tokens::Tokens;
 use crate::waiting::Waiting;
@@ -49,6 +50,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Calls and streams at one time on one connection.
 const CALLS_MAX: u32 = 1024;
+
+/// Calls of one process that is no client, on all its connections.
+const CALLS_EACH: usize = 2048;
 
 /// How long calls that are in progress may take when the coordinator stops.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -144,7 +148,13 @@ impl ControlShell {
                 .map_err(ControlFault::Reflection)?;
             routes.add_service(described);
         }
-        let gate = Gate::new(Arc::clone(&room.document), Tokens::new(Arc::clone(&room.document)));
+        let calls = Places::new(usize::MAX, (room.limits.calls_each, CALLS_EACH));
+        let gate = Gate::new(Arc::clone(&room.document), Tokens::new(Arc::clone(&room.document)), calls);
+        let places = Places::new(
+            room.limits.connections,
+            (room.limits.connections_each, room.limits.connections_each),
+        );
+        let entrance = Entrance::new(acceptor.incoming(), places);
         let mut ended = stopped;
         let over = async move { clock::stopped(&mut ended).await };
         let serving = Server::builder()
@@ -153,7 +163,7 @@ impl ControlShell {
             .max_concurrent_streams(Some(CALLS_MAX))
             .layer(gate)
             .add_routes(routes.routes())
-            .serve_with_incoming_shutdown(acceptor.incoming(), over);
+            .serve_with_incoming_shutdown(entrance, over);
         tokio::spawn(mend::mend(Arc::clone(&room)));
         let pulse = tokio::spawn(pulse::beat(Arc::clone(&room), reporter, listed));
         let engine = tokio::spawn(engine);
@@ -203,9 +213,12 @@ fn furnish(
     let book = Arc::new(book.ok_or(ControlFault::Limit("the names of documents"))?);
     let names = Arc::new(Names::new(&document));
     let nodes = Arc::new(Nodes::new(names.parties().into_iter()));
-    let (waiting, observer) = (Arc::new(Waiting::default()), Arc::new(Observer::new(Arc::clone(&names))));
-    let (inputs_in, inputs) = mpsc::channel(config.limits.inputs.max(1));
-    let (desk, stored) = Desk::new(Arc::clone(&config.sessions), Arc::clone(&book), (owner.clone(), ttl));
+    let (waiting, observer) = (
+        Arc::new(Waiting::default()),
+        Arc::new(Observer::new(Arc::clone(&names), committee.threshold().needed())),
+    );
+    let (inlet, inputs) = Inlet::new(config.limits.inputs, config.limits.input_bytes);
+    let (desk, stored) = Desk::new(Arc::clone(&config.sessions), Arc::clone(&book), (owner, ttl));
     let clock = Clock::start();
     let engine = Config {
         me,
@@ -226,7 +239,6 @@ fn furnish(
         observer: Arc::clone(&observer),
         stop: stop.clone(),
         wakes: BTreeSet::new(),
-        noted: Noted::default(),
         looked: Millis(0),
     };
     let room = Room {
@@ -237,11 +249,10 @@ fn furnish(
         nodes,
         book,
         sessions: config.sessions,
-        owner: (owner, ttl),
         registry: config.registry,
         waiting,
         observer,
-        inputs: inputs_in,
+        inputs: inlet,
         limits: config.limits,
         has_store: AtomicBool::new(false),
         stop,
@@ -252,17 +263,23 @@ fn furnish(
 /// All services but health and reflection.
 fn services(room: &Arc<Room>) -> RoutesBuilder {
     let shared = || Arc::clone(room);
-    let watchers = Arc::new(Semaphore::new(room.limits.watchers));
+    let watchers = room.limits.watchers;
+    let watchers = Places::new(watchers, ((watchers / 8).max(1), watchers));
     let mut routes = RoutesBuilder::default();
     routes
         .add_service(
-            MpcNodeServer::new(NodeService { room: shared() })
+            MpcNodeServer::new(NodeService::new(shared()))
                 .max_decoding_message_size(MESSAGE_MAX)
                 .max_encoding_message_size(MESSAGE_MAX),
         )
+        // The gate bounds what is brought to these.
         .add_service(MpcRegistryServer::new(RegistryService { room: shared() }))
         .add_service(MpcKeysServer::new(KeysService { room: shared() }))
-        .add_service(MpcCoordinatorServer::new(CoordinatorService { room: shared(), watchers }));
+        .add_service(MpcCoordinatorServer::new(CoordinatorService {
+            room: shared(),
+            watchers,
+            lists: Semaphore::new(LISTS),
+        }));
     routes
 }
 

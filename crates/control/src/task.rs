@@ -1,13 +1,13 @@
 //! The loop around the engine: the only owner of the coordinator. It never waits for a node, a caller or the store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keymoot_engine::coordinator::{Claim, Coordinator, Deed, Event, Finish, StoreAnswer, View};
-use keymoot_engine::message::{Address, Answer, Message};
+use keymoot_engine::coordinator::{Claim, Coordinator, Deed, Event, Finish, StoreAnswer, StoreCall, View};
+use keymoot_engine::message::{Address, Message};
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::real::{Real, round_of};
-use keymoot_engine::request::RequestId;
+use keymoot_engine::request::{ClientId, ClientKey, RequestId};
 use keymoot_engine::words::Wire;
 use keymoot_types::{KeyId, Millis, Party};
 use keymoot_wire::mpc::SessionMessage;
@@ -19,17 +19,14 @@ use tokio::time::sleep_until;
 
 use crate::book::{Book, Ending};
 use crate::clock::{Clock, stopped, wall_ms};
-use crate::desk::{Desk, Errand, Errands};
+use crate::desk::{Close, Desk, Errand, Errands, word};
+use crate::inlet::Brought;
 use crate::nodes::Nodes;
-use crate::noted::Noted;
 use crate::waiting::Waiting;
 use crate::watch::Observer;
 
 /// In front of mail that the coordinator reads. What else there is travels unread.
 const READABLE: u8 = 0;
-
-/// The address of all callers.
-const CALLERS: Address = Address::Client(0);
 
 /// Between two looks at what the engine has, in milliseconds.
 const LOOK: u64 = 1_000;
@@ -43,18 +40,36 @@ pub(crate) enum Input {
     /// A node's stream has ended, and it has no other.
     Gone(Party),
     /// Somebody asks for something.
-    Asked(Vec<u8>),
+    Asked {
+        /// The room of those who wait for it.
+        from: u16,
+        /// What was signed.
+        body: Vec<u8>,
+        /// When it was made, if it asks for a key.
+        keygen: Option<u64>,
+    },
+    /// These clients may ask from now on.
+    Clients(BTreeMap<ClientId, ClientKey>),
     /// Somebody wants to see what the engine has.
     Look(oneshot::Sender<(View, Millis)>),
     /// Somebody wants to know how many presignatures of these keys there are.
     Count(Vec<KeyId>, oneshot::Sender<Vec<u32>>),
 }
 
+/// What is known of a step beside the event.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    /// What stood in front of the mail that is passed on in it.
+    mark: Option<u8>,
+    /// When the request was made that is asked for in it, if it asks for a key.
+    keygen: Option<u64>,
+}
+
 /// The loop.
 pub(crate) struct Task {
     pub(crate) coordinator: Coordinator<Real>,
     pub(crate) clock: Clock,
-    pub(crate) inputs: mpsc::Receiver<Input>,
+    pub(crate) inputs: mpsc::Receiver<Brought>,
     pub(crate) stored: mpsc::Receiver<Errands>,
     pub(crate) desk: Desk,
     pub(crate) book: Arc<Book>,
@@ -63,16 +78,16 @@ pub(crate) struct Task {
     pub(crate) observer: Arc<Observer>,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) wakes: BTreeSet<Millis>,
-    pub(crate) noted: Noted,
     pub(crate) looked: Millis,
 }
 
 impl Task {
     /// Runs until it is told to stop. What is in progress is left to the other replicas: the leases lapse.
     pub(crate) async fn run(mut self, first: Vec<Deed>) {
-        self.carry_out(first, None);
+        self.carry_out(first, Step::default());
         loop {
             let wake = self.wakes.first().map(|at| self.clock.instant(*at));
+            let mut step = Step::default();
             let event = tokio::select! {
                 biased;
                 () = stopped(&mut self.stop) => return,
@@ -81,10 +96,14 @@ impl Task {
                     None => continue,
                 },
                 () = sleep_until(wake.unwrap_or_else(std::time::Instant::now).into()), if wake.is_some() => {
-                    self.wakes.pop_first();
+                    let now = self.clock.now().mono;
+                    // One look at everything serves all that are due.
+                    while self.wakes.first().is_some_and(|at| *at <= now) {
+                        self.wakes.pop_first();
+                    }
                     Event::Wake
                 }
-                Some(input) = self.inputs.recv() => match input {
+                Some(Brought { input, room: _held }) = self.inputs.recv() => match input {
                     Input::Heard(from, message, round) => {
                         self.hear(from, message, round);
                         continue;
@@ -92,7 +111,14 @@ impl Task {
                     // That it has joined is a sign of life.
                     Input::Joined(party) => Event::Message(Address::Node(party), Message::Beat),
                     Input::Gone(party) => Event::Gone(party),
-                    Input::Asked(body) => Event::Message(CALLERS, Message::Ask(body)),
+                    Input::Asked { from, body, keygen } => {
+                        step.keygen = keygen;
+                        Event::Message(Address::Client(from), Message::Ask(body))
+                    }
+                    Input::Clients(clients) => {
+                        self.coordinator.go_by(clients);
+                        continue;
+                    }
                     Input::Look(eye) => {
                         // Whoever looked may have gone.
                         let _ = eye.send((self.coordinator.view(), self.clock.now().mono));
@@ -107,7 +133,7 @@ impl Task {
                 },
             };
             let is_wake = matches!(event, Event::Wake);
-            self.step(event, None);
+            self.step(event, step);
             if is_wake {
                 self.look();
             }
@@ -133,34 +159,45 @@ impl Task {
             }
         }
         self.observer.heard(from, &message, round);
-        self.step(Event::Message(Address::Node(from), message), mark);
+        let step = Step { mark, ..Step::default() };
+        self.step(Event::Message(Address::Node(from), message), step);
     }
 
-    fn step(&mut self, event: Event, mark: Option<u8>) {
+    fn step(&mut self, event: Event, step: Step) {
         let deeds = self.coordinator.step(self.clock.now(), event, &mut OsRng);
-        self.carry_out(deeds, mark);
+        self.carry_out(deeds, step);
     }
 
-    fn carry_out(&mut self, deeds: Vec<Deed>, mark: Option<u8>) {
+    fn carry_out(&mut self, deeds: Vec<Deed>, step: Step) {
         for deed in deeds {
             match deed {
-                Deed::Send(Address::Node(to), message) => self.send(to, message, mark),
-                Deed::Send(Address::Client(_), Message::Answer(id, answer)) => self.answer(id, answer),
+                Deed::Send(Address::Node(to), message) => self.send(to, message, step.mark),
+                Deed::Send(Address::Client(room), Message::Answer(id, answer)) => {
+                    self.waiting.tell(id, room, answer);
+                }
                 // A coordinator says nothing else to callers, and nothing to other coordinators.
                 Deed::Send(Address::Client(_) | Address::Coordinator(_), _) => {}
                 Deed::WakeAt(at) => {
                     self.wakes.insert(at);
                 }
-                Deed::Store(call) => self.desk.take(Errand::Ask(call)),
+                Deed::Store(call) => {
+                    if let StoreCall::Admit { request, body } = &call {
+                        self.observer.expects(*request, body);
+                    }
+                    let close = |request, outcome: &[u8]| close(&self.observer, request, outcome);
+                    let errand = Errand::of(call, step.keygen, close);
+                    self.desk.take(errand);
+                }
             }
         }
     }
 
     fn send(&mut self, to: Party, mut message: Message, mark: Option<u8>) {
-        let (mut session, mut weight) = (None, Weight::Session);
+        let (mut session, mut weight, mut trace) = (None, Weight::Session, String::new());
         match &mut message {
             Message::Invite(invite) => {
                 self.observer.invites(invite);
+                trace = self.observer.trace_of(invite.session);
                 session = Some(invite.session);
             }
             Message::Cancel(cancelled) => {
@@ -170,7 +207,10 @@ impl Task {
             Message::Mail(mail) => {
                 // Mail is only ever passed on in the step in which it has come.
                 let Some(mark) = mark else { return };
-                mail.bytes.insert(0, mark);
+                let mut bytes = Vec::with_capacity(mail.bytes.len().saturating_add(1));
+                bytes.push(mark);
+                bytes.extend_from_slice(&mail.bytes);
+                mail.bytes = bytes;
                 session = Some(mail.session);
             }
             Message::StockQuery(_) | Message::KeyQuery(_) | Message::Witness { .. } => {
@@ -181,57 +221,31 @@ impl Task {
         let bytes = message.encode().to_vec();
         let size = bytes.len();
         let session = session.map(|session| session.to_string()).unwrap_or_default();
-        let message = SessionMessage { sequence: 0, body: Some(Body::Engine(bytes)), session, round: None };
+        let body = Some(Body::Engine(bytes));
+        let message = SessionMessage { body, session, trace, ..SessionMessage::default() };
         self.nodes.send(to, message, size, weight);
-    }
-
-    /// Nobody is told that a request goes on before it can be looked up.
-    fn answer(&mut self, id: RequestId, answer: Answer) {
-        if matches!(answer, Answer::Pending) && self.noted.is_under_way(id) {
-            return;
-        }
-        self.waiting.tell(id, answer);
     }
 
     /// What came of a question to the store, for the engine.
     fn store_answered(&mut self, done: Errands) -> Option<StoreAnswer> {
         self.desk.done(done.about);
-        match (done.about, done.noted) {
-            (Some(id), Some(true)) => {
-                self.noted.done(id);
-                self.waiting.tell(id, Answer::Pending);
-            }
-            (Some(id), Some(false)) => self.noted.failed(id),
-            _ => {}
-        }
-        if let (Some(id), Some(body)) = (done.about, done.admitted) {
-            self.note(id, body);
-        }
         let answer = done.answer?;
         match &answer {
-            StoreAnswer::Claimed(id, Claim::Yours { body, .. }) => {
-                let (id, body) = (*id, body.clone());
-                self.note(id, body);
-            }
+            StoreAnswer::Claimed(id, Claim::Yours { body, .. }) => self.observer.expects(*id, body),
             StoreAnswer::Finished(id, Finish::Stored(outcome)) => {
-                if let Ok(outcome) = Outcome::decode(outcome) {
-                    let tally = self.observer.settled(*id, word(&outcome));
-                    let culprits = self.observer.named(&tally.culprits);
-                    let ending = Ending { finished_ms: wall_ms(), attempts: tally.attempts, culprits };
-                    self.book.remember_ending(*id, &ending);
-                    self.desk.take(Errand::End(*id, ending));
+                let word = match &done.close {
+                    Some(close) => close.word,
+                    None => Outcome::decode(outcome).map_or("unreadable", |outcome| word(&outcome)),
+                };
+                self.observer.settled(*id, word);
+                tracing::info!(request = %id, outcome = word, trace = self.observer.traces.of(*id), "a request has ended");
+                if let Some(close) = done.close {
+                    self.book.remember_ending(*id, close.ending);
                 }
             }
             _ => {}
         }
         Some(answer)
-    }
-
-    /// Has a request written down that is ours to work on, once.
-    fn note(&mut self, id: RequestId, body: Vec<u8>) {
-        if self.noted.begin(id) {
-            self.desk.take(Errand::Note(id, body));
-        }
     }
 
     /// Notes from time to time what the engine has.
@@ -249,14 +263,45 @@ impl Task {
     }
 }
 
-/// An outcome in a word.
-pub(crate) const fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Key(_) => "key",
-        Outcome::Signed { .. } => "signed",
-        Outcome::Denied(_) => "denied",
-        Outcome::Retired { .. } => "retired",
-        Outcome::Expired => "expired",
-        Outcome::Failed(_) => "failed",
+/// What there is to say about an outcome that is about to be stored.
+fn close(observer: &Observer, request: RequestId, outcome: &[u8]) -> Close {
+    let outcome = Outcome::decode(outcome).ok();
+    let tally = observer.tally(request);
+    // Where a quorum has done it, whoever was in the way is nobody's concern.
+    let is_done = matches!(outcome, Some(Outcome::Key(_) | Outcome::Signed { .. } | Outcome::Retired { .. }));
+    let culprits = if is_done { Vec::new() } else { observer.named(&tally.culprits) };
+    let ending = Ending { finished_ms: wall_ms(), attempts: tally.attempts, culprits };
+    Close { ending, word: outcome.as_ref().map_or("unreadable", word) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use keymoot_engine::message::{Ended, Invite, Message, What};
+    use keymoot_engine::outcome::Outcome;
+    use keymoot_engine::request::RequestId;
+    use keymoot_engine::words::{Hash, Wire};
+    use keymoot_types::{Party, SessionId};
+
+    use super::close;
+    use crate::names::Names;
+    use crate::watch::Observer;
+
+    #[test]
+    fn nobody_is_named_where_a_request_succeeded() {
+        let (request, session) = (RequestId(Hash::from_bytes([7; 32])), SessionId::new([7; 16]));
+        let observer = Observer::new(Arc::new(Names::numbered(3)), 2);
+        observer.expects(request, b"body");
+        let what = What::Keygen { request: b"body".to_vec(), attempt: 0 };
+        observer.invites(&Invite { session, what });
+        let [one, two, three] = [1, 2, 3].map(|index| Party::new(index).unwrap());
+        for from in [one, two] {
+            observer.heard(from, &Message::Ended(session, Ended::Blamed(vec![three])), None);
+        }
+        let failed = close(&observer, request, &Outcome::Failed("x".to_owned()).encode());
+        assert_eq!((failed.word, failed.ending.culprits), ("failed", vec!["node-3".to_owned()]));
+        let key = close(&observer, request, &Outcome::Key(vec![1]).encode());
+        assert_eq!((key.word, key.ending.culprits, key.ending.attempts), ("key", Vec::new(), 1));
     }
 }

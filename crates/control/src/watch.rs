@@ -1,6 +1,7 @@
 //! What happens in sessions, for people who look on: taken from what the engine says and hears, never told to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -13,6 +14,8 @@ use tokio::sync::broadcast;
 
 use crate::clock::wall_ms;
 use crate::names::Names;
+use crate::tally::{Tallies, Tally};
+use crate::traces::Traces;
 
 /// Events that a slow watcher may lag behind before it misses some.
 const EVENTS_MAX: usize = 1024;
@@ -29,26 +32,73 @@ pub(crate) struct Going {
     pub(crate) complete: BTreeSet<Party>,
 }
 
+/// The sessions that go on, and which of them is for which request.
+#[derive(Default)]
+struct Sessions {
+    all: BTreeMap<SessionId, Going>,
+    by_request: BTreeMap<RequestId, SessionId>,
+}
+
+impl Sessions {
+    fn insert(&mut self, session: SessionId, going: Going) {
+        if let Some(request) = going.request {
+            self.by_request.insert(request, session);
+        }
+        self.all.insert(session, going);
+    }
+
+    fn remove(&mut self, session: SessionId) -> Option<Going> {
+        let going = self.all.remove(&session)?;
+        if let Some(request) = going.request.filter(|request| self.by_request.get(request) == Some(&session))
+        {
+            self.by_request.remove(&request);
+        }
+        Some(going)
+    }
+}
+
+/// Requests whose names are kept by their bytes. The engine works on fewer at a time.
+const BODIES_MAX: usize = 8192;
+
+/// The names of requests that are worked on, by their bytes, so that these are not read again for each session.
+#[derive(Default)]
+struct Bodies {
+    key: RandomState,
+    names: HashMap<u64, RequestId>,
+    digests: BTreeMap<RequestId, u64>,
+}
+
+impl Bodies {
+    fn insert(&mut self, request: RequestId, body: &[u8]) {
+        self.remove(request);
+        if self.digests.len() >= BODIES_MAX
+            && let Some((_, gone)) = self.digests.pop_first()
+        {
+            self.names.remove(&gone);
+        }
+        let digest = self.key.hash_one(body);
+        self.names.insert(digest, request);
+        self.digests.insert(request, digest);
+    }
+
+    fn remove(&mut self, request: RequestId) {
+        if let Some(digest) = self.digests.remove(&request) {
+            self.names.remove(&digest);
+        }
+    }
+}
+
 /// Watches the engine's sessions.
 pub(crate) struct Observer {
     names: Arc<Names>,
-    going: Mutex<BTreeMap<SessionId, Going>>,
+    going: Mutex<Sessions>,
     /// What came of requests so far, until they are settled.
-    tallies: Mutex<BTreeMap<RequestId, Tally>>,
+    tallies: Mutex<Tallies>,
+    bodies: Mutex<Bodies>,
+    /// What callers call requests in their logs.
+    pub(crate) traces: Traces,
     events: broadcast::Sender<SessionEvent>,
 }
-
-/// What was tried for one request here.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
-    /// Sessions that were begun.
-    pub(crate) attempts: u32,
-    /// Who was found out in them.
-    pub(crate) culprits: BTreeSet<Party>,
-}
-
-/// Requests whose tallies are kept. The engine works on fewer at a time.
-const TALLIES_MAX: usize = 8192;
 
 /// What an event says beside the session.
 #[derive(Default)]
@@ -59,17 +109,30 @@ struct Said {
 }
 
 impl Observer {
-    pub(crate) fn new(names: Arc<Names>) -> Self {
+    /// `needed` is how many members it takes to be believed about another.
+    pub(crate) fn new(names: Arc<Names>, needed: u16) -> Self {
         let (events, _) = broadcast::channel(EVENTS_MAX);
-        Self { names, going: Mutex::default(), tallies: Mutex::default(), events }
+        let tallies = Mutex::new(Tallies::new(usize::from(needed)));
+        Self {
+            names,
+            going: Mutex::default(),
+            tallies,
+            bodies: Mutex::default(),
+            traces: Traces::default(),
+            events,
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SessionId, Going>> {
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
         self.going.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tallies(&self) -> MutexGuard<'_, BTreeMap<RequestId, Tally>> {
+    fn tallies(&self) -> MutexGuard<'_, Tallies> {
         self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bodies(&self) -> MutexGuard<'_, Bodies> {
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All events from now on.
@@ -79,17 +142,34 @@ impl Observer {
 
     /// The sessions that go on.
     pub(crate) fn going(&self) -> BTreeMap<SessionId, Going> {
-        self.lock().clone()
+        self.lock().all.clone()
     }
 
     /// Keeps only those that the engine has.
     pub(crate) fn keep(&self, sessions: &BTreeSet<SessionId>) {
-        self.lock().retain(|session, _| sessions.contains(session));
+        let mut going = self.lock();
+        let over: Vec<SessionId> = going.all.keys().filter(|one| !sessions.contains(one)).copied().collect();
+        for session in over {
+            going.remove(session);
+        }
     }
 
-    /// Sessions that were begun for a request so far.
-    pub(crate) fn attempts(&self, request: RequestId) -> u32 {
-        self.tallies().get(&request).map_or(0, |tally| tally.attempts)
+    /// What was tried for a request so far.
+    pub(crate) fn tally(&self, request: RequestId) -> Tally {
+        self.tallies().of(request)
+    }
+
+    /// The engine is about to work on this request.
+    pub(crate) fn expects(&self, request: RequestId, body: &[u8]) {
+        self.bodies().insert(request, body);
+    }
+
+    /// The name of a request.
+    fn named_by(&self, body: &[u8]) -> Option<RequestId> {
+        let bodies = self.bodies();
+        let known = bodies.names.get(&bodies.key.hash_one(body)).copied();
+        drop(bodies);
+        known.or_else(|| SignedRequest::read_from::<Real>(body).ok().map(|(id, _)| id))
     }
 
     /// The names of nodes.
@@ -99,30 +179,30 @@ impl Observer {
 
     /// The engine invites somebody.
     pub(crate) fn invites(&self, invite: &Invite) {
-        let mut all = self.lock();
-        if all.contains_key(&invite.session) {
+        if self.lock().all.contains_key(&invite.session) {
             return;
         }
-        let (kind, request, members) = described(&self.names, &invite.what);
+        let (kind, request, members) = self.described(&invite.what);
         metrics::counter!("keymoot_control_sessions_total", "kind" => kind).increment(1);
+        if let Some(request) = request {
+            self.tallies().begin(request, invite.session, &members);
+        }
         let (rounds, complete) = (BTreeMap::new(), BTreeSet::new());
         let going = Going { kind, request, members, began: Instant::now(), rounds, complete };
-        all.insert(invite.session, going.clone());
-        drop(all);
-        if let Some(request) = request {
-            let mut tallies = self.tallies();
-            if tallies.len() >= TALLIES_MAX {
-                tallies.pop_first();
-            }
-            let tally = tallies.entry(request).or_default();
-            tally.attempts = tally.attempts.saturating_add(1);
-        }
         self.tell(invite.session, &going, "began", Said::default());
+        self.lock().insert(invite.session, going);
+    }
+
+    /// What the request that a session serves is called in the logs of its callers.
+    pub(crate) fn trace_of(&self, session: SessionId) -> String {
+        let request = self.lock().all.get(&session).and_then(|going| going.request);
+        request.map(|request| self.traces.of(request)).unwrap_or_default()
     }
 
     /// The engine calls a session off.
     pub(crate) fn cancels(&self, session: SessionId) {
-        if let Some(going) = self.lock().remove(&session) {
+        let gone = self.lock().remove(session);
+        if let Some(going) = gone {
             metrics::counter!("keymoot_control_sessions_failed_total", "kind" => going.kind).increment(1);
             self.tell(session, &going, "ended", Said::default());
         }
@@ -137,8 +217,14 @@ impl Observer {
             Message::Complete(session, _) => (*session, "complete"),
             _ => return,
         };
+        if let Message::Ended(session, Ended::Blamed(accused)) = message {
+            // Also when the session is over by now: the others' words come later.
+            self.tallies().blame(*session, from, accused);
+        }
         let mut all = self.lock();
-        let Some(going) = all.get_mut(&session).filter(|going| going.members.contains(&from)) else { return };
+        let Some(going) = all.all.get_mut(&session).filter(|going| going.members.contains(&from)) else {
+            return;
+        };
         let mut said = Said { node: Some(from), ..Said::default() };
         match message {
             Message::Mail(_) => {
@@ -151,12 +237,7 @@ impl Observer {
                 said.round = Some(round);
             }
             Message::Refused(_, refusal, _) => said.detail = refusal.to_string(),
-            Message::Ended(_, ended) => {
-                said.detail = self.words(ended);
-                if let (Ended::Blamed(culprits), Some(request)) = (ended, going.request) {
-                    self.tallies().entry(request).or_default().culprits.extend(culprits);
-                }
-            }
+            Message::Ended(_, ended) => said.detail = self.words(ended),
             _ => {
                 going.complete.insert(from);
             }
@@ -169,17 +250,22 @@ impl Observer {
         self.tell(session, &going, what, said);
     }
 
-    /// A request has an outcome. What was tried for it here.
-    pub(crate) fn settled(&self, request: RequestId, outcome: &'static str) -> Tally {
+    /// A request has an outcome.
+    pub(crate) fn settled(&self, request: RequestId, outcome: &'static str) {
         let mut all = self.lock();
-        let session = all.iter().find(|(_, going)| going.request == Some(request)).map(|(id, _)| *id);
-        let going = session.and_then(|session| all.remove(&session));
+        let session = all.by_request.get(&request).copied();
+        let going = session.and_then(|session| all.remove(session));
         drop(all);
+        self.tallies().forget(request);
+        self.bodies().remove(request);
         let began = going.as_ref().map(|going| going.began);
         if let Some(began) = began {
             metrics::histogram!("keymoot_control_settled_seconds").record(began.elapsed().as_secs_f64());
         }
         metrics::counter!("keymoot_control_outcomes_total", "outcome" => outcome).increment(1);
+        if self.events.receiver_count() == 0 {
+            return;
+        }
         let event = SessionEvent {
             session: session.map(|session| session.to_string()).unwrap_or_default(),
             kind: going.map(|going| going.kind.to_owned()).unwrap_or_default(),
@@ -189,9 +275,8 @@ impl Observer {
             wall_ms: wall_ms(),
             ..SessionEvent::default()
         };
-        // Nobody looks on, which is usual.
+        // The last one may have left just now.
         let _ = self.events.send(event);
-        self.tallies().remove(&request).unwrap_or_default()
     }
 
     fn tell(&self, session: SessionId, going: &Going, what: &str, said: Said) {
@@ -222,19 +307,76 @@ impl Observer {
             Ended::Benign => "nobody is at fault".to_owned(),
             Ended::Late(parties) if parties.is_empty() => "it took too long".to_owned(),
             Ended::Late(parties) => format!("waited for {}", list(parties)),
-            Ended::Blamed(parties) => format!("{} broke the protocol", list(parties)),
+            Ended::Blamed(parties) => format!("it says that {} broke the protocol", list(parties)),
+        }
+    }
+
+    /// What a session is, in a word, and for which request.
+    fn described(&self, what: &What) -> (&'static str, Option<RequestId>, Vec<Party>) {
+        match what {
+            What::Keygen { request, .. } => ("key generation", self.named_by(request), self.names.parties()),
+            What::Setup { members } => ("pair setup", None, members.clone()),
+            What::Presign { signers, .. } => ("presigning", None, signers.clone()),
+            What::Retire { request } => ("retirement", self.named_by(request), self.names.parties()),
+            What::Sign { request, signers, .. } => ("signing", self.named_by(request), signers.clone()),
         }
     }
 }
 
-/// What a session is, in a word, and for which request.
-fn described(names: &Names, what: &What) -> (&'static str, Option<RequestId>, Vec<Party>) {
-    let id = |request: &[u8]| SignedRequest::read_from::<Real>(request).ok().map(|(id, _)| id);
-    match what {
-        What::Keygen { request, .. } => ("key generation", id(request), names.parties()),
-        What::Setup { members } => ("pair setup", None, members.clone()),
-        What::Presign { signers, .. } => ("presigning", None, signers.clone()),
-        What::Retire { request } => ("retirement", id(request), names.parties()),
-        What::Sign { request, signers, .. } => ("signing", id(request), signers.clone()),
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use keymoot_engine::message::{Ended, Invite, Message, What};
+    use keymoot_engine::request::RequestId;
+    use keymoot_engine::words::Hash;
+    use keymoot_types::{Party, SessionId};
+
+    use super::Observer;
+    use crate::names::Names;
+    use crate::tally::Tally;
+
+    const REQUEST: RequestId = RequestId(Hash::from_bytes([7; 32]));
+    const SESSION: SessionId = SessionId::new([7; 16]);
+
+    fn blames(observer: &Observer, from: u16) {
+        let ended = Ended::Blamed(vec![Party::new(3).unwrap()]);
+        observer.heard(Party::new(from).unwrap(), &Message::Ended(SESSION, ended), None);
+    }
+
+    fn invited() -> Observer {
+        let observer = Observer::new(Arc::new(Names::numbered(3)), 2);
+        // No request at all: whoever knows its name has not read it.
+        observer.expects(REQUEST, b"body");
+        let what = What::Keygen { request: b"body".to_vec(), attempt: 0 };
+        observer.invites(&Invite { session: SESSION, what });
+        observer
+    }
+
+    #[test]
+    fn what_members_say_counts_when_the_session_is_over_too() {
+        let observer = invited();
+        blames(&observer, 1);
+        observer.cancels(SESSION);
+        assert!(observer.tally(REQUEST).culprits.is_empty(), "one member cannot have another named");
+        blames(&observer, 2);
+        let tally = observer.tally(REQUEST);
+        assert_eq!((tally.attempts, observer.named(&tally.culprits)), (1, vec!["node-3".to_owned()]));
+    }
+
+    #[test]
+    fn of_a_request_that_is_settled_nothing_is_kept() {
+        let observer = invited();
+        let other = SessionId::new([8; 16]);
+        let what = What::Setup { members: vec![Party::new(1).unwrap()] };
+        observer.invites(&Invite { session: other, what });
+        observer.settled(REQUEST, "failed");
+        assert_eq!(
+            observer.going().into_keys().collect::<Vec<_>>(),
+            [other],
+            "its session is over, and no other"
+        );
+        assert_eq!((observer.tally(REQUEST), observer.named_by(b"body")), (Tally::default(), None));
+        assert!(observer.lock().by_request.is_empty());
     }
 }

@@ -10,12 +10,14 @@ mod gone;
 mod retire;
 mod select;
 mod store;
+mod supply;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use keymoot_protocol::context::Committee;
+use keymoot_protocol::envelope::ENVELOPE_MAX;
 use keymoot_protocol::identity::IdentitySignature;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{KeyId, Millis, Party, SessionId};
@@ -29,6 +31,7 @@ use crate::request::{Ask, ClientId, ClientKey, Request, RequestId};
 
 use select::Members;
 pub use store::{Admission, Claim, Finish, StoreAnswer, StoreCall};
+use supply::Supply;
 pub use view::{DriveView, MemberView, RunView, View};
 
 /// What a coordinator is told.
@@ -71,11 +74,13 @@ pub struct Limits {
     pub pause: u64,
     /// Between two looks for work that others have left.
     pub patrol: u64,
-    /// Presignatures of a batch.
+    /// The most presignatures of a batch. The first are smaller, and so are those of slow nodes.
     pub batch: u16,
     /// Fewer presignatures than this in common, and the next batch is made. Nodes name no more than
     /// [`crate::message::OFFERED`] at once, so a larger number is of no use.
     pub low: usize,
+    /// Presignatures that are kept ready for each key in use.
+    pub pool: usize,
 }
 
 impl Default for Limits {
@@ -95,6 +100,7 @@ impl Default for Limits {
             patrol: 1_000,
             batch: 256,
             low: 32,
+            pool: 1024,
         }
     }
 }
@@ -136,11 +142,11 @@ pub struct Coordinator<C: Crypto> {
     /// Who waits for the store's first word on a request.
     admitting: BTreeMap<RequestId, Admitting>,
     runs: BTreeMap<SessionId, Run<C>>,
-    /// Sessions that have failed lately, and whose reports have not come yet.
-    past: VecDeque<(SessionId, Vec<Party>, u32)>,
+    past: VecDeque<Past>,
+    /// Requests that nobody works on, and since when that is known here.
+    orphans: BTreeMap<RequestId, Millis>,
     patrol_at: Millis,
-    /// Nothing is prepared before then: replicas that want the same nodes at once get out of each other's way.
-    prepare_at: Millis,
+    supply: Supply,
     /// Keys that the nodes were asked for, and until when that is new.
     key_queries: BTreeMap<KeyId, Millis>,
     deeds: Vec<Deed>,
@@ -152,6 +158,16 @@ struct Admitting {
     body: Vec<u8>,
     askers: BTreeSet<Address>,
     until: Millis,
+}
+
+/// A session that has failed lately, and whose members may still say why.
+struct Past {
+    session: SessionId,
+    request: Option<RequestId>,
+    /// Who has not reported on it.
+    unheard: Vec<Party>,
+    /// What a report weighs.
+    weight: u32,
 }
 
 /// Work on one request.
@@ -167,6 +183,8 @@ struct Drive {
     renew_at: Millis,
     askers: BTreeSet<Address>,
     denials: BTreeMap<Party, (String, IdentitySignature)>,
+    /// Who says that it has made as many attempts at it as it makes.
+    spent: BTreeSet<Party>,
     /// Who has ended its part in the key that is to be retired.
     words: BTreeMap<Party, IdentitySignature>,
     /// What the payload comes to, once it was read.
@@ -196,6 +214,8 @@ struct Run<C: Crypto> {
     complete: BTreeSet<Party>,
     aggregator: Option<C::Run>,
     released: BTreeMap<Party, IdentitySignature>,
+    /// What was carried for each, in pieces and bytes.
+    carried: BTreeMap<Party, (usize, usize)>,
 }
 
 /// What a session is for.
@@ -222,6 +242,15 @@ impl<C: Crypto> Aim<C> {
         if self.request().is_some() { 1 } else { select::COSTLY }
     }
 
+    /// The most that is carried for one member to each other one, in pieces and bytes: several times what any protocol
+    /// says, so that nobody fills the line to another.
+    const fn allowance(&self) -> (usize, usize) {
+        match self {
+            Self::Sign(..) | Self::Retire(..) => (16, 64 << 10),
+            Self::Keygen(..) | Self::Setup | Self::Presign(..) => (64, 4 * ENVELOPE_MAX),
+        }
+    }
+
     fn key(&self) -> Option<Hash> {
         match self {
             Self::Presign(key, _) | Self::Retire(_, key) => Some(*key),
@@ -243,6 +272,7 @@ impl<C: Crypto> Coordinator<C> {
     #[must_use]
     pub fn new(crypto: C, config: Config, now: Now) -> (Self, Vec<Deed>) {
         let members = Members::new(&config.committee);
+        let batch = config.limits.batch;
         let coordinator = Self {
             crypto,
             config,
@@ -255,8 +285,9 @@ impl<C: Crypto> Coordinator<C> {
             admitting: BTreeMap::new(),
             runs: BTreeMap::new(),
             past: VecDeque::new(),
+            orphans: BTreeMap::new(),
             patrol_at: now.mono,
-            prepare_at: now.mono,
+            supply: Supply::new(batch, now.mono),
             key_queries: BTreeMap::new(),
             deeds: Vec::new(),
         };
@@ -273,6 +304,11 @@ impl<C: Crypto> Coordinator<C> {
             Event::Gone(party) => self.gone(party, rng),
         }
         std::mem::take(&mut self.deeds)
+    }
+
+    /// From now on these clients may ask.
+    pub fn go_by(&mut self, clients: BTreeMap<ClientId, ClientKey>) {
+        self.config.clients = clients;
     }
 
     fn hear(&mut self, from: Address, message: Message, rng: &mut impl CryptoRngCore) {
@@ -326,6 +362,7 @@ impl<C: Crypto> Coordinator<C> {
             self.members.forgive(now);
             self.deeds.push(Deed::Store(StoreCall::Orphans));
             self.wake_at(self.patrol_at);
+            self.fill_up(rng);
         }
         self.advance_all(rng);
     }

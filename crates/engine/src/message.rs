@@ -179,6 +179,9 @@ pub const OFFERED: usize = 128;
 /// Presignatures of all sets of signers that are named at once.
 pub const OFFERED_MAX: usize = 4096;
 
+/// The most sets of signers of which a node says that there is more.
+pub const UNNAMED_MAX: usize = 512;
+
 /// The longest public side of a presignature, in bytes: with 32 signers.
 pub const OFFER_MAX: usize = 2048;
 
@@ -187,6 +190,9 @@ pub const OFFERS_MAX: usize = MESSAGE_MAX - (1 << 18);
 
 /// Pair setups that a node keeps for each coordinator.
 pub const SETUPS_MAX: usize = 4;
+
+/// A set of signers, and how many presignatures of theirs were not named.
+pub type Unnamed = (Vec<Party>, u64);
 
 /// What a node has in stock for one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,8 +203,8 @@ pub struct Stock {
     pub setups: Vec<Hash>,
     /// Public sides of presignatures, encoded: the first few of each set of signers.
     pub presignatures: Vec<Vec<u8>>,
-    /// Whether there are more than these.
-    pub has_more: bool,
+    /// How many more there are of a set of signers, where there was no room to name them.
+    pub unnamed: Vec<Unnamed>,
     /// Whether the key is retired here: then there is nothing, and will be nothing.
     pub is_retired: bool,
 }

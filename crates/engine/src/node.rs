@@ -23,7 +23,7 @@ use rand_core::CryptoRngCore;
 use crate::audit::{Log, Witness};
 use crate::crypto::Crypto;
 use crate::event::{Clock, Event, Now};
-use crate::message::{Address, Message};
+use crate::message::{Address, Ended, Message};
 use crate::plan::{Effect, Lane, Plan, Silence};
 use crate::policy::Policy;
 use crate::record::{Entry, Record};
@@ -66,6 +66,8 @@ pub struct Limits {
     pub early: usize,
     /// Presignatures for one key and one set of signers, for each coordinator that has some made.
     pub stock: usize,
+    /// Presignatures of all keys, shared equally by all coordinators.
+    pub pool: usize,
     /// How long a presignature may be kept.
     pub presignature: u64,
     /// How long a signing session may take.
@@ -87,7 +89,8 @@ impl Default for Limits {
             heavy: 16,
             attempts: 24,
             early: 128,
-            stock: 512,
+            stock: 16_384,
+            pool: 131_072,
             presignature: 24 * 60 * 60 * 1000,
             signing: 3_000,
             ceremony: 10_000,
@@ -177,6 +180,25 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             Event::Stop => {
                 self.is_stopped = true;
                 self.persist(Entry::Stopped);
+            }
+        }
+        self.draft.finish()
+    }
+
+    /// From now on these clients may ask, and this policy judges. What goes on was allowed by what was before, and ends;
+    /// whoever may still have it asks again. Presignatures stay: they are nobody's.
+    pub fn go_by(&mut self, now: Now, clients: BTreeMap<ClientId, ClientKey>, policy: P) -> Plan<Effect<C>> {
+        self.now = self.clock.read(now);
+        if !self.is_stopped {
+            (self.config.clients, self.policy) = (clients, policy);
+            let asked = |live: &Live<C>| matches!(live.kind, Kind::Keygen(_) | Kind::Sign(_));
+            let ids = self.sessions.iter().filter(|(_, live)| asked(live)).map(|(session, _)| *session);
+            let ids: Vec<SessionId> = ids.collect();
+            self.draft.hush(&ids);
+            for session in ids {
+                if let Some((coordinator, _)) = self.give_up(session) {
+                    self.send(coordinator, Message::Ended(session, Ended::Benign));
+                }
             }
         }
         self.draft.finish()

@@ -46,9 +46,12 @@ pub enum Refusal {
     /// We have been in this session before.
     #[error("this session has been here before")]
     Seen,
-    /// Too many attempts at one request, or too many sessions at once.
-    #[error("too many attempts at this at once")]
+    /// Too many sessions at once.
+    #[error("too many sessions at once")]
     TooMany,
+    /// The request has had as many attempts as a node gives it.
+    #[error("the attempts at this request are used up")]
+    Exhausted,
     /// The presignature was burnt before, has expired, or is not here.
     #[error("the presignature is burnt, expired or not here")]
     Presignature,
@@ -84,6 +87,7 @@ impl Refusal {
             | Self::Banned(_)
             | Self::Seen
             | Self::TooMany
+            | Self::Exhausted
             | Self::Presignature
             | Self::Setup(_)
             | Self::Enough
@@ -136,6 +140,7 @@ impl Refusal {
             Self::Unfit(_) => 13,
             Self::Conflict => 14,
             Self::Retired => 15,
+            Self::Exhausted => 16,
         }
     }
 }
@@ -154,6 +159,7 @@ impl Wire for Refusal {
             | Self::Signers
             | Self::Seen
             | Self::TooMany
+            | Self::Exhausted
             | Self::Presignature
             | Self::Enough
             | Self::Conflict
@@ -180,6 +186,7 @@ impl Wire for Refusal {
             13 => Self::Unfit(reason(reader)?),
             14 => Self::Conflict,
             15 => Self::Retired,
+            16 => Self::Exhausted,
             _ => return Err(Malformed::Choice),
         })
     }

@@ -8,6 +8,8 @@ use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::tls::{ClientCertificates, Identity};
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::routes::WAIT_MAX;
+
 /// Everything a gateway needs. Its name is that of its certificate.
 pub struct GatewayConfig {
     /// Where to listen; port 0 for any.
@@ -29,12 +31,19 @@ pub struct GatewayConfig {
 pub struct Limits {
     /// Bytes of a body.
     pub body_bytes: usize,
-    /// Connections; whoever comes then waits in the backlog of the system.
+    /// Connections; whoever comes then waits in the backlog of the system. Those without a certificate have half of
+    /// them.
     pub connections: usize,
-    /// Requests in progress, the waiting ones included; more are answered with 429.
+    /// Those of one certificate's owner; more are closed.
+    pub client_connections: usize,
+    /// Requests in progress, the waiting ones included; more are answered with 429. Each item of a batch counts.
     pub requests: usize,
+    /// Those of one client; more are answered with 429.
+    pub client_requests: usize,
     /// Event streams; more are answered with 429.
     pub streams: usize,
+    /// Those of one client; more are answered with 429.
+    pub client_streams: usize,
     /// Requests a second of one client, over some time.
     pub rate: f64,
     /// Requests of one client at once, after a pause.
@@ -45,13 +54,33 @@ pub struct Limits {
     pub stream_time: Duration,
 }
 
+/// Time for what is neither waiting nor asking.
+const SLACK: Duration = Duration::from_secs(5);
+
+impl Limits {
+    /// For how long the answer to a request may take.
+    #[must_use]
+    pub fn answer_time(&self) -> Duration {
+        self.budget + WAIT_MAX + SLACK
+    }
+
+    /// After so long, everything that had begun has ended by itself.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.answer_time().max(self.stream_time)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 2 << 20,
             connections: 4096,
+            client_connections: 256,
             requests: 1024,
+            client_requests: 256,
             streams: 256,
+            client_streams: 32,
             rate: 2000.0,
             burst: 4000.0,
             budget: Duration::from_secs(10),

@@ -2,14 +2,13 @@
 //! it does not. Sending a request twice is harmless: the same signed request has the same answer at all of
 //! them.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use keymoot_wire::cluster::DocumentHandle;
+use keymoot_wire::cluster::{ClusterDocument, CoordinatorEntry, DocumentHandle};
 use keymoot_wire::identity::{PeerId, PeerRole};
 use keymoot_wire::problem::Code;
 use keymoot_wire::tls::{Credentials, Identity, Link, dial};
@@ -36,7 +35,15 @@ pub const ANSWER_MAX: usize = 32 << 20;
 pub struct Coordinators {
     document: DocumentHandle,
     identity: Arc<Identity>,
-    lines: Mutex<BTreeMap<(String, String), Arc<Line>>>,
+    lines: Mutex<Option<Lines>>,
+}
+
+/// The ways, as a document has them. Another document has others, even where names and addresses are the same: who is at
+/// the other end of an open connection may be nobody by it.
+#[derive(Clone)]
+struct Lines {
+    document: [u8; 32],
+    all: Arc<[Arc<Line>]>,
 }
 
 /// A way to one coordinator.
@@ -123,6 +130,7 @@ impl Coordinators {
             if left.is_zero() {
                 break;
             }
+            let Some(line) = self.renewed(&line) else { continue };
             let wait = plan.wait.saturating_sub(began.elapsed());
             let limit = left.min(wait + PATIENCE);
             match timeout(limit, self.call_one(&line, plan.trace, wait, &ask)).await {
@@ -175,8 +183,9 @@ impl Coordinators {
 
     /// The way to the coordinator of this name.
     pub fn to(&self, name: &str, trace: &str) -> Option<Via> {
-        let line = self.lines().into_iter().find(|line| line.name == name)?;
-        self.via(&line, trace).ok().map(|(via, _)| via)
+        let lines = self.lines();
+        let line = lines.iter().find(|line| line.name == name)?;
+        self.via(line, trace).ok().map(|(via, _)| via)
     }
 
     fn via(&self, line: &Line, trace: &str) -> Result<(Via, String), Status> {
@@ -208,42 +217,46 @@ impl Coordinators {
         Ok(bearer)
     }
 
-    /// The ways, as the document of the moment has them. Ways to nobody any more are given up.
-    fn lines(&self) -> Vec<Arc<Line>> {
-        let document = self.document.load();
+    /// The ways, as the document of the moment has them. Those of the document before are given up, and their
+    /// connections end with the calls that go over them now.
+    fn lines(&self) -> Arc<[Arc<Line>]> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = |name: &str, address: &str| {
-            document.coordinators.iter().any(|entry| entry.name == name && entry.address == address)
-        };
-        lines.retain(|(name, address), _| wanted(name, address));
-        let mut ways = Vec::new();
-        for entry in &document.coordinators {
-            let place = (entry.name.clone(), entry.address.clone());
-            if let Some(line) = lines.get(&place) {
-                ways.push(line.clone());
-                continue;
+        let document = self.document.load();
+        if let Some(known) = &*lines
+            && known.document == document.digest()
+        {
+            return known.all.clone();
+        }
+        let dialled = document.coordinators.iter().filter_map(|entry| self.dial(&document, entry));
+        let all: Arc<[Arc<Line>]> = dialled.collect();
+        *lines = Some(Lines { document: document.digest(), all: all.clone() });
+        all
+    }
+
+    /// The way to the same coordinator as the document of the moment has it: calls may take longer than a document
+    /// lasts. `None` if there is none any more.
+    fn renewed(&self, line: &Arc<Line>) -> Option<Arc<Line>> {
+        self.lines().iter().find(|one| one.name == line.name).cloned()
+    }
+
+    fn dial(&self, document: &ClusterDocument, entry: &CoordinatorEntry) -> Option<Arc<Line>> {
+        let expected = PeerId::new(&document.cluster, PeerRole::Coordinator, &entry.name).ok()?;
+        match dial(&entry.address, &self.identity, &self.document, &expected) {
+            Ok(link) => {
+                let name = entry.name.clone();
+                Some(Arc::new(Line { name, link, health: Mutex::default(), token: Mutex::default() }))
             }
-            let Ok(expected) = PeerId::new(&document.cluster, PeerRole::Coordinator, &entry.name) else {
-                continue;
-            };
-            match dial(&entry.address, &self.identity, &self.document, &expected) {
-                Ok(link) => {
-                    let name = entry.name.clone();
-                    let line =
-                        Arc::new(Line { name, link, health: Mutex::default(), token: Mutex::default() });
-                    lines.insert(place, line.clone());
-                    ways.push(line);
-                }
-                Err(error) => warn!(%error, coordinator = entry.name, "a coordinator cannot be dialled"),
+            Err(error) => {
+                warn!(%error, coordinator = entry.name, "a coordinator cannot be dialled");
+                None
             }
         }
-        ways
     }
 
     /// By rendezvous hashing, so that when one comes or goes only its own requests move; those that did not
     /// answer just now come last.
     fn in_order(&self, sticky: &[u8]) -> Vec<Arc<Line>> {
-        let mut lines = self.lines();
+        let mut lines = self.lines().to_vec();
         let now = Instant::now();
         lines.sort_by_cached_key(|line| {
             let mut hasher = DefaultHasher::new();

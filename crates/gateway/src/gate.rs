@@ -1,18 +1,23 @@
 //! The gate in front of every route: certificate, token, role, budget. What it lets through has a [`Call`].
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::body::{Bytes, Frame, SizeHint};
 use keymoot_wire::cluster::Role;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::problem::Code;
 use keymoot_wire::tls::{ClientCertificates, Peer};
 
 use crate::access::{Endpoint, Need, need};
+use crate::limits::Place;
 use crate::problem::Refused;
 use crate::state::{App, Call};
 use crate::tokens;
@@ -22,6 +27,32 @@ use crate::trace::RequestId;
 #[derive(Clone, Debug)]
 pub struct Connection(pub Option<Arc<Peer>>);
 
+/// A body that holds a place.
+struct Held {
+    body: Body,
+    _place: Place,
+}
+
+impl hyper::body::Body for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// The gate of one endpoint.
 pub async fn gate(
     State((app, endpoint)): State<(Arc<App>, Endpoint)>,
@@ -29,17 +60,25 @@ pub async fn gate(
     next: Next,
 ) -> Response {
     let mut response = match enter(&app, endpoint, request) {
-        // The permit is held until there is an answer.
-        Ok((request, _permit)) => next.run(request).await,
+        // The place is held until the answer has been sent: whoever does not read it keeps it in memory.
+        Ok((request, place)) => held(endpoint, next.run(request).await, place),
         Err(refused) => refused.into_response(),
     };
     response.extensions_mut().insert(endpoint);
     response
 }
 
-type Permit = Option<tokio::sync::OwnedSemaphorePermit>;
+/// An answer that holds a place until its body has been sent or dropped. An event stream has a place of its own.
+fn held(endpoint: Endpoint, response: Response, place: Option<Place>) -> Response {
+    match place {
+        Some(place) if endpoint != Endpoint::WatchEvents => {
+            response.map(|body| Body::new(Held { body, _place: place }))
+        }
+        _ => response,
+    }
+}
 
-fn enter(app: &App, endpoint: Endpoint, mut request: Request) -> Result<(Request, Permit), Refused> {
+fn enter(app: &App, endpoint: Endpoint, mut request: Request) -> Result<(Request, Option<Place>), Refused> {
     let need = need(endpoint);
     if need == Need::Nothing {
         return Ok((request, None));
@@ -47,25 +86,32 @@ fn enter(app: &App, endpoint: Endpoint, mut request: Request) -> Result<(Request
     if app.is_stopping() {
         return Err(Refused::new(Code::ShuttingDown, "the gateway is stopping"));
     }
-    let permit = app.requests.clone().try_acquire_owned();
-    let permit = permit.map_err(|_| Refused::new(Code::Busy, "too many requests are in progress"))?;
     let peer = request.extensions().get::<Connection>().and_then(|connection| connection.0.clone());
     check_peer(app, peer.as_deref())?;
     let trace = request.extensions().get::<RequestId>().map_or_else(|| "".into(), |id| id.0.clone());
     let x5t = peer.as_deref().map(|peer| peer.x5t);
     let client = match need.role() {
         Some(role) => admit(app, peer.as_deref(), request.headers(), role)?,
-        // Whoever asks for a token shows who it is by its signature, which the handler checks.
-        None => peer.as_deref().map_or_else(|| "".into(), |peer| peer.id.name().into()),
+        // Whoever asks for a token shows who it is by its signature, which the handler checks. The places that it
+        // holds meanwhile are those of its certificate's owner.
+        None => named(peer.as_deref())?,
     };
     tracing::Span::current().record("client", &*client);
+    let place = app.requests.take(&client, 1)?;
     if let Err(seconds) = app.budgets.take(&client, Instant::now()) {
         let mut refused = Refused::new(Code::TooManyRequests, "the budget of this client is used up");
         refused.retry_after = Some(seconds);
         return Err(refused);
     }
     request.extensions_mut().insert(Call { client, trace, x5t });
-    Ok((request, Some(permit)))
+    Ok((request, Some(place)))
+}
+
+/// The owner of the certificate.
+fn named(peer: Option<&Peer>) -> Result<Arc<str>, Refused> {
+    peer.map(|peer| peer.id.name().into()).ok_or_else(|| {
+        Refused::new(Code::CertificateMissing, "a token is bound to a certificate, and there is none")
+    })
 }
 
 /// A connection may be older than the document of the moment.
@@ -95,7 +141,7 @@ fn admit(app: &App, peer: Option<&Peer>, headers: &HeaderMap, needed: Role) -> R
         let detail = format!("this needs the role {needed}, and `{name}` has the role {role}");
         return Err(Refused::new(Code::RoleTooLow, detail));
     }
-    Ok(name.into())
+    Ok(name)
 }
 
 /// The token in the one header Authorization.

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod config;
 mod coordinators;
+mod events;
 mod gate;
 mod limits;
 mod openapi;

@@ -1,8 +1,12 @@
-//! What one client may take from the others: nothing, beyond its budget of requests.
+//! What one client may take from the others: nothing, beyond its budget of requests and its share of places.
+
+mod places;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+pub use places::{Place, Places, Share, Shares};
 
 /// The most clients with a budget of their own in memory. The cluster document knows at most as many.
 const CLIENTS_MAX: usize = 10_000;

@@ -8,21 +8,25 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::tls::{Accepted, Acceptor, Serving, TlsError, server_config};
+use metrics::counter;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tower::ServiceExt;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::config::GatewayConfig;
 use crate::gate::Connection;
+use crate::limits::{Share, Shares};
 use crate::routes::router;
 use crate::state::App;
 
@@ -95,6 +99,11 @@ impl Gateway {
         self.address
     }
 
+    /// Waits until it has ended without being told to. `false` if it has failed.
+    pub async fn ended(&mut self) -> bool {
+        (&mut self.task).await.is_ok()
+    }
+
     /// Stops: nothing new is taken, what has begun has so long to finish.
     pub async fn stop(self, grace: Duration) {
         self.stop.send_replace(true);
@@ -110,6 +119,7 @@ impl Gateway {
 async fn serve(app: Arc<App>, mut acceptor: Acceptor) {
     let router = router(&app);
     let places = Arc::new(Semaphore::new(app.limits.connections));
+    let held = Shares::default();
     let mut stopping = app.stopping.clone();
     let mut connections = JoinSet::new();
     let keys = tokio::spawn({
@@ -124,9 +134,10 @@ async fn serve(app: Arc<App>, mut acceptor: Acceptor) {
         };
         tokio::select! {
             (place, accepted) = next => {
-                let connection = serve_one(router.clone(), accepted, app.stopping.clone());
+                let Some(share) = share(&app, &held, &accepted) else { continue };
+                let connection = serve_one(router.clone(), accepted, app.clone());
                 connections.spawn(async move {
-                    let _place = place;
+                    let _held = (place, share);
                     connection.await;
                 });
             }
@@ -139,7 +150,23 @@ async fn serve(app: Arc<App>, mut acceptor: Acceptor) {
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve_one(router: Router, accepted: Accepted, mut stopping: watch::Receiver<bool>) {
+/// The share in all connections of whoever has this one: of a certificate's owner, or of all who have none. `None` if
+/// it is used up; then the connection is closed.
+fn share(app: &App, held: &Shares, accepted: &Accepted) -> Option<Share> {
+    let (holder, most) = match &accepted.peer {
+        Some(peer) => (peer.id.to_uri(), app.limits.client_connections),
+        None => (String::new(), app.limits.connections.div_ceil(2)),
+    };
+    let share = held.take(&holder.as_str().into(), 1, most);
+    if share.is_none() {
+        counter!("keymoot_gateway_connections_closed_total").increment(1);
+        warn!(address = %accepted.address, holder, most, "closed a connection: its client has as many as it may");
+    }
+    share
+}
+
+async fn serve_one(router: Router, accepted: Accepted, app: Arc<App>) {
+    let mut stopping = app.stopping.clone();
     let peer = Connection(accepted.peer.map(Arc::new));
     let time = if peer.0.is_some() { CONNECTION_TIME } else { ANONYMOUS_TIME };
     let service = service_fn(move |request: http::Request<Incoming>| {
@@ -148,6 +175,26 @@ async fn serve_one(router: Router, accepted: Accepted, mut stopping: watch::Rece
         let router = router.clone();
         async move { router.oneshot(request).await.map_err(|never: Infallible| never) }
     });
+    // Either way: the time is over, or the gateway is told to stop.
+    let over = async { drop(timeout(time, stopped(&mut stopping)).await) };
+    if let Err(error) = serve_stream(accepted.stream, service, over, app.limits.longest()).await {
+        debug!(error, address = %accepted.address, "a connection broke");
+    }
+}
+
+/// Serves a connection. When `over` resolves it takes nothing new, and what has begun may end for so long. Every answer
+/// ends by itself before that; but a client that does not read its answers would keep the connection for ever.
+async fn serve_stream<I, S>(
+    stream: I,
+    service: S,
+    over: impl Future<Output = ()>,
+    last: Duration,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Service<http::Request<Incoming>, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
     builder
@@ -156,18 +203,14 @@ async fn serve_one(router: Router, accepted: Accepted, mut stopping: watch::Rece
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE);
-    let connection = builder.serve_connection(TokioIo::new(accepted.stream), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let ended = tokio::select! {
+    tokio::select! {
         ended = connection.as_mut() => ended,
-        // Either way: the time is over, or the gateway is told to stop.
-        _ = timeout(time, stopped(&mut stopping)) => {
+        () = over => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            timeout(last, connection).await.unwrap_or(Ok(()))
         }
-    };
-    if let Err(error) = ended {
-        debug!(error, address = %accepted.address, "a connection broke");
     }
 }
 
@@ -175,4 +218,32 @@ async fn serve_one(router: Router, accepted: Accepted, mut stopping: watch::Rece
 pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // Either way there is nothing more to wait for.
     let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+    use hyper::body::Bytes;
+    use hyper::client::conn::http2;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_does_not_keep_its_connection() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let (end, mut ended) = watch::channel(false);
+        let service = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Body::from("hello"))) });
+        let over = async move { stopped(&mut ended).await };
+        let serving = tokio::spawn(serve_stream(ours, service, over, Duration::from_millis(50)));
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let theirs = builder.initial_stream_window_size(0).handshake(TokioIo::new(theirs)).await;
+        let (mut sender, connection) = theirs.unwrap();
+        let connection = tokio::spawn(connection);
+        let unread = sender.send_request(http::Request::new(Full::<Bytes>::default())).await.unwrap();
+        assert!(!serving.is_finished());
+        end.send_replace(true);
+        let served = timeout(Duration::from_secs(20), serving).await;
+        assert!(served.is_ok(), "it is served for ever");
+        drop((unread, connection));
+    }
 }

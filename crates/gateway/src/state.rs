@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::tls::{ClientCertificates, Identity};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::config::{GatewayConfig, Limits};
 use crate::coordinators::Coordinators;
-use crate::limits::Budgets;
+use crate::events::Events;
+use crate::limits::{Budgets, Places};
 use crate::ready::Readiness;
 use crate::tokens::Tokens;
 
@@ -24,8 +25,9 @@ pub struct App {
     pub coordinators: Coordinators,
     pub tokens: Tokens,
     pub budgets: Budgets,
-    pub requests: Arc<Semaphore>,
-    pub streams: Arc<Semaphore>,
+    pub requests: Places,
+    pub streams: Places,
+    pub events: Events,
     pub canary: Canary,
     pub readiness: Readiness,
     pub metrics: PrometheusHandle,
@@ -41,8 +43,9 @@ impl App {
             coordinators: Coordinators::new(document.clone(), identity.clone()),
             tokens: Tokens::new(document.clone(), identity.clone(), client_certificates),
             budgets: Budgets::new(limits.rate, limits.burst),
-            requests: Arc::new(Semaphore::new(limits.requests)),
-            streams: Arc::new(Semaphore::new(limits.streams)),
+            requests: Places::new("requests in progress", limits.requests, limits.client_requests),
+            streams: Places::new("event streams", limits.streams, limits.client_streams),
+            events: Events::default(),
             canary: Canary::default(),
             readiness: Readiness::default(),
             openapi: openapi.to_json().unwrap_or_default(),

@@ -1,15 +1,19 @@
 //! Tokens: our own for the coordinators, those that we mint for clients, and the keys of foreign issuers.
 
+mod known;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use keymoot_wire::cluster::{DocumentHandle, Role};
 use keymoot_wire::problem::Code;
 use keymoot_wire::tls::{ClientCertificates, Credentials, Identity, Peer};
-use keymoot_wire::token::{MintError, Minter, Subject, TokenError, Unbound, Verifier};
+use keymoot_wire::token::{IssuerKind, MintError, Minter, Subject, TokenError, Unbound, Verifier};
+use sha2::{Digest, Sha256};
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
 
+use self::known::{Known, Shown};
 use crate::problem::Refused;
 use crate::state::wall_ms;
 
@@ -25,6 +29,7 @@ const KEYS_MAX: usize = 256 << 10;
 /// Verifies and mints.
 pub struct Tokens {
     verifier: Verifier,
+    known: Known,
     document: DocumentHandle,
     identity: Arc<Identity>,
 }
@@ -41,21 +46,32 @@ impl Tokens {
             ClientCertificates::Required => Unbound::Refused,
             ClientCertificates::Optional => Unbound::Allowed,
         };
-        Self { verifier: Verifier::new(document.clone(), unbound), document, identity }
+        let verifier = Verifier::new(document.clone(), unbound);
+        Self { verifier, known: Known::default(), document, identity }
     }
 
     /// The name of the client that a token is about, and its role in the document of the moment.
     ///
     /// # Errors
     /// The token is not good, or not for this certificate.
-    pub fn verify(&self, token: &str, peer: Option<&Peer>) -> Result<(String, Role), Refused> {
-        let verified = self.verifier.verify(token, peer, wall_ms() / 1000).map_err(refused)?;
-        match verified.subject {
-            Subject::Client { name, role } => Ok((name, role)),
-            Subject::Process(_) => {
-                Err(Refused::new(Code::WrongPeer, "the token is of a process, not of a client"))
-            }
+    pub fn verify(&self, token: &str, peer: Option<&Peer>) -> Result<(Arc<str>, Role), Refused> {
+        let now = wall_ms() / 1000;
+        // The document from before: if it changes meanwhile, what is found out now counts for nothing afterwards.
+        let document = self.document.load().digest();
+        let shown = peer.map(|peer| Shown { document, x5t: peer.x5t, token: Sha256::digest(token).into() });
+        if let Some(client) = shown.and_then(|shown| self.known.find(&shown, now)) {
+            return Ok(client);
         }
+        let verified = self.verifier.verify(token, peer, now).map_err(refused)?;
+        let Subject::Client { name, role } = verified.subject else {
+            return Err(Refused::new(Code::WrongPeer, "the token is of a process, not of a client"));
+        };
+        let client: Arc<str> = name.into();
+        // The keys of a foreign issuer may be replaced without a new document, so its tokens are verified each time.
+        if let (Some(shown), IssuerKind::Local) = (shown, verified.issuer) {
+            self.known.keep(&shown, (&client, role), verified.expires, now);
+        }
+        Ok((client, role))
     }
 
     /// A token for a client, bound to its certificate.

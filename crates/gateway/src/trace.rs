@@ -3,7 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -19,7 +19,6 @@ use tracing::{Instrument, debug, error, info_span};
 
 use crate::access::Endpoint;
 use crate::problem::{self, Refused};
-use crate::routes::WAIT_MAX;
 use crate::state::App;
 
 /// The header with the id, in and out.
@@ -29,16 +28,13 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
-/// Time for what is neither waiting nor asking.
-const SLACK: Duration = Duration::from_secs(5);
-
 /// Everything that goes around every request, whether its path exists or not.
 pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let (method, path) = (request.method(), request.uri().path());
     let span = info_span!("request", id = &*id, %method, path, client = Empty);
-    let limit = app.limits.budget + WAIT_MAX + SLACK;
+    let limit = app.limits.answer_time();
     let began = Instant::now();
     gauge!("keymoot_http_requests_in_progress").increment(1.0);
     let answer =

@@ -1,20 +1,23 @@
 //! How a cluster comes to be: the authority invites, members answer with their public parts, the authority admits them,
-//! members check and keep the result. No secret ever leaves the directory where it was drawn.
+//! members check and keep the result. It can take back whom it has admitted. No secret ever leaves the directory where it was drawn.
 
 mod admit;
 mod finish;
 mod init;
 mod join;
+mod office;
 pub mod papers;
+mod revoke;
 #[cfg(test)]
 pub mod tests;
 
-#[cfg(test)]
-use admit::Admitted;
-pub use admit::admit;
+pub use admit::{Applicant, Hearing};
 pub use finish::finish;
 pub use init::{Founding, init};
-pub use join::{Joining, join};
+pub use join::{Joining, join, join_again};
+#[cfg(test)]
+use office::Signed;
+pub use revoke::{Left, Revocation};
 
 /// The invitation in the folder of the authority.
 pub const INVITATION: &str = "ceremony.json";

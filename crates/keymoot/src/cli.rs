@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     admit, bench, completions, config, context, debug, demo, doctor, explain, health, init, join, key, lab,
-    man, node, run, session, sign, up, verify,
+    man, node, revoke, run, session, sign, up, verify,
 };
 
 /// Said below every help.
@@ -59,6 +59,7 @@ pub enum Command {
     Init(init::InitArgs),
     Join(join::JoinArgs),
     Admit(admit::AdmitArgs),
+    Revoke(revoke::RevokeArgs),
     Run(run::RunArgs),
     /// Check and show the configuration of a process.
     #[command(subcommand)]
@@ -100,6 +101,7 @@ pub fn dispatch(cli: Cli) -> Result<(), crate::failure::Failure> {
         Command::Init(args) => init::run(&given, &args),
         Command::Join(args) => join::run(&given, &args),
         Command::Admit(args) => admit::run(&given, &args),
+        Command::Revoke(args) => revoke::run(&given, &args),
         Command::Run(args) => run::run(&given, &args),
         Command::Config(command) => config::run(&given, &command),
         Command::Context(command) => context::run(&given, &command),

@@ -16,6 +16,7 @@ pub mod key;
 pub mod lab;
 pub mod man;
 pub mod node;
+pub mod revoke;
 pub mod run;
 pub mod session;
 pub mod sign;

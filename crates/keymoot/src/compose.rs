@@ -8,4 +8,5 @@ mod probe;
 mod process;
 mod watch;
 
+pub use anchor::drop_anchor;
 pub use process::run;

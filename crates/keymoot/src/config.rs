@@ -45,14 +45,18 @@ impl Config {
                 return Err(Trouble::new(CONFIG_MISSING, what).because(error).into());
             }
         };
-        Self::parse(directory, &text, |name| std::env::var(name).ok())
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with(keys::PREFIX))?;
+            Some((name, value.to_string_lossy().into_owned()))
+        });
+        Self::parse(directory, &text, &environment.collect())
     }
 
     /// The same, from a text and an environment.
     pub fn parse(
         directory: &Path,
         text: &str,
-        environment: impl Fn(&str) -> Option<String>,
+        environment: &BTreeMap<String, String>,
     ) -> Result<Self, Failure> {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
@@ -64,12 +68,12 @@ impl Config {
             let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown(name))?;
             values.insert(key.name, (checked(key, &plain(value), FILE)?, Origin::File));
         }
-        for key in KEYS {
-            let variable = keys::variable(key);
-            if let Some(text) = environment(&variable) {
-                values.insert(key.name, (checked(key, &text, &variable)?, Origin::Environment(variable)));
-            } else if let (None, Some(default)) = (values.get(key.name), key.default) {
-                values.insert(key.name, (default.to_owned(), Origin::Default));
+        for (variable, text) in environment {
+            if let Some(key) = KEYS.iter().find(|key| keys::variable(key) == *variable) {
+                let origin = Origin::Environment(variable.clone());
+                values.insert(key.name, (checked(key, text, variable)?, origin));
+            } else if !keys::is_no_key(variable) {
+                return Err(unknown_variable(variable));
             }
         }
         for name in ["cluster", "role", "name"] {
@@ -77,6 +81,24 @@ impl Config {
                 let what = format!("`{FILE}` does not say `{name}`");
                 return Err(Trouble::new(CONFIG_VALUE, what).undone("nothing was started").into());
             }
+        }
+        let role = values.get("role").map(|(role, _)| role.clone()).unwrap_or_default();
+        for key in KEYS {
+            match (key.is_for(&role), values.get(key.name), key.default) {
+                (true, None, Some(default)) => {
+                    values.insert(key.name, (default.to_owned(), Origin::Default));
+                }
+                (false, Some((_, Origin::File)), _) => return Err(misplaced(key, &role)),
+                // An environment is often shared by processes of several roles.
+                (false, Some(_), _) => {
+                    values.remove(key.name);
+                }
+                _ => {}
+            }
+        }
+        if values.contains_key("key_file") && values.contains_key("passphrase_file") {
+            let what = "`key_file` and `passphrase_file` are both set, and a vault opens with one of them";
+            return Err(Trouble::new(CONFIG_VALUE, what).undone("nothing was started").into());
         }
         Ok(Self { directory: directory.to_owned(), values })
     }
@@ -111,9 +133,10 @@ impl Config {
         self.values.get(name).map(|(text, _)| self.directory.join(text))
     }
 
-    /// All values, with where they come from; only those of the file and the environment unless all are wanted.
+    /// All values for this role, with where they come from; only those of the file and the environment unless all are wanted.
     pub fn shown(&self, effective: bool) -> Vec<(&'static str, Option<&str>, Option<&Origin>)> {
-        let rows = KEYS.iter().map(|key| match self.values.get(key.name) {
+        let keys = KEYS.iter().filter(|key| key.is_for(self.text("role")));
+        let rows = keys.map(|key| match self.values.get(key.name) {
             Some((text, origin)) => (key.name, Some(text.as_str()), Some(origin)),
             None => (key.name, None, None),
         });
@@ -156,16 +179,30 @@ fn checked(key: &Key, text: &str, place: &str) -> Result<String, Failure> {
 
 fn unknown(name: &str) -> Failure {
     let what = format!("there is no configuration key `{}`", name.escape_debug());
-    let trouble = Trouble::new(CONFIG_KEY, what).undone("nothing was started");
-    let nearest = KEYS.iter().map(|key| (strsim::damerau_levenshtein(name, key.name), key.name)).min();
+    let names: Vec<_> = KEYS.iter().map(|key| key.name.to_owned()).collect();
+    nearest(Trouble::new(CONFIG_KEY, what), name, names)
+}
+
+fn unknown_variable(variable: &str) -> Failure {
+    let what = format!("the environment sets `{}`, and there is no such key", variable.escape_debug());
+    nearest(Trouble::new(CONFIG_KEY, what), variable, KEYS.iter().map(keys::variable).collect())
+}
+
+fn misplaced(key: &Key, role: &str) -> Failure {
+    let what = format!("`{}` is for: {}; this is the directory of a {role}", key.name, key.roles);
+    let help = "take the line out of keymoot.toml, or put it where it belongs";
+    Trouble::new(CONFIG_KEY, what).undone("nothing was started").help(help).into()
+}
+
+/// Suggests the name that is meant, or says all there are.
+fn nearest(trouble: Trouble, name: &str, known: Vec<String>) -> Failure {
+    let trouble = trouble.undone("nothing was started");
+    let nearest = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
     match nearest {
         Some((distance, nearest)) if distance <= 3.min(nearest.len() / 2 + 1) => {
             trouble.help(format!("did you mean `{nearest}`?")).into()
         }
-        _ => {
-            let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-            trouble.help(format!("known keys: {}", names.join(", "))).into()
-        }
+        _ => trouble.help(format!("known keys: {}", known.join(", "))).into(),
     }
 }
 

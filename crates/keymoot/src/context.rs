@@ -89,12 +89,10 @@ impl Contexts {
         Ok(path)
     }
 
-    /// Forgets a context.
+    /// Forgets a context of this session. One of the same name that stays is somebody else's, and stays.
     pub fn remove(&self, name: &str) {
-        for folder in [&self.session, &self.lasting] {
-            // It may be gone already, or be in the other folder.
-            let _ = fs::remove_file(folder.join(format!("{name}.json")));
-        }
+        // It may be gone already.
+        let _ = fs::remove_file(self.session.join(format!("{name}.json")));
     }
 
     /// All contexts that can be read, by name; what is of this session hides what stays.
@@ -224,6 +222,10 @@ mod tests {
         contexts.choose("real").unwrap();
         assert_eq!((contexts.current().as_deref(), contexts.all().len()), (Some("real"), 2));
         assert_eq!(lasting.supervisor().unwrap_err().code(), "E2603");
+        // A demo may have been named like it, and its end is not the end of what stays.
+        contexts.put(&Context::new("real", Path::new("demo"), Some("socket".into())), false).unwrap();
+        contexts.remove("real");
+        assert_eq!(contexts.find(Some("real")).unwrap(), lasting);
         contexts.remove("demo");
         assert_eq!(contexts.find(Some("demo")).unwrap_err().code(), "E2602");
         assert_eq!(contexts.choose("demo").unwrap_err().code(), "E2602");

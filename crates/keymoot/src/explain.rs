@@ -57,9 +57,9 @@ pages! {
         "The same seed gives another history than the file records: the code has changed since.",
         "Replay it with the build that wrote it.";
     CONFIG_KEY = "E2301", 2, "there is no such configuration key",
-        "`keymoot.toml` sets a key that this version does not know. An unknown key is always an error: a \
-         misspelt setting that is silently ignored is worse than a process that does not start. Nothing \
-         was started.",
+        "`keymoot.toml` sets a key, or the environment a KEYMOOT_ variable, that this version does not know, or \
+         the file one that is for processes of another role. That is always an error: a misspelt setting that \
+         is silently ignored is worse than a process that does not start. Nothing was started.",
         "Take the name that the message suggests, or look at docs/guide/configuration.md.";
     CONFIG_VALUE = "E2302", 2, "a configuration value is not one that the key takes",
         "A key in `keymoot.toml`, or the environment variable that overrides it, has a value of the wrong \
@@ -101,6 +101,17 @@ pages! {
         "The directory has keys, but no certificate and no cluster document. Nothing was started.",
         "Send the *.join.json to the authority, and finish with `keymoot join --finish NAME.admit.json \
          --dir DIR`.";
+    CEREMONY_ROLE = "E2408", 3, "a client asks for more than it was allowed",
+        "Clients write into their answers what they want to do. More than asking for signatures has to be allowed by \
+         name and role, so that nobody who was to read becomes an administrator. Nothing was signed.",
+        "If it is right, say so: `keymoot admit … --allow NAME=ROLE`. If not, have the client join again with the \
+         role that was agreed.";
+    CEREMONY_REVOKED = "E2409", 6, "it is revoked already",
+        "The cluster document lists TLS keys that are nobody's any more, and a client that was revoked is not in it. The \
+         message names somebody to whom that has happened before, or an answer with a key of such a one. Nothing was \
+         signed: a key that was revoked never counts again.",
+        "A client that is to come back joins in an empty directory, with new keys. A node, coordinator or gateway draws a \
+         new TLS key in its own directory, with `keymoot join … --new-tls-key`. Then `keymoot admit` with the new answer.";
     VAULT_LOCKED = "E2501", 3, "the passphrase or key file does not open the vault",
         "The vault was made with another passphrase or key file, or its header was changed. Nothing was \
          started, and the vault is as it was.",
@@ -151,6 +162,12 @@ pages! {
     VERIFY_FAILED = "E2607", 3, "the signature does not verify",
         "An independent library says that this is no signature of this key over this message.",
         "Check key, path, message and signature. If `keymoot sign` printed them together, report it.";
+    KEY_UNCERTIFIED = "E2608", 3, "the service shows a key that the nodes have not certified",
+        "All nodes certify each key that they make, and this program holds every key of an answer against that \
+         certificate and the nodes in the cluster document. This one has none, or it is of another key. Nothing of \
+         the answer was shown or used: an address of such a key belongs to somebody else.",
+        "Treat the gateway and its coordinators as taken over: send no money to addresses that they have shown to \
+         other programs, ask through another gateway, and look at who has been on these hosts.";
     UNREACHABLE = "E5901", 5, "the gateway cannot be reached",
         "No connection to the gateway of this context, or none that proves to be it. If a request was \
          sent before, it may still be done: it has a fixed id, and asking again is safe.",

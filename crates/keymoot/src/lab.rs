@@ -104,3 +104,19 @@ fn must_refuse(
     }
     Ok(())
 }
+
+/// A key that a committee of two has certified, as it travels. For tests of whoever has to believe such a thing.
+#[cfg(test)]
+pub fn must_certify() -> (keymoot_protocol::context::Committee, Vec<u8>) {
+    use keymoot_protocol::codec::Wire;
+
+    struct Nobody;
+    impl Audience for Nobody {
+        fn see(&mut self, _: Scene<'_>) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+    let assembly = Assembly::gather(keymoot_types::Threshold::new(2, 2).unwrap()).unwrap();
+    let agreed = keygen::agree::<Secp256k1>(Scheme::Dkls23, &assembly, &mut Nobody).unwrap();
+    (assembly.committee().unwrap(), agreed.public.encode().to_vec())
+}

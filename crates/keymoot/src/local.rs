@@ -10,7 +10,7 @@ mod tour;
 
 pub use child::{SUPERVISED, Started};
 pub use host::{Host, stops};
-pub use layout::Layout;
+pub use layout::{Layout, Said};
 pub use socket::{Reply, Wish, ask};
 pub use supervisor::MemberState;
 pub use tour::play;

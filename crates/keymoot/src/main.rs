@@ -6,6 +6,7 @@ mod commands;
 mod compose;
 mod config;
 mod context;
+mod door;
 mod explain;
 mod failure;
 mod ink;

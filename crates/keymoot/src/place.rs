@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::explain::{
-    CEREMONY_PENDING, CEREMONY_UNVERIFIED, DISK_FULL, FILE_DAMAGED, FILE_EXPOSED, FILE_MISSING, FILES,
-    IN_USE, NO_PASSPHRASE, VAULT_LOCKED, WEAK_PASSPHRASE,
+    CEREMONY_PENDING, CEREMONY_UNVERIFIED, CONFIG_VALUE, DISK_FULL, FILE_DAMAGED, FILE_EXPOSED, FILE_MISSING,
+    FILES, IN_USE, NO_PASSPHRASE, VAULT_LOCKED, WEAK_PASSPHRASE,
 };
 use crate::failure::{Failure, Trouble};
 
@@ -23,6 +23,8 @@ pub const CLUSTER: &str = "cluster.json";
 pub const CERTIFICATE: &str = "tls.pem";
 /// Our TLS key.
 pub const TLS_KEY: &str = "tls.key.pem";
+/// The TLS key that is to follow it, until its certificate has come.
+pub const TLS_KEY_NEXT: &str = "tls.next.key.pem";
 /// A node's vault.
 pub const VAULT: &str = "vault";
 /// A node's journal.
@@ -136,6 +138,10 @@ impl UnlockSource {
 
     /// Reads it, or asks for it at the terminal; twice if it is a new one.
     pub fn unlock(&self, is_new: bool) -> Result<Unlock, Failure> {
+        if self.key_file.is_some() && self.passphrase_file.is_some() {
+            let what = "a key file and a passphrase file are both given, and a vault opens with one of them";
+            return Err(Trouble::new(CONFIG_VALUE, what).undone("nothing was started or written").into());
+        }
         if let Some(path) = &self.key_file {
             return Ok(Unlock::KeyFile(read_secret(path)?));
         }

@@ -47,6 +47,10 @@ impl Progress {
 
     /// Takes note of an event; returns the line that is to be shown for it, if any.
     pub fn see(&mut self, event: &EventView) -> Option<String> {
+        // It is about the stream, and not about what goes on.
+        if event.session.is_empty() {
+            return None;
+        }
         let at = event.at_ms.unwrap_or_default();
         let watched = self.sessions.entry(event.session.clone()).or_insert_with(|| Watched {
             kind: event.kind.clone(),
@@ -118,17 +122,22 @@ pub async fn create_key(
 ) -> Result<KeyView, Failure> {
     let members = remote.document.nodes.iter().map(|node| node.name.clone()).collect();
     let mut progress = Progress::new(printer.ink, members);
-    let mut events = remote.events().await?;
+    // Whoever cannot watch can have the key all the same.
+    let mut events = remote.events().await.ok();
+    let mut next = async || match &mut events {
+        Some(events) => events.recv().await,
+        None => None,
+    };
     let mut made = std::pin::pin!(remote.create_key(name, scheme));
     // Words go first: what is done is told before its result.
     let key = loop {
         tokio::select! {
             biased;
-            Some(event) = events.recv() => tell(printer, &mut progress, &event, tells_programs)?,
+            Some(event) = next() => tell(printer, &mut progress, &event, tells_programs)?,
             key = &mut made => break key.map_err(|failure| hint(failure, &progress))?,
         }
     };
-    while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(20), events.recv()).await {
+    while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(20), next()).await {
         tell(printer, &mut progress, &event, tells_programs)?;
     }
     let took = key.1.map_or(String::new(), |ms| format!(" in {:.2} s", ms as f64 / 1000.0));

@@ -1,20 +1,25 @@
 //! The cluster, as a command sees it: through the gateway of its context, as the client of its context.
 
+mod certificate;
 mod pending;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 use std::time::{Duration, Instant};
 
-use keymoot_client::{Bearer, Client, ClientConfig, LIFETIME, Page, Prepared, Retry};
+use keymoot_client::{
+    Bearer, Client, ClientConfig, ClientError, KeyRefusal, LIFETIME, Page, Prepared, Reply, Retry, Ticket,
+};
 use keymoot_types::Scheme;
 use keymoot_wire::cluster::{ClusterDocument, PolicyName};
+use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{
     CreateSignatureBody, EventView, KeyView, NodeList, ReadyView, RequestView, SessionList, SignatureView,
     Status, VersionView,
 };
 use keymoot_wire::signed::SigningKey;
 use keymoot_wire::tls::{CredentialFiles, Identity};
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -23,6 +28,7 @@ use crate::context::{Context, Contexts};
 use crate::explain::{BAD_CONTEXT, FILE_DAMAGED, PENDING};
 use crate::failure::{Failure, NOT_ENOUGH_SIGNERS, Trouble};
 use crate::place::{self, AUTHORITY, CERTIFICATE, REQUEST_KEY, TLS_KEY};
+use certificate::Certificates;
 use pending::Pending;
 use trouble::of_client;
 
@@ -49,6 +55,35 @@ pub struct Asked<'a> {
     pub path: &'a str,
     pub kind: &'a str,
     pub payload: &'a [u8],
+}
+
+/// Why there is no signature.
+enum Unsigned {
+    /// There will be none.
+    Settled(Failure),
+    /// There is none yet, or nobody knows: it may still be signed.
+    Open(Failure),
+}
+
+impl Unsigned {
+    /// What is said of the request itself settles it, also that nobody knows it. What is said of us, or lost on its way,
+    /// settles nothing: an earlier try may have come through.
+    fn by(error: &ClientError) -> Self {
+        let failure = of_client(error);
+        let is_settled = error.problem().and_then(|problem| problem.code.parse().ok()).is_some_and(|code| {
+            matches!(code, Code::NoSuchRequest | Code::RequestOutOfTime)
+                || (matches!(code.http_status(), 400 | 404 | 409 | 413 | 415 | 422) && !code.is_passing())
+        });
+        if is_settled { Self::Settled(failure) } else { Self::Open(failure) }
+    }
+}
+
+impl From<Unsigned> for Failure {
+    fn from(unsigned: Unsigned) -> Self {
+        match unsigned {
+            Unsigned::Settled(failure) | Unsigned::Open(failure) => failure,
+        }
+    }
 }
 
 /// The cluster of a context.
@@ -103,7 +138,8 @@ impl Remote {
             retry,
             lifetime: LIFETIME,
         };
-        let client = Client::new(config).map_err(|error| of_client(&error))?;
+        let check = Certificates::of(&document)?;
+        let client = Client::new(config).map_err(|error| of_client(&error))?.checking(check);
         Ok(Self { context, document, client })
     }
 
@@ -151,62 +187,71 @@ impl Remote {
         let took =
             request.finished_ms.zip(request.created_ms).and_then(|(end, begin)| end.checked_sub(begin));
         let key = request.key.ok_or(Failure::Broken("a complete request for a key has no key"))?;
+        if key.name != name || key.scheme != scheme.name() {
+            let error = ClientError::Uncertified { key: key.id, why: KeyRefusal::NotAsked };
+            return Err(of_client(&error));
+        }
         Ok((key, took))
     }
 
-    /// Has something signed. The same again, while an earlier request for it is pending, asks for that one's outcome: so the
-    /// same command can be repeated, and signs once.
+    /// Has something signed. The same again, while it is not known what became of an earlier request for it, sends that one
+    /// again: so the same command can be repeated, and signs once, also if the answer to the first was lost.
     pub async fn sign(&self, asked: &Asked<'_>) -> Result<SignatureView, Failure> {
         let mut pending = Pending::read(&self.context.directory);
-        let signed = match pending.find(asked) {
-            Some(id) => self.client.signature(&id, FIRST).await.map_err(|error| of_client(&error))?,
-            None => self.send(&self.prepare(asked)?, FIRST).await?,
-        };
-        if !signed.status.is_final() {
-            pending.note(asked, &signed)?;
+        let ticket = pending.find(asked);
+        let prepared = self.prepare(asked, ticket)?;
+        if ticket.is_none() {
+            // Before it leaves: from then on it may be signed.
+            pending.note(asked, prepared.ticket())?;
         }
-        let outcome = self.signed(signed).await;
-        match &outcome {
-            // Whoever asks again gets the same one.
-            Err(failure) if matches!(failure.code(), NOT_ENOUGH_SIGNERS | "E2110") => {}
-            _ => pending.forget(asked)?,
+        let outcome = self.signed(&prepared).await;
+        if !matches!(outcome, Err(Unsigned::Open(_))) {
+            // What cannot be forgotten now is asked again with the same outcome, until it expires.
+            let _ = pending.forget(asked);
         }
-        outcome
+        outcome.map_err(Failure::from)
     }
 
     /// Has something signed, always anew.
     pub async fn sign_once(&self, asked: &Asked<'_>) -> Result<SignatureView, Failure> {
-        let signed = self.send(&self.prepare(asked)?, FIRST).await?;
-        self.signed(signed).await
+        self.signed(&self.prepare(asked, None)?).await.map_err(Failure::from)
     }
 
-    fn prepare(&self, asked: &Asked<'_>) -> Result<Prepared, Failure> {
+    /// A new request, or the one of this ticket again.
+    fn prepare(&self, asked: &Asked<'_>, ticket: Option<Ticket>) -> Result<Prepared, Failure> {
         let body = CreateSignatureBody {
             key: asked.key.id.clone(),
             path: asked.path.to_owned(),
             kind: asked.kind.to_owned(),
             payload: hex::encode(asked.payload),
         };
-        self.client.prepare_signature(&body).map_err(|error| of_client(&error))
+        let prepared = match ticket {
+            None => self.client.prepare_signature(&body),
+            Some(ticket) => self.client.prepare_signature_again(&body, ticket),
+        };
+        prepared.map_err(|error| of_client(&error))
     }
 
-    /// Waits until a request for a signature is finished, or cannot be for want of nodes.
-    async fn signed(&self, mut signed: SignatureView) -> Result<SignatureView, Failure> {
+    /// Sends a request for a signature and waits until it is finished, or cannot be for want of nodes.
+    async fn signed(&self, prepared: &Prepared) -> Result<SignatureView, Unsigned> {
+        let lost = |error| Unsigned::by(&error);
+        let mut signed: SignatureView = self.client.send(prepared, FIRST).await.map_err(lost)?;
         let deadline = Instant::now() + PATIENCE;
         while !signed.status.is_final() {
             if signed.code.as_deref() == Some(NOT_ENOUGH_SIGNERS) {
-                return Err(self.not_enough(&signed.id, signed.reason.as_deref()).await);
+                return Err(Unsigned::Open(self.not_enough(&signed.id, signed.reason.as_deref()).await));
             }
             if Instant::now() > deadline {
-                return Err(pending_trouble(&signed.id));
+                return Err(Unsigned::Open(pending_trouble(&signed.id)));
             }
-            signed = self.client.signature(&signed.id, NEXT).await.map_err(|error| of_client(&error))?;
+            signed = self.client.signature(&signed.id, NEXT).await.map_err(lost)?;
         }
         if signed.status == Status::Complete {
             return Ok(signed);
         }
         let SignatureView { id, status, code, reason, denials, culprits, .. } = &signed;
-        Err(trouble::of_outcome(id, *status, code.as_deref(), reason.as_deref(), denials, culprits))
+        let failure = trouble::of_outcome(id, *status, code.as_deref(), reason.as_deref(), denials, culprits);
+        Err(Unsigned::Settled(failure))
     }
 
     /// The same for a request of another kind.
@@ -242,7 +287,7 @@ impl Remote {
         }
     }
 
-    async fn send<T: DeserializeOwned>(&self, prepared: &Prepared, wait: Duration) -> Result<T, Failure> {
+    async fn send<T: Reply>(&self, prepared: &Prepared, wait: Duration) -> Result<T, Failure> {
         self.client.send(prepared, wait).await.map_err(|error| of_client(&error))
     }
 

@@ -6,8 +6,10 @@
 
 mod clock;
 mod config;
+mod decisions;
 mod dial;
 mod fault;
+mod follow;
 mod health;
 mod link;
 mod mail;

@@ -37,6 +37,12 @@ impl Parcel {
     pub(crate) fn into_message(self, sequence: u64) -> SessionMessage {
         let session = self.session.map(|session| session.to_string()).unwrap_or_default();
         let round = self.round.map(u32::from);
-        SessionMessage { sequence, body: Some(Body::Engine(self.engine)), session, round }
+        SessionMessage {
+            sequence,
+            body: Some(Body::Engine(self.engine)),
+            session,
+            round,
+            ..Default::default()
+        }
     }
 }

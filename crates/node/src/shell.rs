@@ -1,6 +1,6 @@
 //! Starts a node, keeps it going through a full disk, and stops it in order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,8 +9,6 @@ use keymoot_engine::node::{Config, Node};
 use keymoot_engine::plan::{Effect, Pipeline, Plan};
 use keymoot_engine::real::Real;
 use keymoot_ports::{Fault, Journal};
-use keymoot_types::Party;
-use keymoot_wire::cluster::{ClusterDocument, DocumentHandle};
 use keymoot_wire::outbox::{Bounds, Outbox};
 use keymoot_wire::seal::SealKey;
 use tokio::sync::{mpsc, watch};
@@ -19,12 +17,12 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::config::{Limits, NodeConfig};
 use crate::fault::NodeFault;
+use crate::follow::Follow;
 use crate::health;
 use crate::link::{Lines, Link};
 use crate::mail::Post;
 use crate::parcel::Parcel;
 use crate::perform::Hands;
-use crate::rules::Rules;
 use crate::scribe::Scribe;
 use crate::seeds::{self, PublicSides};
 use crate::shares::Shares;
@@ -99,7 +97,7 @@ impl NodeShell {
             identity: Real::from_seed(*seeds.identity).public_bytes(),
             seal: seeds.seal.public(),
         };
-        let place = Place::find(&config.name, &document, public)?;
+        let follow = Follow::new(config.name.clone(), public, Arc::clone(&config.document))?;
         let coordinators = document.coordinators.iter().map(|coordinator| coordinator.name.clone());
         let board = Arc::new(Board::new(&config.name, coordinators));
         let (stop, stopped) = watch::channel(false);
@@ -131,10 +129,7 @@ impl NodeShell {
         let (journal, limits) = (config.journal, config.limits);
         let crypto = Real::from_seed(*seeds.identity);
         let keeper = Keeper {
-            name: config.name,
-            document: config.document,
-            public,
-            place,
+            follow,
             seal: Arc::new(seeds.seal),
             crypto,
             journal,
@@ -151,43 +146,9 @@ impl NodeShell {
     }
 }
 
-/// What a node is by the cluster document.
-struct Place {
-    me: Party,
-    config: Config,
-    rules: Rules,
-    seals: Arc<BTreeMap<Party, [u8; 32]>>,
-    /// The digest of the document.
-    digest: [u8; 32],
-}
-
-impl Place {
-    /// Where a node with these secrets stands in the document.
-    fn find(name: &str, document: &ClusterDocument, public: PublicSides) -> Result<Self, NodeFault> {
-        let entry = document.node(name).ok_or(NodeFault::Document("it has no node of this name"))?;
-        if entry.identity.0 != public.identity || entry.seal.0 != public.seal {
-            return Err(NodeFault::Document("it has other keys for this node than the vault"));
-        }
-        let party = |index| Party::new(index).map_err(|_| NodeFault::Document("an index is no party's"));
-        let me = party(entry.index)?;
-        let seals = document.nodes.iter().map(|node| Ok((party(node.index)?, node.seal.0)));
-        let seals = seals.collect::<Result<BTreeMap<_, _>, NodeFault>>()?;
-        let roster = crate::roster::of(document)?;
-        let coordinators = u16::try_from(document.coordinators.len())
-            .map_err(|_| NodeFault::Document("it has too many coordinators"))?;
-        let (committee, clients) = (roster.committee(), roster.clients().clone());
-        let config = Config { me, committee, clients, coordinators, limits: Default::default() };
-        let (rules, seals, digest) = (Rules::of(document), Arc::new(seals), document.digest());
-        Ok(Self { me, config, rules, seals, digest })
-    }
-}
-
 /// Keeps one node going: one life of the engine after another, until one ends for good.
 struct Keeper {
-    name: String,
-    document: DocumentHandle,
-    public: PublicSides,
-    place: Place,
+    follow: Follow,
     seal: Arc<SealKey>,
     crypto: Real,
     journal: Arc<dyn Journal>,
@@ -209,10 +170,7 @@ impl Keeper {
             match self.live().await {
                 End::Stopped => break Ok(()),
                 End::Failed(fault) => break Err(fault),
-                End::Renewed => match self.renew() {
-                    Ok(()) => continue,
-                    Err(fault) => break Err(fault),
-                },
+                End::Renewed => continue,
                 End::Full => {}
             }
             // A node that cannot write does not speak. Nobody has to come: when there is room again, it goes on.
@@ -233,21 +191,6 @@ impl Keeper {
             let _ = tokio::time::timeout(HANG_UP, link).await;
         }
         result
-    }
-
-    /// Goes by the document of now: whom it has taken away, and what it forbids, is nothing to this node from here on.
-    fn renew(&mut self) -> Result<(), NodeFault> {
-        let document = self.document.load_full();
-        let place = Place::find(&self.name, &document, self.public)?;
-        if place.config.committee.group() != self.place.config.committee.group() {
-            return Err(NodeFault::Document("it is of another group"));
-        }
-        if usize::from(place.config.coordinators) != self.outboxes.len() {
-            return Err(NodeFault::Document("it has another number of coordinators; start the node again"));
-        }
-        tracing::info!(version = document.version, "the node goes by another cluster document");
-        self.place = place;
-        Ok(())
     }
 
     /// Hears nobody for a while; whether the node is to stop.
@@ -272,19 +215,26 @@ impl Keeper {
         }
     }
 
-    async fn revive(&mut self) -> Result<(Task<'_, Rules>, Plan<Effect<Real>>), NodeFault> {
+    async fn revive(&mut self) -> Result<(Task<'_>, Plan<Effect<Real>>), NodeFault> {
         let journal = self.journal.replay().await.map_err(NodeFault::Journal)?;
         let records = self.shares.open_all(&journal)?;
         drop(journal);
         let count = records.len();
         let clock = Clock::start();
-        let config = Config { limits: self.limits.engine, ..self.place.config.clone() };
+        // It may have changed while nobody looked.
+        self.follow.look()?;
+        let place = &self.follow.place;
+        let config = Config { limits: self.limits.engine, ..place.config.clone() };
         let group = config.committee.group();
-        let rules = self.place.rules.clone();
-        let (node, first) = Node::recover(self.crypto.clone(), rules, config, records, clock.now())?;
+        let (crypto, rules, now) = (self.crypto.clone(), place.rules.clone(), clock.now());
+        // A long journal is not to keep links and heartbeats waiting.
+        let recovery =
+            tokio::task::spawn_blocking(move || Node::recover(crypto, rules, config, records, now));
+        let (node, first) = recovery.await.map_err(|_| NodeFault::Died)??;
         let (workers, worked) =
             Workers::start(&self.crypto, self.limits.workers).map_err(NodeFault::Worker)?;
-        let post = Post::new((self.place.me, group), Arc::clone(&self.seal), Arc::clone(&self.place.seals));
+        let place = &self.follow.place;
+        let post = Post::new((place.me, group), Arc::clone(&self.seal), Arc::clone(&place.seals));
         let hands = Hands {
             post,
             workers,
@@ -296,7 +246,6 @@ impl Keeper {
         tracing::info!(records = count, "the journal is read; the node begins");
         let pipeline = Pipeline::default();
         let (heard, stop, board) = (&mut self.heard, self.stop.clone(), &*self.board);
-        let goes_by = (Arc::clone(&self.document), self.place.digest);
         let task = Task {
             node,
             pipeline,
@@ -307,7 +256,8 @@ impl Keeper {
             worked,
             stop,
             board,
-            goes_by,
+            follow: &mut self.follow,
+            trace: String::new(),
             is_fine: false,
         };
         Ok((task, first))

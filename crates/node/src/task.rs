@@ -5,23 +5,29 @@ use keymoot_engine::event::Event;
 use keymoot_engine::message::{Address, Message};
 use keymoot_engine::node::Node;
 use keymoot_engine::plan::{Effect, Pipeline, Plan};
-use keymoot_engine::policy::Policy;
 use keymoot_engine::real::Real;
 use keymoot_ports::Fault;
-use keymoot_wire::cluster::DocumentHandle;
 use rand::rngs::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use crate::clock::Clock;
+use crate::decisions;
 use crate::fault::NodeFault;
+use crate::follow::{Follow, News};
 use crate::perform::{Halted, Hands};
+use crate::rules::Rules;
 use crate::scribe::Scribe;
 use crate::status::{Board, JournalState};
 use crate::worker::Worked;
 
 /// What a coordinator has said.
-pub(crate) type Heard = (u16, Message);
+pub(crate) struct Heard {
+    pub(crate) from: u16,
+    pub(crate) message: Message,
+    /// What gateway and coordinator call the request that it serves, for the log.
+    pub(crate) trace: String,
+}
 
 /// How one life of the engine ended.
 #[derive(Debug)]
@@ -37,8 +43,8 @@ pub(crate) enum End {
 }
 
 /// One life of the engine.
-pub(crate) struct Task<'a, P> {
-    pub(crate) node: Node<Real, P>,
+pub(crate) struct Task<'a> {
+    pub(crate) node: Node<Real, Rules>,
     pub(crate) pipeline: Pipeline<Effect<Real>>,
     pub(crate) hands: Hands,
     pub(crate) scribe: Scribe,
@@ -47,8 +53,10 @@ pub(crate) struct Task<'a, P> {
     pub(crate) worked: mpsc::Receiver<Worked>,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) board: &'a Board,
-    /// Where the cluster document is, and the digest of the one that this life goes by.
-    pub(crate) goes_by: (DocumentHandle, [u8; 32]),
+    /// Goes by the cluster document.
+    pub(crate) follow: &'a mut Follow,
+    /// What the event that is being handled is called in the logs of others.
+    pub(crate) trace: String,
     /// Something of this life is durable.
     pub(crate) is_fine: bool,
 }
@@ -59,7 +67,7 @@ impl From<Halted> for End {
     }
 }
 
-impl<P: Policy> Task<'_, P> {
+impl Task<'_> {
     /// Runs until it ends.
     pub(crate) async fn run(mut self, first: Plan<Effect<Real>>) -> End {
         if let Err(end) = self.submit(first) {
@@ -86,18 +94,26 @@ impl<P: Policy> Task<'_, P> {
                     Event::Stop
                 }
                 () = sleep_until(wake.unwrap_or_else(std::time::Instant::now).into()), if wake.is_some() => {
-                    self.hands.wakes.pop_first();
-                    // What the document takes away is to end at once, whoever carries the sessions.
-                    if stopping.is_none() && self.goes_by.0.load().digest() != self.goes_by.1 {
-                        stopping = Some(End::Renewed);
-                        Event::Stop
-                    } else {
-                        Event::Wake
+                    let now = self.clock.now().mono;
+                    // One look at everything serves all that are due.
+                    while self.hands.wakes.first().is_some_and(|at| *at <= now) {
+                        self.hands.wakes.pop_first();
+                    }
+                    match self.catch_up() {
+                        Ok(News::Members) if stopping.is_none() => {
+                            stopping = Some(End::Renewed);
+                            Event::Stop
+                        }
+                        Ok(_) => Event::Wake,
+                        Err(end) => return end,
                     }
                 }
                 Some((session, result)) = self.worked.recv() => Event::Worked(session, result),
-                Some((from, message)) = self.heard.recv() => match self.read(message) {
-                    Some(message) => Event::Message(Address::Coordinator(from), message),
+                Some(Heard { from, message, trace }) = self.heard.recv() => match self.read(message) {
+                    Some(message) => {
+                        self.trace = trace;
+                        Event::Message(Address::Coordinator(from), message)
+                    }
                     None => continue,
                 },
             };
@@ -105,6 +121,21 @@ impl<P: Policy> Task<'_, P> {
                 return end;
             }
         }
+    }
+
+    /// What the cluster document takes away is to end at once, whoever carries the sessions.
+    fn catch_up(&mut self) -> Result<News, End> {
+        if self.follow.is_current() {
+            return Ok(News::Nothing);
+        }
+        let news = self.follow.look().map_err(End::Failed)?;
+        if news == News::Rules {
+            let place = &self.follow.place;
+            let (clients, rules) = (place.config.clients.clone(), place.rules.clone());
+            let plan = self.node.go_by(self.clock.now(), clients, rules);
+            self.submit(plan)?;
+        }
+        Ok(news)
     }
 
     fn step(&mut self, event: Event<Real>) -> Result<(), End> {
@@ -116,6 +147,7 @@ impl<P: Policy> Task<'_, P> {
             _ => None,
         };
         let plan = self.node.step(self.clock.now(), event, &mut OsRng);
+        decisions::log(&plan, &std::mem::take(&mut self.trace));
         // Only what the engine takes part in counts: a refused invitation says nothing about a session.
         if let Some(invite) = invite.filter(|invite| self.node.holds(invite.session)) {
             let node = &self.node;

@@ -5,6 +5,7 @@
 //! | [`Registry`] | to say where one is, and to find others |
 //! | [`Bus`] | to send bytes to a process, and to receive one's own |
 //! | [`Sessions`] | coordinators to share requests, leases and outcomes |
+//! | [`Recall`](sessions::Recall) | anybody to look at those, without a part in them |
 //! | [`Directory`] | people to look up documents about keys and requests |
 //! | [`Journal`] | a process to remember what it must not forget |
 //! | [`AuditSink`] | to copy a log to a place that keeps it |

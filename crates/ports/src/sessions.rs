@@ -21,6 +21,12 @@ pub const OUTCOME_BYTES_MAX: usize = 1 << 20;
 /// The most orphans in one answer.
 pub const ORPHANS_MAX: usize = 1024;
 
+/// The most requests in one answer of [`Recall::newest`].
+pub const LISTED_MAX: usize = 200;
+
+/// The most bytes in one of its answers, unless a single request has more.
+pub const LISTED_BYTES_MAX: usize = 4 << 20;
+
 const _: () = assert!(NOTE_BYTES_MAX <= BODY_BYTES_MAX, "a note is about a request, not larger than it");
 
 /// A request's own name: a digest, made by whoever asks.
@@ -85,8 +91,59 @@ pub enum Finish {
     Stale,
 }
 
+/// What is known of a request that was admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The request as it was admitted.
+    pub body: Bytes,
+    /// The last note of anybody who held the lease; empty if there is none.
+    pub note: Bytes,
+    /// How it ended, if it did.
+    pub outcome: Option<Bytes>,
+}
+
+impl Standing {
+    /// All bytes of it.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let outcome = self.outcome.as_ref().map_or(0, |outcome| outcome.len());
+        self.body.len().saturating_add(self.note.len()).saturating_add(outcome)
+    }
+}
+
+/// A request among the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// When it was admitted, as a number: higher is later, and no two have the same.
+    pub place: u64,
+    /// Its name.
+    pub request: RequestId,
+    /// What is known of it.
+    pub standing: Standing,
+}
+
+/// Some of all requests, latest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// They.
+    pub listed: Vec<Listed>,
+    /// Whether others come after the last of these.
+    pub has_more: bool,
+}
+
+/// For whoever only looks: nothing here takes a lease, writes, or keeps those waiting who do.
+pub trait Recall: Send + Sync {
+    /// What is known of a request; `None` if nobody has admitted it.
+    fn recall(&self, request: RequestId) -> Answer<'_, Option<Standing>>;
+
+    /// The requests that were admitted last, latest first: at most `limit`, never more than [`LISTED_MAX`], and not more
+    /// than fit into [`LISTED_BYTES_MAX`], but at least one if there is one. With `before`, only those in places before
+    /// that one.
+    fn newest(&self, before: Option<u64>, limit: usize) -> Answer<'_, Page>;
+}
+
 /// The shared state of coordinators. All verbs may be repeated; what a repetition finds is part of the answers.
-pub trait Sessions: Send + Sync {
+pub trait Sessions: Recall {
     /// Makes a request durable. The first body wins: the same id with another body is `Refused`, also when the request
     /// has ended. After `Unavailable` the request may be there, with the caller as owner: admit again, then claim.
     fn admit<'a>(
@@ -101,7 +158,7 @@ pub trait Sessions: Send + Sync {
     /// costs its last owner a new number too.
     fn claim<'a>(&'a self, request: RequestId, owner: &'a Name, ttl: Ttl) -> Answer<'a, Claim>;
 
-    /// Replaces the note of a request. Does not renew the lease. A lapsed fence is good as long as nobody has a higher
+    /// Replaces the note of a request. The last one stays when the request ends. Does not renew the lease. A lapsed fence is good as long as nobody has a higher
     /// one. A request that is unknown is `Refused`.
     fn note<'a>(&'a self, request: RequestId, fence: Fence, progress: &'a [u8]) -> Answer<'a, Noted>;
 

@@ -13,9 +13,9 @@ use keymoot_sim::{Bug, Shape, World};
 #[derive(Parser)]
 #[command(about = "Simulates clusters: one seed, one history")]
 struct Arguments {
-    /// How many worlds.
-    #[arg(long, default_value_t = 2000)]
-    seeds: u64,
+    /// How many worlds: 2,000 if not given, and with --planted at most 20,000 for each bug.
+    #[arg(long)]
+    seeds: Option<u64>,
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     start: u64,
@@ -42,13 +42,22 @@ struct Arguments {
     threads: usize,
 }
 
+impl Arguments {
+    fn range(&self, usual: u64) -> std::ops::Range<u64> {
+        self.start..self.start.saturating_add(self.seeds.unwrap_or(usual))
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let shape = Shape { nodes: arguments.nodes, small: arguments.real };
-    let bug = arguments
-        .bug
-        .as_ref()
-        .and_then(|name| Bug::ALL.iter().copied().find(|bug| format!("{bug:?}") == *name));
+    let named = |name: &String| Bug::ALL.iter().copied().find(|bug| format!("{bug:?}") == *name);
+    let bug = arguments.bug.as_ref().and_then(named);
+    if let (Some(name), None) = (&arguments.bug, bug) {
+        let names: Vec<String> = Bug::ALL.iter().map(|bug| format!("{bug:?}")).collect();
+        eprintln!("there is no bug of the name {name}; there are {}", names.join(", "));
+        return ExitCode::from(2);
+    }
     if let Some(seed) = arguments.replay {
         let mut world = World::<Model>::new(seed, shape, bug);
         world.keep_log();
@@ -60,7 +69,7 @@ fn main() -> ExitCode {
     if arguments.planted {
         return planted(&arguments, shape);
     }
-    let range = arguments.start..arguments.start + arguments.seeds;
+    let range = arguments.range(2_000);
     let totals = if arguments.real {
         run::many::<Real>(range, (shape, bug), arguments.threads, false)
     } else {
@@ -115,7 +124,7 @@ fn print(totals: &Totals, threads: usize) {
 fn planted(arguments: &Arguments, shape: Shape) -> ExitCode {
     let mut found = 0;
     for bug in Bug::ALL {
-        let range = arguments.start..arguments.start + arguments.seeds;
+        let range = arguments.range(20_000);
         let totals = run::many::<Model>(range, (shape, Some(*bug)), arguments.threads, true);
         match totals
             .failures

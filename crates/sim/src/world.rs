@@ -411,6 +411,7 @@ fn limits() -> (keymoot_engine::node::Limits, keymoot_engine::coordinator::Limit
         ceremony: 4_000,
         batch: 4,
         low: 2,
+        pool: 6,
         ..keymoot_engine::coordinator::Limits::default()
     };
     (node, coordinator)

@@ -4,6 +4,7 @@
 mod check;
 mod entry;
 mod hex;
+mod index;
 mod signed;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub use hex::{Hex, HexError};
 pub use signed::SignedDocument;
 
 use crate::identity::PeerRole;
+use index::Index;
 
 /// What the field `format` of every cluster document says.
 pub const FORMAT: &str = "keymoot-cluster/v1";
@@ -63,13 +65,16 @@ pub struct ClusterFields {
     pub policy: PolicyName,
 }
 
-/// A checked cluster document, with its exact text.
+/// A checked cluster document, with its exact text. It is asked at every request and every handshake, so its digest and
+/// where clients and revoked keys are to be found are worked out once, when it is checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterDocument {
     fields: ClusterFields,
     group: GroupId,
     threshold: Threshold,
     text: String,
+    digest: [u8; 32],
+    index: Index,
 }
 
 impl ClusterDocument {
@@ -93,7 +98,9 @@ impl ClusterDocument {
 
     fn checked(fields: ClusterFields, text: String) -> Result<Self, ClusterError> {
         let (group, threshold) = check::check(&fields)?;
-        Ok(Self { fields, group, threshold, text })
+        let digest = Sha256::digest(text.as_bytes()).into();
+        let index = Index::of(&fields);
+        Ok(Self { fields, group, threshold, text, digest, index })
     }
 
     /// The exact text.
@@ -104,8 +111,8 @@ impl ClusterDocument {
 
     /// SHA-256 of the exact text: what processes compare to know that they go by the same document.
     #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        Sha256::digest(self.text.as_bytes()).into()
+    pub const fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// The fields, to make a changed document of.
@@ -165,13 +172,13 @@ impl ClusterDocument {
     /// The client of this name.
     #[must_use]
     pub fn client(&self, name: &str) -> Option<&ClientEntry> {
-        self.fields.clients.iter().find(|client| client.name == name)
+        self.index.client(&self.fields, name)
     }
 
     /// The client that signs requests with the key of this id.
     #[must_use]
     pub fn client_of_key(&self, id: &[u8; 32]) -> Option<&ClientEntry> {
-        self.fields.clients.iter().find(|client| client_id(&client.key) == *id)
+        self.index.client_of_key(&self.fields, id)
     }
 
     /// The keys that are pinned for a process: SHA-256 of their SPKI. `None` if nobody in this role has the name.
@@ -191,7 +198,7 @@ impl ClusterDocument {
     /// Whether the key with this SPKI digest is nobody's any more.
     #[must_use]
     pub fn is_revoked(&self, spki: &[u8; 32]) -> bool {
-        self.fields.revoked.iter().any(|revoked| revoked.0 == *spki)
+        self.index.is_revoked(spki)
     }
 }
 

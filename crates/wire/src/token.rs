@@ -104,7 +104,8 @@ pub enum TokenError {
     /// It is bound to another certificate than it came with, or came without.
     #[error("the token is bound to another certificate")]
     BoundToAnother,
-    /// It is about nobody in the cluster, or about somebody else than whose certificate it came with.
+    /// It is about nobody in the cluster, about somebody else than whose certificate it came with, or about a client that
+    /// its issuer does not speak for.
     #[error("the token is about somebody else")]
     Subject,
 }

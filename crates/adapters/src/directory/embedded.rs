@@ -5,9 +5,12 @@ use keymoot_ports::{Answer, Name};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::store::{Desk, Stop, Till};
+use crate::store::{Desk, Reader, Stop, Till};
 
-pub(crate) struct EmbeddedDirectory(pub(crate) Desk);
+pub(crate) struct EmbeddedDirectory {
+    pub(crate) desk: Desk,
+    pub(crate) reader: Reader,
+}
 
 async fn put(till: &mut Till, kind: &Name, entry: &Entry) -> Result<(), Stop> {
     sqlx::query(
@@ -96,14 +99,14 @@ impl Directory for EmbeddedDirectory {
         Box::pin(async move {
             admit(entry)?;
             let (kind, entry) = (kind.clone(), entry.clone());
-            self.0.ask(move |till| Box::pin(async move { put(till, &kind, &entry).await })).await
+            self.desk.ask_aside(move |till| Box::pin(async move { put(till, &kind, &entry).await })).await
         })
     }
 
     fn get<'a>(&'a self, kind: &'a Name, id: &'a str) -> Answer<'a, Option<Entry>> {
         Box::pin(async move {
             let (kind, id) = (kind.clone(), id.to_owned());
-            self.0.ask(move |till| Box::pin(async move { get(till, &kind, &id).await })).await
+            self.reader.ask(move |till| Box::pin(async move { get(till, &kind, &id).await })).await
         })
     }
 
@@ -115,14 +118,14 @@ impl Directory for EmbeddedDirectory {
     ) -> Answer<'a, Vec<Entry>> {
         Box::pin(async move {
             let (kind, before) = (kind.clone(), before.map(|(order, id)| (order, id.to_owned())));
-            self.0.ask(move |till| Box::pin(async move { list(till, &kind, before, limit).await })).await
+            self.reader.ask(move |till| Box::pin(async move { list(till, &kind, before, limit).await })).await
         })
     }
 
     fn find<'a>(&'a self, kind: &'a Name, label: &'a str) -> Answer<'a, Vec<String>> {
         Box::pin(async move {
             let (kind, label) = (kind.clone(), label.to_owned());
-            self.0.ask(move |till| Box::pin(async move { find(till, &kind, &label).await })).await
+            self.reader.ask(move |till| Box::pin(async move { find(till, &kind, &label).await })).await
         })
     }
 }

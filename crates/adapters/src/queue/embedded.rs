@@ -54,7 +54,7 @@ impl Queue for EmbeddedQueue {
         Box::pin(async move {
             fits(bytes, WORK_BYTES_MAX, "work is too long")?;
             let (bytes, bound) = (Bytes::from(bytes), self.bound);
-            self.desk.ask(move |till| Box::pin(async move { push(till, &bytes, bound).await })).await
+            self.desk.ask_aside(move |till| Box::pin(async move { push(till, &bytes, bound).await })).await
         })
     }
 

@@ -4,9 +4,12 @@ use keymoot_ports::registry::{MEMBERS_MAX, Member, ROLES_MAX, Registry, Revision
 use keymoot_ports::{Address, Answer, Fault, Name, Role, Ttl};
 use sqlx::Row;
 
-use crate::store::{Desk, Stop, Till, corrupt};
+use crate::store::{Desk, Reader, Stop, Till, corrupt};
 
-pub(crate) struct EmbeddedRegistry(pub(crate) Desk);
+pub(crate) struct EmbeddedRegistry {
+    pub(crate) desk: Desk,
+    pub(crate) reader: Reader,
+}
 
 async fn announce(till: &mut Till, member: &Member, ttl: Ttl) -> Result<(), Stop> {
     expire(till).await?;
@@ -67,8 +70,25 @@ async fn withdraw(till: &mut Till, name: &Name) -> Result<(), Stop> {
     }
 }
 
+/// Who is there, if nobody has to be taken out first.
+async fn glance(till: &mut Till, role: &Role) -> Result<Option<Roster>, Stop> {
+    // All of it at one moment.
+    sqlx::query("BEGIN").execute(&mut till.connection).await?;
+    let lapsed: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM member WHERE until <= ?)")
+        .bind(till.now())
+        .fetch_one(&mut till.connection)
+        .await?;
+    let roster = if lapsed { Ok(None) } else { members(till, role).await.map(Some) };
+    sqlx::query("COMMIT").execute(&mut till.connection).await?;
+    roster
+}
+
 async fn discover(till: &mut Till, role: &Role) -> Result<Roster, Stop> {
     expire(till).await?;
+    members(till, role).await
+}
+
+async fn members(till: &mut Till, role: &Role) -> Result<Roster, Stop> {
     let rows = sqlx::query("SELECT name, address FROM member WHERE role = ? ORDER BY name")
         .bind(role.as_str())
         .fetch_all(&mut till.connection)
@@ -114,21 +134,30 @@ impl Registry for EmbeddedRegistry {
     fn announce<'a>(&'a self, member: &'a Member, ttl: Ttl) -> Answer<'a, ()> {
         Box::pin(async move {
             let member = member.clone();
-            self.0.ask(move |till| Box::pin(async move { announce(till, &member, ttl).await })).await
+            self.desk.ask_aside(move |till| Box::pin(async move { announce(till, &member, ttl).await })).await
         })
     }
 
     fn withdraw<'a>(&'a self, name: &'a Name) -> Answer<'a, ()> {
         Box::pin(async move {
             let name = name.clone();
-            self.0.ask(move |till| Box::pin(async move { withdraw(till, &name).await })).await
+            self.desk.ask_aside(move |till| Box::pin(async move { withdraw(till, &name).await })).await
         })
     }
 
     fn discover<'a>(&'a self, role: &'a Role) -> Answer<'a, Roster> {
         Box::pin(async move {
-            let role = role.clone();
-            self.0.ask(move |till| Box::pin(async move { discover(till, &role).await })).await
+            let asked = role.clone();
+            let seen =
+                self.reader.ask(move |till| Box::pin(async move { glance(till, &asked).await })).await?;
+            match (seen, role.clone()) {
+                (Some(roster), _) => Ok(roster),
+                (None, role) => {
+                    self.desk
+                        .ask_aside(move |till| Box::pin(async move { discover(till, &role).await }))
+                        .await
+                }
+            }
         })
     }
 

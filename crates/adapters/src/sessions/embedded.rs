@@ -2,17 +2,20 @@
 
 use keymoot_ports::fault::fits;
 use keymoot_ports::sessions::{
-    Admission, BODY_BYTES_MAX, Claim, Fence, Finish, NOTE_BYTES_MAX, Noted, ORPHANS_MAX, OUTCOME_BYTES_MAX,
-    RequestId, Sessions,
+    Admission, BODY_BYTES_MAX, Claim, Fence, Finish, LISTED_BYTES_MAX, LISTED_MAX, Listed, NOTE_BYTES_MAX,
+    Noted, ORPHANS_MAX, OUTCOME_BYTES_MAX, Page, Recall, RequestId, Sessions, Standing,
 };
 use keymoot_ports::text::TextError;
 use keymoot_ports::{Answer, Bytes, Fault, Name, Ttl};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::store::{Desk, Stop, Till, corrupt};
+use crate::store::{Desk, Reader, Stop, Till, corrupt};
 
-pub(crate) struct EmbeddedSessions(pub(crate) Desk);
+pub(crate) struct EmbeddedSessions {
+    pub(crate) desk: Desk,
+    pub(crate) reader: Reader,
+}
 
 const UNKNOWN: Fault = Fault::Refused("nobody has admitted this request");
 
@@ -127,6 +130,60 @@ async fn orphans(till: &mut Till, limit: usize) -> Result<Vec<RequestId>, Stop> 
     rows.iter().map(|row| RequestId::try_from(row.try_get::<&[u8], _>(0)?).map_err(corrupt)).collect()
 }
 
+async fn recall(till: &mut Till, request: RequestId) -> Result<Option<Standing>, Stop> {
+    let row = sqlx::query("SELECT outcome, note, body FROM session WHERE request = ?")
+        .bind(&request[..])
+        .fetch_optional(&mut till.connection)
+        .await?;
+    row.as_ref().map(standing).transpose()
+}
+
+/// Rows are never deleted, so that their own numbers grow with each admission.
+async fn newest(till: &mut Till, before: Option<u64>, limit: usize) -> Result<Page, Stop> {
+    let before = before.map_or(i64::MAX, |place| i64::try_from(place).unwrap_or(i64::MAX));
+    let limit = limit.min(LISTED_MAX);
+    // What is long is not read only to be measured.
+    let sizes: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT rowid, length(body) + length(note) + coalesce(length(outcome), 0)
+         FROM session WHERE rowid < ? ORDER BY rowid DESC LIMIT ?",
+    )
+    .bind(before)
+    .bind(limit.saturating_add(1) as i64)
+    .fetch_all(&mut till.connection)
+    .await?;
+    let (mut bytes, mut last, mut count) = (0_i64, None, 0_usize);
+    for (place, size) in &sizes {
+        bytes = bytes.saturating_add(*size);
+        if count >= limit || (count > 0 && bytes > LISTED_BYTES_MAX as i64) {
+            break;
+        }
+        (last, count) = (Some(*place), count.saturating_add(1));
+    }
+    let has_more = count < sizes.len();
+    let (Some((first, _)), Some(last)) = (sizes.first(), last) else {
+        return Ok(Page { listed: Vec::new(), has_more });
+    };
+    // What was admitted since is in front of the first.
+    let rows = sqlx::query(
+        "SELECT rowid, request, outcome, note, body FROM session WHERE rowid BETWEEN ? AND ? ORDER BY rowid DESC",
+    )
+    .bind(last)
+    .bind(first)
+    .fetch_all(&mut till.connection)
+    .await?;
+    let listed = rows.iter().map(|row| {
+        let place = row.try_get::<i64, _>("rowid")?.cast_unsigned();
+        let request = RequestId::try_from(row.try_get::<&[u8], _>("request")?).map_err(corrupt)?;
+        Ok(Listed { place, request, standing: standing(row)? })
+    });
+    Ok(Page { listed: listed.collect::<Result<_, Stop>>()?, has_more })
+}
+
+fn standing(row: &SqliteRow) -> Result<Standing, Stop> {
+    let (body, note): (&[u8], &[u8]) = (row.try_get("body")?, row.try_get("note")?);
+    Ok(Standing { body: body.into(), note: note.into(), outcome: outcome(row)? })
+}
+
 /// The database has only signed numbers. Fences are compared for being equal there, and for nothing else.
 const fn bits(fence: Fence) -> i64 {
     fence.0.cast_signed()
@@ -144,6 +201,16 @@ fn owner_of(row: &SqliteRow) -> Result<Name, Stop> {
     Name::new(row.try_get("owner")?).map_err(|cause: TextError| corrupt(cause))
 }
 
+impl Recall for EmbeddedSessions {
+    fn recall(&self, request: RequestId) -> Answer<'_, Option<Standing>> {
+        Box::pin(self.reader.ask(move |till| Box::pin(recall(till, request))))
+    }
+
+    fn newest(&self, before: Option<u64>, limit: usize) -> Answer<'_, Page> {
+        Box::pin(self.reader.ask(move |till| Box::pin(newest(till, before, limit))))
+    }
+}
+
 impl Sessions for EmbeddedSessions {
     fn admit<'a>(
         &'a self,
@@ -155,7 +222,7 @@ impl Sessions for EmbeddedSessions {
         Box::pin(async move {
             fits(body, BODY_BYTES_MAX, "the body of a request is too long")?;
             let (body, owner) = (Bytes::from(body), owner.clone());
-            self.0
+            self.desk
                 .ask(move |till| Box::pin(async move { admit(till, request, &body, &owner, ttl).await }))
                 .await
         })
@@ -164,7 +231,7 @@ impl Sessions for EmbeddedSessions {
     fn claim<'a>(&'a self, request: RequestId, owner: &'a Name, ttl: Ttl) -> Answer<'a, Claim> {
         Box::pin(async move {
             let owner = owner.clone();
-            self.0.ask(move |till| Box::pin(async move { claim(till, request, &owner, ttl).await })).await
+            self.desk.ask(move |till| Box::pin(async move { claim(till, request, &owner, ttl).await })).await
         })
     }
 
@@ -172,7 +239,9 @@ impl Sessions for EmbeddedSessions {
         Box::pin(async move {
             fits(progress, NOTE_BYTES_MAX, "a note is too long")?;
             let progress = Bytes::from(progress);
-            self.0.ask(move |till| Box::pin(async move { note(till, request, fence, &progress).await })).await
+            self.desk
+                .ask(move |till| Box::pin(async move { note(till, request, fence, &progress).await }))
+                .await
         })
     }
 
@@ -180,13 +249,13 @@ impl Sessions for EmbeddedSessions {
         Box::pin(async move {
             fits(outcome, OUTCOME_BYTES_MAX, "an outcome is too long")?;
             let outcome = Bytes::from(outcome);
-            self.0
+            self.desk
                 .ask(move |till| Box::pin(async move { finish(till, request, fence, &outcome).await }))
                 .await
         })
     }
 
     fn orphans(&self, limit: usize) -> Answer<'_, Vec<RequestId>> {
-        Box::pin(self.0.ask(move |till| Box::pin(orphans(till, limit))))
+        Box::pin(self.desk.ask(move |till| Box::pin(orphans(till, limit))))
     }
 }

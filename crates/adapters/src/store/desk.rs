@@ -18,6 +18,11 @@ use super::file::connect;
 /// The most calls that wait. More are answered `Full`.
 const WAITING_MAX: usize = 1024;
 
+/// So much of that is for what cannot wait: admissions, leases, outcomes.
+const RESERVED: usize = 512;
+
+const _: () = assert!(RESERVED < WAITING_MAX, "some of the room is for everybody");
+
 /// The most calls in one transaction.
 const GROUP_MAX: usize = 256;
 
@@ -106,6 +111,18 @@ where
 }
 
 impl Desk {
+    /// As [`Desk::ask`], for what may be told to come again: it leaves room for what may not.
+    pub(crate) async fn ask_aside<T, F>(&self, job: F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Till) -> Job<'c, T> + Send + 'static,
+    {
+        if self.line.capacity() <= RESERVED && !self.line.is_closed() {
+            return Err(Fault::Full);
+        }
+        self.ask(job).await
+    }
+
     /// Does this in a transaction, maybe with others, and answers when it is durable.
     pub(crate) async fn ask<T, F>(&self, job: F) -> Result<T, Fault>
     where

@@ -46,6 +46,11 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error
     options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).connect().await
 }
 
+/// A connection that cannot write, to a file that was opened before.
+pub(super) async fn connect_to_read(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    options(path).read_only(true).connect().await
+}
+
 /// What changes nothing in a file.
 fn options(path: &Path) -> SqliteConnectOptions {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);

@@ -9,10 +9,11 @@ use std::time::Instant;
 use keymoot_adapters::{EmbeddedStore, OpenError};
 use keymoot_ports::conformance::{directory, queue, registry, sessions};
 use keymoot_ports::directory::Entry;
-use keymoot_ports::sessions::{Admission, Fence, Finish};
-use keymoot_ports::{Fault, Name};
+use keymoot_ports::sessions::{Admission, Claim, Fence, Finish};
+use keymoot_ports::{Fault, Name, Role};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
+use tokio::task::JoinHandle;
 
 use crate::room::{Folders, StoreRoom, clock, must_open, ttl};
 
@@ -140,6 +141,67 @@ async fn many_callers_share_transactions() {
     let rate = f64::from(CALLERS * PAIRS) / begin.elapsed().as_secs_f64();
     println!("{rate:.0} pairs of admit and finish per second from {CALLERS} callers");
     assert!(rate > PAIRS_PER_SECOND_MIN, "{rate:.0} pairs of admit and finish per second");
+}
+
+/// More than can wait at once, on either side.
+const CROWD: u32 = 5_000;
+
+#[tokio::test]
+async fn whoever_looks_takes_no_room_from_whoever_decides() {
+    let mut folders = Folders::new("store.db");
+    let store = must_open(&folders.fresh(), clock()).await;
+    let (ann, kind) = (Name::new("ann").unwrap(), Name::new("key").unwrap());
+    let (sessions, directory, registry) = (store.sessions(), store.directory(), store.registry());
+    sessions.admit([1; 32], b"body", &ann, ttl()).await.unwrap();
+    let role = Role::new("node").unwrap();
+    // All of them are asked before the first one is answered: this runtime has one thread.
+    let mut looks: Vec<JoinHandle<Result<(), Fault>>> = Vec::new();
+    for number in 0..CROWD {
+        let (sessions, directory, registry) = (sessions.clone(), directory.clone(), registry.clone());
+        let (kind, role) = (kind.clone(), role.clone());
+        looks.push(tokio::spawn(async move {
+            match number % 4 {
+                0 => sessions.recall([1; 32]).await.map(drop),
+                1 => sessions.newest(None, 9).await.map(drop),
+                2 => directory.list(&kind, None, 9).await.map(drop),
+                _ => registry.discover(&role).await.map(drop),
+            }
+        }));
+    }
+    let claim = tokio::spawn(async move { sessions.claim([1; 32], &ann, ttl()).await });
+    let claim = claim.await.unwrap();
+    assert!(matches!(claim, Ok(Claim::Yours { .. })), "{claim:?} while many look");
+    let mut turned_away = 0;
+    for look in looks {
+        match look.await.unwrap() {
+            Ok(()) => {}
+            Err(Fault::Full) => turned_away += 1,
+            Err(fault) => panic!("{fault:?} to somebody who looks"),
+        }
+    }
+    assert!(turned_away > 0, "{CROWD} at once are more than may wait");
+}
+
+#[tokio::test]
+async fn what_can_wait_leaves_room_for_what_cannot() {
+    let mut folders = Folders::new("store.db");
+    let store = must_open(&folders.fresh(), clock()).await;
+    let (ann, kind) = (Name::new("ann").unwrap(), Name::new("key").unwrap());
+    let (sessions, directory) = (store.sessions(), store.directory());
+    let mut puts: Vec<JoinHandle<Result<(), Fault>>> = Vec::new();
+    for number in 0..CROWD {
+        let (directory, kind) = (directory.clone(), kind.clone());
+        let entry = Entry { id: number.to_string(), order: 1, label: None, bytes: Arc::from(*b"document") };
+        puts.push(tokio::spawn(async move { directory.put(&kind, &entry).await }));
+    }
+    let admission = tokio::spawn(async move { sessions.admit([1; 32], b"body", &ann, ttl()).await });
+    let admission = admission.await.unwrap();
+    assert!(matches!(admission, Ok(Admission::Fresh { .. })), "{admission:?} while others write");
+    let mut turned_away = 0;
+    for put in puts {
+        turned_away += usize::from(matches!(put.await.unwrap(), Err(Fault::Full)));
+    }
+    assert!(turned_away > 0, "{CROWD} at once are more than may wait");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::sync::Arc;
 
 use http::{Request, Response, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::identity::{PeerId, PeerRole};
 use keymoot_wire::problem::Code;
@@ -18,18 +19,33 @@ use tower::{Layer, Service};
 
 use super::{Call, Shut};
 use crate::clock::wall_ms;
+use crate::entrance::{Place, Places};
 use crate::tokens::Tokens;
+use crate::traces;
 
 /// Who calls. Services find it in the extensions of each request.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) peer: PeerId,
+    /// What it calls its call in its log; empty if it does not say.
+    pub(crate) trace: Arc<str>,
 }
 
 /// What the gate goes by.
 pub(crate) struct Guard {
     pub(crate) document: DocumentHandle,
     pub(crate) tokens: Tokens,
+    /// For the calls that are in progress.
+    pub(crate) calls: Arc<Places>,
+}
+
+/// Somebody who is let in.
+struct Admitted {
+    caller: Caller,
+    /// The longest that the call may bring, in bytes.
+    longest: Option<usize>,
+    /// Held until the call is answered; a stream holds it until its end.
+    place: Arc<Place>,
 }
 
 /// The gate, as a layer.
@@ -39,17 +55,17 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(document: DocumentHandle, tokens: Tokens) -> Self {
-        Self { guard: Arc::new(Guard { document, tokens }) }
+    pub(crate) fn new(document: DocumentHandle, tokens: Tokens, calls: Arc<Places>) -> Self {
+        Self { guard: Arc::new(Guard { document, tokens, calls }) }
     }
 }
 
 impl Guard {
     /// Who calls, if it may.
-    fn admit<B>(&self, request: &Request<B>) -> Result<Caller, Status> {
+    fn admit<B>(&self, request: &Request<B>) -> Result<Admitted, Status> {
         let path = request.uri().path();
         let call = Call::of_path(path).ok_or_else(|| Status::unimplemented("there is no such call"))?;
-        let peer = request.extensions().get::<Peer>();
+        let peer = request.extensions().get::<Arc<Peer>>();
         let peer =
             peer.ok_or_else(|| Code::CertificateMissing.to_status("there is no client certificate"))?;
         let document = self.document.load();
@@ -73,8 +89,27 @@ impl Guard {
                 Code::RoleTooLow.to_status(format!("{path} is for the role {least} and above"))
             }
         })?;
-        Ok(Caller { peer: peer.id.clone() })
+        let place = self.calls.take(&peer.id);
+        let busy = || Code::Busy.to_status("this peer has too many calls in progress; nothing was begun");
+        let place = Arc::new(place.ok_or_else(busy)?);
+        Ok(Admitted {
+            caller: Caller { peer: peer.id.clone(), trace: traces::of(request.headers()) },
+            longest: call.longest(),
+            place,
+        })
     }
+}
+
+/// A body that ends with an error when it is longer than that, before more of it is taken in.
+fn short(body: Body, longest: usize) -> Body {
+    let limited = Limited::new(body, longest).map_err(move |error| {
+        if error.is::<LengthLimitError>() {
+            let words = format!("the call brings more than {longest} bytes; nothing was begun");
+            return Code::BodyTooLarge.to_status(words);
+        }
+        Status::from_error(error)
+    });
+    Body::new(limited)
 }
 
 impl<S> Layer<S> for Gate {
@@ -107,17 +142,26 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         match self.guard.admit(&request) {
-            Ok(caller) => {
+            Ok(Admitted { caller, longest, place }) => {
                 request.extensions_mut().insert(caller);
+                request.extensions_mut().insert(Arc::clone(&place));
+                let request = match longest {
+                    Some(longest) => request.map(|body| short(body, longest)),
+                    None => request,
+                };
                 // The one that is ready is taken; the copy waits for its own readiness.
                 let copy = self.inner.clone();
                 let mut ready = std::mem::replace(&mut self.inner, copy);
-                Box::pin(async move { ready.call(request).await })
+                Box::pin(async move {
+                    let answer = ready.call(request).await;
+                    drop(place);
+                    answer
+                })
             }
             Err(status) => {
                 let code = Code::of_status(&status);
                 metrics::counter!("keymoot_control_refused_total", "code" => code.as_str()).increment(1);
-                let peer = request.extensions().get::<Peer>().map(|peer| peer.id.to_uri());
+                let peer = request.extensions().get::<Arc<Peer>>().map(|peer| peer.id.to_uri());
                 let (path, reason) = (request.uri().path().to_owned(), status.message().to_owned());
                 tracing::warn!(code = code.as_str(), peer, path, reason, "a call is refused");
                 Box::pin(std::future::ready(Ok(status.into_http())))

@@ -2,11 +2,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use keymoot_engine::real::Real;
-use keymoot_engine::request::{Ask, SignedRequest};
+use futures_util::{Stream, stream};
+use keymoot_engine::request::RequestId;
+use keymoot_engine::words::Hash;
+use keymoot_ports::sessions::{LISTED_BYTES_MAX, LISTED_MAX, Listed};
 use keymoot_types::KeyId;
+use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::mpc::mpc_coordinator_server::MpcCoordinator;
 use keymoot_wire::mpc::{
     self, AggregateSignaturesRequest, CreateSigningSessionRequest, GetSessionStatusRequest,
@@ -14,19 +17,24 @@ use keymoot_wire::mpc::{
     SessionEvent, WatchSessionsRequest,
 };
 use keymoot_wire::problem::Code;
+use keymoot_wire::tls::Peer;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::time::{Interval, interval};
 use tonic::{Request, Response, Status};
 
-use super::{Place, caller};
-use crate::answers::Read;
+use super::{Place, caller, peer};
 use crate::asking::{self, Judged, Purpose};
 use crate::clock::stopped;
-use crate::lookup;
+use crate::entrance;
+use crate::lookup::{self, Found};
 use crate::room::Room;
 
-/// Requests of one page that are looked up at one time.
-const LOOKUPS: usize = 16;
+/// Lists that are made at one time; others wait in line. What is in them is proved, and that costs.
+pub(crate) const LISTS: usize = 4;
+
+/// How often it is looked whether those who look on are still known.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Requests that are looked through at most, to find those of one key.
 const LOOKED_THROUGH: usize = 2_000;
@@ -37,7 +45,8 @@ const AGGREGATING: u64 = 60_000;
 /// The service.
 pub(crate) struct CoordinatorService {
     pub(crate) room: Arc<Room>,
-    pub(crate) watchers: Arc<Semaphore>,
+    pub(crate) watchers: Arc<entrance::Places>,
+    pub(crate) lists: Semaphore,
 }
 
 type Events = Pin<Box<dyn Stream<Item = Result<SessionEvent, Status>> + Send>>;
@@ -84,12 +93,20 @@ impl MpcCoordinator for CoordinatorService {
             Code::InvalidRequest.to_status("the id of a key is key_ and 32 lower-case hex digits")
         })?;
         let place = Place::of(page)?;
-        let (bodies, next) = self.bodies(&place, key).await?;
-        let looked_up = stream::iter(bodies).map(|(read, body)| {
-            let room = Arc::clone(&self.room);
-            async move { lookup::status(&room, &read, &body).await }
-        });
-        let requests = looked_up.buffered(LOOKUPS).try_collect().await?;
+        // The semaphore is never closed.
+        let _turn = self.lists.acquire().await;
+        let (found, next) = self.found(&place, key).await?;
+        let mut requests = Vec::new();
+        for one in found {
+            match lookup::status(&self.room, &one).await {
+                Ok(request) => requests.push(request),
+                // One that says nothing sensible hides no other.
+                Err(status) if Code::of_status(&status) == Code::Defect => left_out(one.read.id, &status),
+                Err(status) => return Err(status),
+            }
+            // Proofs are checked here: others get their turn.
+            tokio::task::yield_now().await;
+        }
         Ok(Response::new(ListRequestsResponse { requests, next_cursor: Place::cursor(next) }))
     }
 
@@ -122,78 +139,129 @@ impl MpcCoordinator for CoordinatorService {
         &self,
         request: Request<WatchSessionsRequest>,
     ) -> Result<Response<Events>, Status> {
+        let peer = peer(&request);
+        let peer = peer.ok_or_else(|| Code::CertificateMissing.to_status("there is no certificate"))?;
+        let place = request.extensions().get::<Arc<entrance::Place>>().cloned();
         let wanted = request.into_inner().request;
         if !wanted.is_empty() {
             lookup::request_id(&wanted)?;
         }
-        let permit = Arc::clone(&self.watchers).try_acquire_owned();
-        let permit = permit.map_err(|_| Code::Busy.to_status("too many look on already"))?;
+        let watching = self.watchers.take(&peer.id);
+        let watching = watching.ok_or_else(|| Code::Busy.to_status("too many look on already"))?;
         let events = self.room.observer.subscribe();
-        Ok(Response::new(events_of(events, wanted, (permit, self.room.stop.clone()))))
+        let onlooker = Onlooker {
+            wanted,
+            peer,
+            document: Arc::clone(&self.room.document),
+            stop: self.room.stop.clone(),
+            look: interval(LOOK),
+            _held: (watching, place),
+        };
+        Ok(Response::new(events_of(events, onlooker)))
     }
 }
 
 impl CoordinatorService {
     async fn status(&self, id: &str, wait_ms: u64) -> Result<mpc::Request, Status> {
-        let (read, body) = lookup::find(&self.room, lookup::request_id(id)?).await?;
-        let now = lookup::status(&self.room, &read, &body).await?;
+        let found = lookup::find(&self.room, lookup::request_id(id)?).await?;
+        let now = lookup::status(&self.room, &found).await?;
         if wait_ms == 0 || now.status() != mpc::RequestStatus::Pending {
             return Ok(now);
         }
-        asking::follow(&self.room, &Judged { read, body }, asking::patience(wait_ms)).await
+        let Found { read, standing } = found;
+        let judged = Judged { read, body: standing.body.to_vec() };
+        asking::follow(&self.room, &judged, asking::patience(wait_ms)).await
     }
 
     /// The requests of a page, and where the next one begins.
-    async fn bodies(
+    async fn found(
         &self,
         place: &Place,
         key: Option<KeyId>,
-    ) -> Result<(Vec<(Read, Vec<u8>)>, Option<(u64, String)>), Status> {
-        let (mut all, mut looked) = (Vec::new(), 0);
-        let mut before = place.before.clone();
+    ) -> Result<(Vec<Found>, Option<(u64, String)>), Status> {
+        let (mut all, mut bytes, mut looked) = (Vec::new(), 0, 0);
+        let mut next = place.before.clone();
         loop {
-            let from = before.as_ref().map(|(order, id)| (*order, id.as_str()));
-            let found = self.room.book.bodies(from, place.limit - all.len()).await;
-            let found = found.map_err(lookup::unavailable)?;
-            looked += found.items.len();
-            for (_, body) in found.items {
-                let Ok((id, signed)) = SignedRequest::read_from::<Real>(&body) else { continue };
-                let is_its = match (&signed.request.ask, key) {
-                    (_, None) => true,
-                    (Ask::Sign { key, .. } | Ask::Retire { key }, Some(wanted)) => *key == wanted,
-                    (Ask::Key(_), Some(_)) => false,
+            // Those of one key are looked for in whole pages, however few are still wanted.
+            let limit = if key.is_some() { LISTED_MAX } else { place.limit - all.len() };
+            let before = next.as_ref().map(|(place, _)| *place);
+            let page = self.room.sessions.newest(before, limit).await.map_err(lookup::unavailable)?;
+            let (mut left, has_more) = (page.listed.len(), page.has_more);
+            for Listed { place: at, request, standing } in page.listed {
+                let id = RequestId(Hash::from_bytes(request));
+                let size = standing.length();
+                let found = match lookup::read(id, standing) {
+                    Ok(found) => Some(found).filter(|found| key.is_none() || found.read.key() == key),
+                    Err(status) => {
+                        left_out(id, &status);
+                        None
+                    }
                 };
-                if is_its {
-                    all.push((Read { id, signed }, body));
+                if found.is_some() && !all.is_empty() && bytes + size > LISTED_BYTES_MAX {
+                    return Ok((all, next));
+                }
+                (left, looked, next) = (left - 1, looked + 1, Some((at, id.to_string())));
+                if let Some(found) = found {
+                    all.push(found);
+                    bytes += size;
+                }
+                if all.len() >= place.limit && (left > 0 || has_more) {
+                    return Ok((all, next));
                 }
             }
-            before = found.next;
-            if before.is_none() || all.len() >= place.limit || looked >= LOOKED_THROUGH {
-                return Ok((all, before));
+            if !has_more {
+                return Ok((all, None));
             }
+            if looked >= LOOKED_THROUGH {
+                return Ok((all, next));
+            }
+            tokio::task::yield_now().await;
         }
     }
 }
 
-/// The events that are wanted, until the coordinator stops.
-fn events_of(
-    events: broadcast::Receiver<SessionEvent>,
+fn left_out(id: RequestId, status: &Status) {
+    tracing::error!(request = %id, reason = status.message(), "a request is left out of a list");
+}
+
+/// Somebody who looks on.
+struct Onlooker {
     wanted: String,
-    held: (OwnedSemaphorePermit, tokio::sync::watch::Receiver<bool>),
-) -> Events {
-    Box::pin(stream::unfold((events, wanted, held), |(mut events, wanted, mut held)| async move {
+    peer: Arc<Peer>,
+    document: DocumentHandle,
+    stop: watch::Receiver<bool>,
+    look: Interval,
+    _held: (entrance::Place, Option<Arc<entrance::Place>>),
+}
+
+impl Onlooker {
+    /// Whether the cluster document knows it; it may be newer than the stream.
+    fn is_known(&self) -> Result<(), Status> {
+        let known = self.peer.is_known_to(&self.document.load());
+        known.map_err(|refusal| Code::CertificateRefused.to_status(refusal.to_string()))
+    }
+}
+
+/// The events that are wanted, until the coordinator stops, or whoever looks on is not known any more.
+fn events_of(events: broadcast::Receiver<SessionEvent>, onlooker: Onlooker) -> Events {
+    Box::pin(stream::unfold(Some((events, onlooker)), |state| async move {
+        let (mut events, mut onlooker) = state?;
         loop {
             let event = tokio::select! {
-                () = stopped(&mut held.1) => return None,
-                event = events.recv() => event,
+                () = stopped(&mut onlooker.stop) => return None,
+                _ = onlooker.look.tick() => None,
+                event = events.recv() => Some(event),
             };
+            if let Err(status) = onlooker.is_known() {
+                return Some((Err(status), None));
+            }
             match event {
-                Ok(event) if wanted.is_empty() || event.request == wanted => {
-                    return Some((Ok(event), (events, wanted, held)));
+                Some(Ok(event)) if onlooker.wanted.is_empty() || event.request == onlooker.wanted => {
+                    return Some((Ok(event), Some((events, onlooker))));
                 }
                 // Whoever is slow misses some, and goes on with what comes.
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
+                None | Some(Ok(_) | Err(RecvError::Lagged(_))) => {}
+                Some(Err(RecvError::Closed)) => return None,
             }
         }
     }))

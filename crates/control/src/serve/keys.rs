@@ -113,7 +113,7 @@ impl KeysService {
                 }
             },
         };
-        self.room.book.key(id).await.map_err(lookup::unavailable)?.ok_or_else(missing)
+        self.room.book.key_now(id).await.map_err(lookup::unavailable)?.ok_or_else(missing)
     }
 
     /// Keys as callers see them, with what is in stock for each.

@@ -1,7 +1,8 @@
 //! What nodes say: their leases, and the streams on which all sessions flow.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
@@ -17,22 +18,32 @@ use keymoot_wire::mpc::{
     SubmitSignatureShareRequest, SubmitSignatureShareResponse, Welcome,
 };
 use keymoot_wire::problem::Code;
-use keymoot_wire::tls::Peer;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{as_itself, caller};
+use super::{as_itself, caller, peer};
 use crate::clock::wall_ms;
-use crate::nodes;
+use crate::nodes::{self, Arrival};
 use crate::room::Room;
 use crate::task::Input;
 
 /// How long a node may take for its first word, and the engine to take a message in.
 const FIRST_WORD: Duration = Duration::from_secs(5);
 
+/// How long the renewal of a lease may take.
+const RENEWAL: Duration = Duration::from_secs(5);
+
 /// The service.
 pub(crate) struct NodeService {
     pub(crate) room: Arc<Room>,
+    /// Whose leases are being renewed.
+    renewing: Arc<Mutex<BTreeSet<Party>>>,
+}
+
+impl NodeService {
+    pub(crate) fn new(room: Arc<Room>) -> Self {
+        Self { room, renewing: Arc::default() }
+    }
 }
 
 type Outgoing = Pin<Box<dyn Stream<Item = Result<SessionMessage, Status>> + Send>>;
@@ -52,7 +63,7 @@ impl MpcNode for NodeService {
         let skew = i64::try_from(skew).unwrap_or(i64::MAX);
         let document = self.room.document.load().digest();
         self.room.nodes.beat(party, &clean(&beat.version), skew, beat.document == document);
-        self.renew(&beat.node).await;
+        self.renew(party, &beat.node);
         let (wall_ms, lease_ms) = (here, self.room.limits.presence);
         Ok(Response::new(HeartbeatResponse { wall_ms, document: document.to_vec(), lease_ms }))
     }
@@ -63,7 +74,7 @@ impl MpcNode for NodeService {
     ) -> Result<Response<Outgoing>, Status> {
         let caller = caller(&request)?;
         let party = self.party(caller.peer.name())?;
-        let peer = request.extensions().get::<Peer>().cloned();
+        let peer = peer(&request);
         let mut incoming = request.into_inner();
         let first = timeout(FIRST_WORD, incoming.message()).await;
         let first = first.map_err(|_| Code::TookTooLong.to_status("there was no hello"))??;
@@ -78,6 +89,8 @@ impl MpcNode for NodeService {
         }
         let connected = self.room.nodes.connect(party, peer, (&clean(&hello.version), is_same));
         let stream = connected.ok_or_else(|| Code::WrongPeer.to_status("there is no such node"))?;
+        // Whoever hangs up now, or is not taken in, is not there.
+        let arrival = Arrival::new(&self.room.nodes, party, stream.turn);
         tracing::info!(node = hello.node, version = clean(&hello.version), "a node is connected");
         let welcome = SessionMessage {
             sequence: 1,
@@ -96,6 +109,7 @@ impl MpcNode for NodeService {
             }
             tracing::info!(node = room.names.of(party), reason, "a node is disconnected");
         });
+        arrival.settle();
         Ok(Response::new(outgoing))
     }
 
@@ -113,7 +127,7 @@ impl MpcNode for NodeService {
         if !matches!(message, Message::Mail(_)) {
             return Err(disorder("only mail of a session comes this way"));
         }
-        self.room.hear(Input::Heard(party, message, *round)).await?;
+        self.room.hear_of(Input::Heard(party, message, *round), bytes.len()).await?;
         Ok(Response::new(SubmitSignatureShareResponse {}))
     }
 }
@@ -163,17 +177,31 @@ impl NodeService {
         }
     }
 
-    /// Renews the lease of a node. That it cannot be renewed is no reason to refuse the beat.
-    async fn renew(&self, name: &str) {
+    /// Has the lease of a node renewed, beside its beat: that it cannot be renewed, or not soon, is no reason to refuse or
+    /// delay that.
+    fn renew(&self, party: Party, name: &str) {
         let (Ok(name), Ok(role), Ok(address), Ok(ttl)) =
             (Name::new(name), Role::new("node"), Address::new("none"), Ttl::new(self.room.limits.presence))
         else {
             return;
         };
-        let member = registry::Member { name, role, address };
-        if let Err(fault) = self.room.registry.announce(&member, ttl).await {
-            tracing::warn!(error = &fault as &dyn std::error::Error, "a lease is not renewed");
+        let renewing = Arc::clone(&self.renewing);
+        let is_new = renewing.lock().unwrap_or_else(PoisonError::into_inner).insert(party);
+        if !is_new {
+            return;
         }
+        let registry = Arc::clone(&self.room.registry);
+        tokio::spawn(async move {
+            let member = registry::Member { name, role, address };
+            match timeout(RENEWAL, registry.announce(&member, ttl)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => {
+                    tracing::warn!(error = &fault as &dyn std::error::Error, "a lease is not renewed");
+                }
+                Err(_) => tracing::warn!("the registry does not answer, and a lease is not renewed"),
+            }
+            renewing.lock().unwrap_or_else(PoisonError::into_inner).remove(&party);
+        });
     }
 }
 
@@ -197,7 +225,7 @@ async fn listen(room: &Room, party: Party, turn: u64, mut incoming: Streaming<Se
             Ok(None) => return "it hung up".to_owned(),
             Err(status) => return status.message().to_owned(),
         };
-        if room.nodes.state(party).is_none_or(|state| state.stream != Some(turn)) {
+        if !room.nodes.is_current(party, turn) {
             return "it has opened another stream, or is not of the cluster any more".to_owned();
         }
         let (SessionMessage { sequence, round, .. }, Some(Body::Engine(bytes))) = (&message, &message.body)
@@ -211,8 +239,8 @@ async fn listen(room: &Room, party: Party, turn: u64, mut incoming: Streaming<Se
         match Message::decode(bytes) {
             // When the engine does not keep up, the node waits.
             Ok(decoded) => {
-                if room.hear(Input::Heard(party, decoded, *round)).await.is_err() {
-                    return "the coordinator is stopping".to_owned();
+                if let Err(status) = room.hear_of(Input::Heard(party, decoded, *round), bytes.len()).await {
+                    return status.message().to_owned();
                 }
             }
             Err(error) => {

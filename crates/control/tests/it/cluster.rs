@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use keymoot_adapters::{EmbeddedStore, FileJournal};
 use keymoot_control::{ControlConfig, ControlHandle, ControlShell, Limits as ControlLimits, Listen};
 use keymoot_node::{Limits as NodeLimits, NodeConfig, NodeHandle, NodeShell, seeds};
-use keymoot_ports::{Clock, Journal};
+use keymoot_ports::{Clock, Directory, Journal, Registry};
 use keymoot_types::{GroupId, Millis};
 use keymoot_vault::{Kdf, Owner, Unlock, Vault};
 use keymoot_wire::authority::{Authority, TlsKey, Validity};
@@ -52,6 +52,13 @@ impl Clock for SystemClock {
 pub const ROLES: [(&str, Role); 4] =
     [("vera", Role::Viewer), ("rita", Role::Requester), ("otto", Role::Operator), ("anna", Role::Admin)];
 
+/// What coordinators use instead of what the store has.
+#[derive(Default)]
+pub struct Instead {
+    pub registry: Option<Arc<dyn Registry>>,
+    pub directory: Option<Arc<dyn Directory>>,
+}
+
 pub struct Cluster {
     folder: TempDir,
     pub authority: Authority,
@@ -60,7 +67,8 @@ pub struct Cluster {
     pub nodes: Vec<Option<NodeHandle>>,
     pub coordinators: Vec<Option<ControlHandle>>,
     listeners: Vec<TcpListener>,
-    store: EmbeddedStore,
+    pub store: EmbeddedStore,
+    pub instead: Instead,
     pub limits: ControlLimits,
 }
 
@@ -137,16 +145,16 @@ impl Cluster {
         let document = ClusterDocument::new(fields).expect("a document").into_handle();
         let path = folder.path().join("store.sqlite");
         let store = EmbeddedStore::open(&path, Arc::new(SystemClock)).await.expect("a store");
-        let count = listeners.len();
         Self {
             folder,
             authority,
             document,
             tls,
             nodes: (0..3).map(|_| None).collect(),
-            coordinators: (0..count).map(|_| None).collect(),
+            coordinators: listeners.iter().map(|_| None).collect(),
             listeners,
             store,
+            instead: Instead::default(),
             limits: patient(),
         }
     }
@@ -188,8 +196,8 @@ impl Cluster {
             document: Arc::clone(&self.document),
             seed: [3; 32].into(),
             sessions: self.store.sessions(),
-            directory: self.store.directory(),
-            registry: self.store.registry(),
+            directory: self.instead.directory.clone().unwrap_or_else(|| self.store.directory()),
+            registry: self.instead.registry.clone().unwrap_or_else(|| self.store.registry()),
             limits: self.limits,
             listen: Listen::Bound(listener),
             reflection: true,

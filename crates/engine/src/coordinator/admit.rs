@@ -15,6 +15,9 @@ use crate::request::{Ask, BadRequest, Request, RequestId, SignedRequest};
 /// When a client that was turned away should ask again, in milliseconds.
 const BUSY: u64 = 500;
 
+/// The part of its patience that a replica has with a request for which it had no room for long: one in so many.
+const WORKED_ON: u64 = 4;
+
 /// The store has to say its first word within this time, in milliseconds; the client asks again anyway.
 const FIRST_WORD: u64 = 5_000;
 
@@ -25,6 +28,10 @@ impl<C: Crypto> Coordinator<C> {
             // There is no name to answer under.
             Err(_) => return,
         };
+        // Whoever brings the same bytes has them from the client, whose signature was checked when they came first.
+        if self.joins(id, &body, from) {
+            return;
+        }
         let is_known = self.config.clients.get(&signed.request.client);
         if !is_known.is_some_and(|client| signed.is_from::<C>(id, client)) {
             let why = "the request is not signed by an enrolled client".to_owned();
@@ -39,26 +46,11 @@ impl<C: Crypto> Coordinator<C> {
             self.send(from, Message::Answer(id, Answer::Conflict));
             return;
         }
-        let most = self.config.limits.askers;
-        if let Some(drive) = self.drives.get_mut(&id) {
-            if drive.askers.len() < most {
-                drive.askers.insert(from);
-            }
-            self.send(from, Message::Answer(id, Answer::Pending));
-            return;
-        }
         // No node may serve it now, and none is to be suspected because it does not.
         if let Err(why @ (BadRequest::TooLong | BadRequest::Premature)) =
             signed.request.check_time(self.now.wall)
         {
             self.send(from, Message::Answer(id, Answer::Refused(why.to_string())));
-            return;
-        }
-        // Nothing is acknowledged before the store has it.
-        if let Some(admitting) = self.admitting.get_mut(&id) {
-            if admitting.askers.len() < most {
-                admitting.askers.insert(from);
-            }
             return;
         }
         let client = signed.request.client;
@@ -79,6 +71,26 @@ impl<C: Crypto> Coordinator<C> {
         let call =
             if is_over { StoreCall::Claim { request: id } } else { StoreCall::Admit { request: id, body } };
         self.deeds.push(Deed::Store(call));
+    }
+
+    /// Whether these bytes are being worked on. Whoever brings them waits with the others.
+    fn joins(&mut self, id: RequestId, body: &[u8], from: Address) -> bool {
+        let most = self.config.limits.askers;
+        if let Some(drive) = self.drives.get_mut(&id).filter(|drive| drive.body == body) {
+            if drive.askers.len() < most {
+                drive.askers.insert(from);
+            }
+            self.send(from, Message::Answer(id, Answer::Pending));
+            return true;
+        }
+        // Nothing is acknowledged before the store has it.
+        let Some(admitting) = self.admitting.get_mut(&id).filter(|admitting| admitting.body == body) else {
+            return false;
+        };
+        if admitting.askers.len() < most {
+            admitting.askers.insert(from);
+        }
+        true
     }
 
     /// Whether other bytes are known here under this name.
@@ -104,7 +116,8 @@ impl<C: Crypto> Coordinator<C> {
                 match admission {
                     Admission::Fresh { fence } => {
                         self.tell(&admitting.askers, request, &Answer::Pending);
-                        self.take_up(request, admitting.body, fence, admitting.askers, rng);
+                        let Admitting { request: known, body, askers, .. } = admitting;
+                        self.take_up((request, known), body, fence, askers, rng);
                     }
                     Admission::Open => self.tell(&admitting.askers, request, &Answer::Pending),
                     Admission::Conflict => self.tell(&admitting.askers, request, &Answer::Conflict),
@@ -119,6 +132,11 @@ impl<C: Crypto> Coordinator<C> {
                 Finish::Stale => self.is_elsewhere(request),
             },
             StoreAnswer::Orphans(orphans) => {
+                let now = self.now.mono;
+                self.orphans.retain(|request, _| orphans.contains(request));
+                orphans.iter().for_each(|request| {
+                    self.orphans.entry(*request).or_insert(now);
+                });
                 let room = self.config.limits.drives.saturating_sub(self.drives.len());
                 for request in orphans.into_iter().filter(|id| !self.drives.contains_key(id)).take(room) {
                     self.deeds.push(Deed::Store(StoreCall::Claim { request }));
@@ -137,7 +155,7 @@ impl<C: Crypto> Coordinator<C> {
                     let askers = self.admitting.remove(&request).map(|admitting| admitting.askers);
                     let askers = askers.unwrap_or_default();
                     self.tell(&askers, request, &Answer::Pending);
-                    self.take_up(request, body, fence, askers, rng);
+                    self.take_over(request, body, fence, askers, rng);
                 }
             },
             Claim::Held => self.is_elsewhere(request),
@@ -162,13 +180,18 @@ impl<C: Crypto> Coordinator<C> {
 
     /// The store has an outcome of a request.
     fn is_finished(&mut self, id: RequestId, outcome: &[u8]) {
+        let ours = self.drives.get_mut(&id).and_then(|drive| drive.outcome.take());
         if let Some((request, askers)) = self.give_up(id) {
-            self.tell_outcome(&askers, (id, &request), outcome);
+            match ours.filter(|ours| ours.encode().as_slice() == outcome) {
+                // Whatever it says was checked before it was stored.
+                Some(ours) => self.tell(&askers, id, &Answer::Final(ours)),
+                None => self.tell_outcome(&askers, (id, &request), outcome),
+            }
         }
     }
 
-    /// Begins to work on a request whose lease is ours.
-    fn take_up(
+    /// Begins to work on a request that another has admitted, and whose lease is ours.
+    fn take_over(
         &mut self,
         id: RequestId,
         body: Vec<u8>,
@@ -185,10 +208,25 @@ impl<C: Crypto> Coordinator<C> {
             let outcome = Outcome::Failed("no client has signed it".to_owned());
             return self.deeds.push(Deed::Store(StoreCall::finish(id, fence, &outcome)));
         };
-        let client = signed.request.client;
+        self.take_up((id, signed.request), body, fence, askers, rng);
+    }
+
+    /// Begins to work on a request whose lease is ours, and which its client has signed.
+    fn take_up(
+        &mut self,
+        (id, request): (RequestId, Request),
+        body: Vec<u8>,
+        fence: u64,
+        askers: BTreeSet<Address>,
+        rng: &mut impl CryptoRngCore,
+    ) {
+        if self.drives.contains_key(&id) {
+            return;
+        }
+        let client = request.client;
         if !self.config.clients.contains_key(&client) {
             // Another replica may have heard of its enrolment before us.
-            if self.is_over(signed.request.expires) {
+            if self.is_over(request.expires) {
                 self.deeds.push(Deed::Store(StoreCall::finish(id, fence, &Outcome::Expired)));
             }
             return;
@@ -200,17 +238,23 @@ impl<C: Crypto> Coordinator<C> {
         }
         let now = self.now.mono;
         let renew_at = now.plus(self.config.limits.lease / 3);
+        let patience = self.config.limits.patience;
+        // The time for which there was no room for it counts, but for a part that it has in any case: else those that wait
+        // would wait for the patience with others first, and then for their own.
+        let latest = now.0.saturating_sub(patience.saturating_sub(patience / WORKED_ON));
+        let began = Millis(self.orphans.remove(&id).map_or(now.0, |since| since.0.max(latest)));
         let drive = Drive {
-            request: signed.request,
+            request,
             body,
             fence,
             attempt: 0,
-            began: now,
+            began,
             session: None,
             retry_at: now,
             renew_at,
             askers,
             denials: std::collections::BTreeMap::new(),
+            spent: BTreeSet::new(),
             words: std::collections::BTreeMap::new(),
             reading: None,
             outcome: None,

@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keymoot_protocol::transcript::Hash;
 use keymoot_types::{KeyId, Millis, Party, SessionId};
 use rand_core::CryptoRngCore;
 
 use super::select::COSTLY;
-use super::{Aim, Coordinator, Deed, Drive, Run, StoreCall};
+use super::{Aim, Coordinator, Deed, Drive, Past, Run, StoreCall};
 use crate::crypto::{Crypto, Next, Order, Reading, Task};
 use crate::message::{Address, Invite, Message, What};
 use crate::outcome::Outcome;
+use crate::refusal::Refusal;
 use crate::request::{Ask, Request, RequestId, key_of_attempt};
 
 /// The longest pause after a failed attempt, in pauses.
@@ -36,8 +36,15 @@ const RESPITE_MAX: u64 = 2_000;
 impl<C: Crypto> Coordinator<C> {
     /// Goes on with everything.
     pub(super) fn advance_all(&mut self, rng: &mut impl CryptoRngCore) {
-        let all: Vec<RequestId> = self.drives.keys().copied().collect();
-        all.into_iter().for_each(|id| self.advance(id, rng));
+        let (mono, wall) = (self.now.mono, self.now.wall);
+        let is_due = |drive: &Drive| {
+            let may_go_on = drive.session.is_none() && mono >= drive.retry_at;
+            mono >= drive.renew_at
+                || (drive.outcome.is_none() && (may_go_on || wall >= drive.request.expires))
+        };
+        let due: Vec<RequestId> =
+            self.drives.iter().filter(|(_, drive)| is_due(drive)).map(|(id, _)| *id).collect();
+        due.into_iter().for_each(|id| self.advance(id, rng));
     }
 
     /// Something has come that these may have waited for.
@@ -111,6 +118,38 @@ impl<C: Crypto> Coordinator<C> {
         }
     }
 
+    /// How a request ends that so many nodes refuse, once and for all, that too few are left.
+    fn verdict(&self, drive: &Drive) -> Option<Outcome> {
+        let threshold = self.config.committee.threshold();
+        let needed = match drive.request.ask {
+            // A key needs everybody.
+            Ask::Key(_) => threshold.total(),
+            Ask::Sign { .. } => threshold.needed(),
+            // Whoever has given its word does not take it back.
+            Ask::Retire { .. } => return None,
+        };
+        let left = |unwilling: usize| usize::from(threshold.total()).saturating_sub(unwilling);
+        let is_lost = |unwilling: usize| left(unwilling) < usize::from(needed);
+        if is_lost(drive.denials.len()) {
+            return Some(Outcome::Denied(drive.denied()));
+        }
+        let spent = drive.spent.iter().filter(|party| !drive.denials.contains_key(party)).count();
+        let why = || Outcome::Failed(Refusal::Exhausted.to_string());
+        is_lost(drive.denials.len().saturating_add(spent)).then(why)
+    }
+
+    /// A node refuses a request for good: if too few are left, nothing is waited for any more.
+    pub(super) fn close(&mut self, id: RequestId, rng: &mut impl CryptoRngCore) {
+        let Some(drive) = self.drives.get(&id) else { return };
+        let is_idle = drive.session.is_none() && drive.outcome.is_none();
+        if is_idle && self.verdict(drive).is_some() {
+            if let Some(drive) = self.drives.get_mut(&id) {
+                drive.retry_at = self.now.mono;
+            }
+            self.advance(id, rng);
+        }
+    }
+
     fn generate(&mut self, id: RequestId, rng: &mut impl CryptoRngCore) {
         let Some(drive) = self.drives.get(&id) else { return };
         let (attempt, body) = (drive.attempt, drive.body.clone());
@@ -119,10 +158,8 @@ impl<C: Crypto> Coordinator<C> {
             let package = C::encode_key(key);
             return self.conclude(id, Outcome::Key(package));
         }
-        // A key needs everybody, so one refusal is the last word.
-        let denials = drive.denied();
-        if !denials.is_empty() {
-            return self.conclude(id, Outcome::Denied(denials));
+        if let Some(outcome) = self.verdict(drive) {
+            return self.conclude(id, outcome);
         }
         let (now, silence) = (self.now.mono, self.config.limits.silence);
         let members = self.members.all();
@@ -137,15 +174,14 @@ impl<C: Crypto> Coordinator<C> {
     fn sign(&mut self, id: RequestId, rng: &mut impl CryptoRngCore) {
         let Some(drive) = self.drives.get(&id) else { return };
         let Ask::Sign { key, path, payload } = &drive.request.ask else { return };
+        if let Some(outcome) = self.verdict(drive) {
+            return self.conclude(id, outcome);
+        }
         let (path, payload, body) = (path.clone(), Arc::clone(payload), drive.body.clone());
         let known = drive.reading.clone();
-        let denied: BTreeSet<Party> = drive.denials.keys().copied().collect();
+        let unwilling: BTreeSet<Party> = drive.denials.keys().chain(&drive.spent).copied().collect();
         let members = self.members.all();
         let needed = usize::from(self.config.committee.threshold().needed());
-        if members.len().saturating_sub(denied.len()) < needed {
-            let denials = drive.denied();
-            return self.conclude(id, Outcome::Denied(denials));
-        }
         let Some(key) = self.keys.get(key).cloned() else {
             self.query_key(*key);
             return self.later(id, PATIENCE, "no node shows the key");
@@ -161,7 +197,7 @@ impl<C: Crypto> Coordinator<C> {
         let described = C::describe(&key);
         let (now, silence) = (self.now.mono, self.config.limits.silence);
         let lost: BTreeSet<Party> =
-            denied.iter().copied().chain(self.members.retired(described.digest)).collect();
+            unwilling.iter().copied().chain(self.members.retired(described.digest)).collect();
         if members.len().saturating_sub(lost.len()) < needed {
             return self.conclude(id, Outcome::Failed("the key is retired".to_owned()));
         }
@@ -170,13 +206,12 @@ impl<C: Crypto> Coordinator<C> {
             return self.later(id, PATIENCE, "too few nodes are there");
         };
         let (signers, presignature) = if described.scheme.presigns() {
+            self.supply.use_key(described.digest, self.config.limits.pool, now);
             let Some((signers, public)) = self.members.take(described.digest, &ranked, &preferred) else {
                 self.prepare(described.digest, &preferred, &ranked, rng);
                 return self.later(id, PATIENCE, "there are no presignatures");
             };
-            if self.members.left(described.digest, &signers) < self.config.limits.low {
-                self.prepare(described.digest, &signers, &ranked, rng);
-            }
+            self.replenish(described.digest, &signers, &ranked, rng);
             (signers, Some(public))
         } else {
             (preferred, None)
@@ -189,42 +224,6 @@ impl<C: Crypto> Coordinator<C> {
         }
         let what = What::Sign { request: body, signers: signers.clone(), presignature: named };
         self.call(Aim::Sign(id, Box::new(order.clone())), signers, &what, Some(order), rng);
-    }
-
-    /// Has presignatures made for these signers, and before that whatever they are made with.
-    fn prepare(&mut self, key: Hash, signers: &[Party], ranked: &[Party], rng: &mut impl CryptoRngCore) {
-        let is_busy = self.runs.values().any(|run| match run.aim {
-            Aim::Setup => true,
-            Aim::Presign(of, _) => of == key && run.members == signers,
-            Aim::Keygen(..) | Aim::Sign(..) | Aim::Retire(..) => false,
-        });
-        if is_busy || self.now.mono < self.prepare_at {
-            return;
-        }
-        // What could not be named may be enough.
-        let asks_all = self.members.left(key, signers) > 0 && self.members.may_hold_more(key, signers);
-        let untold = match asks_all {
-            true => signers.to_vec(),
-            false => self.members.untold(signers, key, self.now.mono),
-        };
-        if !untold.is_empty() {
-            let due = self.members.due(&untold, key, self.now.mono);
-            due.iter().for_each(|one| self.send(Address::Node(*one), Message::StockQuery(key)));
-            return;
-        }
-        match self.members.shared_setup(signers) {
-            Some(setup) => {
-                let size = self.config.limits.batch;
-                let what = What::Presign { key, signers: signers.to_vec(), setup, size };
-                self.call(Aim::Presign(key, setup), signers.to_vec(), &what, None, rng);
-            }
-            None => {
-                self.members.doubt_setups(signers);
-                let members = self.members.company(signers, ranked);
-                let what = What::Setup { members: members.clone() };
-                self.call(Aim::Setup, members, &what, None, rng);
-            }
-        }
     }
 
     /// Calls a session.
@@ -273,6 +272,7 @@ impl<C: Crypto> Coordinator<C> {
             complete: BTreeSet::new(),
             aggregator,
             released: BTreeMap::new(),
+            carried: BTreeMap::new(),
         };
         self.runs.insert(session, run);
         self.wake_at(deadline);
@@ -282,12 +282,18 @@ impl<C: Crypto> Coordinator<C> {
     pub(super) fn fail(&mut self, session: SessionId, trouble: &'static str) {
         let Some(run) = self.runs.remove(&session) else { return };
         run.members.iter().for_each(|member| self.send(Address::Node(*member), Message::Cancel(session)));
-        self.past.push_back((session, run.members.clone(), run.aim.cost()));
+        let (request, weight) = (run.aim.request(), run.aim.cost());
+        self.past.push_back(Past { session, request, unheard: run.members.clone(), weight });
         if self.past.len() > PAST_MAX {
             self.past.pop_front();
         }
         let Some(request) = run.aim.request() else {
-            self.prepare_at = self.now.mono.plus(run.respite);
+            let (now, limits) = (self.now.mono, &self.config.limits);
+            let took = now.0.saturating_sub(run.began.0);
+            if matches!(run.aim, Aim::Presign(..)) && took.saturating_mul(2) >= limits.ceremony {
+                self.supply.took(took, limits.ceremony, limits.batch);
+            }
+            self.supply.not_before = self.now.mono.plus(run.respite);
             return;
         };
         if self.drives.get(&request).is_some_and(|drive| drive.session == Some(session)) {

@@ -27,6 +27,14 @@ impl<C: Crypto> Coordinator<C> {
         if !run.members.contains(&from) {
             return;
         }
+        let others = run.members.len().saturating_sub(1);
+        let (pieces, amount) = run.aim.allowance();
+        let carried = run.carried.entry(from).or_default();
+        carried.0 = carried.0.saturating_add(1);
+        carried.1 = carried.1.saturating_add(bytes.len());
+        if carried.0 > pieces.saturating_mul(others) || carried.1 > amount.saturating_mul(others) {
+            return self.members.suspect(from, 1);
+        }
         if run.heard.insert(from) {
             self.members.took(from, self.now.mono.0.saturating_sub(run.began.0));
         }
@@ -105,7 +113,9 @@ impl<C: Crypto> Coordinator<C> {
         if *refusal == Refusal::Seen {
             return;
         }
-        let Some(run) = self.runs.get(&session).filter(|run| run.members.contains(&from)) else { return };
+        let Some(run) = self.runs.get(&session).filter(|run| run.members.contains(&from)) else {
+            return self.refused_late(from, session, refusal, word, rng);
+        };
         let aim = (run.aim.request(), run.aim.key(), run.aim.setup());
         let (members, took) = (run.members.clone(), self.now.mono.0.saturating_sub(run.began.0));
         let attempts = aim.0.and_then(|request| self.drives.get(&request)).map_or(0, |drive| drive.attempt);
@@ -113,6 +123,9 @@ impl<C: Crypto> Coordinator<C> {
             (Some(request), true, Some(word)) => self.denied(request, from, refusal, word),
             _ => false,
         };
+        if let (Some(request), Refusal::Exhausted) = (aim.0, refusal) {
+            self.spent(request, from);
+        }
         if refusal.is_final() && !is_denied {
             // Nobody who means it says so without signing it.
             self.members.suspect(from, 1);
@@ -133,6 +146,35 @@ impl<C: Crypto> Coordinator<C> {
             _ => self.fail(session, "a node refused"),
         }
         self.advance_all(rng);
+    }
+
+    /// A last word on a request that comes when its session is over already: another was faster to refuse.
+    fn refused_late(
+        &mut self,
+        from: Party,
+        session: SessionId,
+        refusal: &Refusal,
+        word: Option<IdentitySignature>,
+        rng: &mut impl CryptoRngCore,
+    ) {
+        let past = self.past.iter_mut().find(|past| past.session == session && past.unheard.contains(&from));
+        let Some(past) = past else { return };
+        past.unheard.retain(|member| *member != from);
+        let Some(request) = past.request else { return };
+        match (refusal, word) {
+            (Refusal::Exhausted, _) => self.spent(request, from),
+            (_, Some(word)) if refusal.is_final() => {
+                self.denied(request, from, refusal, word);
+            }
+            _ => return,
+        }
+        self.close(request, rng);
+    }
+
+    fn spent(&mut self, request: RequestId, party: Party) {
+        if let Some(drive) = self.drives.get_mut(&request) {
+            drive.spent.insert(party);
+        }
     }
 
     /// What a refusal says beside that it is one.
@@ -174,6 +216,7 @@ impl<C: Crypto> Coordinator<C> {
             | Refusal::Seen
             | Refusal::Unfit(_)
             | Refusal::Conflict
+            | Refusal::Exhausted
             | Refusal::Retired => self.members.suspect(from, 1),
         }
     }
@@ -203,14 +246,14 @@ impl<C: Crypto> Coordinator<C> {
         ended: &Ended,
         rng: &mut impl CryptoRngCore,
     ) {
-        let past = self.past.iter_mut().find(|(past, ..)| *past == session);
+        let past = self.past.iter_mut().find(|past| past.session == session);
         let (members, by) = match (self.runs.get(&session), past) {
             (Some(run), _) => (run.members.clone(), run.aim.cost()),
             // Others' reports of a session that has failed: each counts once.
-            (None, Some((_, members, by))) => {
-                let before = members.clone();
-                members.retain(|member| *member != from);
-                (before, *by)
+            (None, Some(past)) => {
+                let before = past.unheard.clone();
+                past.unheard.retain(|member| *member != from);
+                (before, past.weight)
             }
             (None, None) => return,
         };
@@ -233,8 +276,8 @@ impl<C: Crypto> Coordinator<C> {
         let missing = aggregator.map(C::missing).unwrap_or_default();
         missing.into_iter().for_each(|party| self.members.suspect(party, 1));
         self.fail(session, "a node gave up");
-        if let Some((_, waited, _)) = self.past.iter_mut().find(|(past, ..)| *past == session) {
-            waited.retain(|member| *member != from);
+        if let Some(past) = self.past.iter_mut().find(|past| past.session == session) {
+            past.unheard.retain(|member| *member != from);
         }
         self.advance_all(rng);
     }
@@ -263,9 +306,14 @@ impl<C: Crypto> Coordinator<C> {
         let Some(run) = self.runs.get_mut(&session).filter(|run| run.members.contains(&from)) else { return };
         run.complete.insert(from);
         if run.complete.len() == run.members.len() {
-            let members = run.members.clone();
+            let (members, is_supply) = (run.members.clone(), run.aim.request().is_none());
             match run.aim {
-                Aim::Presign(key, _) => self.members.doubt_batch(key, &members),
+                Aim::Presign(key, _) => {
+                    let limits = &self.config.limits;
+                    let took = self.now.mono.0.saturating_sub(run.began.0);
+                    self.supply.took(took, limits.ceremony, limits.batch);
+                    self.members.doubt_batch(key, &members);
+                }
                 Aim::Setup => self.members.note_setup(&members),
                 Aim::Keygen(..) => {}
                 // Nobody honest says that of these. The request must not wait for what is not there any more.
@@ -274,6 +322,9 @@ impl<C: Crypto> Coordinator<C> {
                 }
             }
             self.runs.remove(&session);
+            if is_supply {
+                self.fill_up(rng);
+            }
         }
         // A session whose end makes a request's outcome is not waited for any longer.
         let done = self.runs.iter().filter_map(|(session, run)| match run.aim {
@@ -296,6 +347,12 @@ impl<C: Crypto> Coordinator<C> {
             for member in self.members.all() {
                 self.send(Address::Node(member), Message::Key(package.clone()));
             }
+        }
+        let (now, pool) = (self.now.mono, self.config.limits.pool);
+        if let (Outcome::Key(package), true) = (&outcome, self.drives.contains_key(&request)) {
+            let key = C::decode_key(package, &self.config.committee).map(|key| C::describe(&key));
+            let key = key.filter(|described| described.scheme.presigns());
+            key.into_iter().for_each(|described| self.supply.use_key(described.digest, pool, now));
         }
         let Some(drive) = self.drives.get_mut(&request) else { return };
         let call = StoreCall::finish(request, drive.fence, &outcome);

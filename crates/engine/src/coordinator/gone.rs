@@ -18,12 +18,12 @@ impl<C: Crypto> Coordinator<C> {
         let with = self.runs.iter().filter(|(_, run)| is_with(run));
         let with: Vec<(SessionId, u32)> = with.map(|(session, run)| (*session, run.aim.cost())).collect();
         // Nobody else is in the way: the next preparation need not wait for the lot.
-        let prepare_at = self.prepare_at;
+        let not_before = self.supply.not_before;
         for (session, cost) in with {
             self.members.suspect(party, cost);
             self.fail(session, "the line to a node broke");
         }
-        self.prepare_at = prepare_at;
+        self.supply.not_before = not_before;
         self.advance_all(rng);
     }
 }

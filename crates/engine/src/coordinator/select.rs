@@ -1,7 +1,7 @@
 //! Who is there, who is to be counted on, and what they hold. All of it is hearsay: it decides what is tried, never what
 //! is true.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::transcript::Hash;
@@ -19,6 +19,9 @@ pub(super) const PROVEN: u32 = 16;
 
 /// Pair setups that are remembered to have been made.
 const MADE_MAX: usize = 32;
+
+/// Taken presignatures that are remembered: more than can be on their way.
+const TAKEN_MAX: usize = 1024;
 
 /// Between two halvings of all suspicion, in milliseconds.
 const FORGIVENESS: u64 = 10_000;
@@ -42,8 +45,10 @@ pub(super) struct Members<C: Crypto> {
     apart: BTreeSet<(Party, Party)>,
     /// By key package and signers: presignatures, and who says to hold its part.
     stock: BTreeMap<(Hash, Vec<Party>), Lot<C>>,
-    /// Who says to hold more of these than it could name.
-    full: BTreeSet<(Hash, Vec<Party>, Party)>,
+    /// Who says to hold how many more of these than it could name.
+    unnamed: BTreeMap<(Hash, Vec<Party>), BTreeMap<Party, u64>>,
+    /// Presignatures that were taken lately: what a node has said before it knew that does not bring them back.
+    taken: VecDeque<Hash>,
     /// Who has said to have completed a pair setup with whom.
     made: Vec<BTreeSet<Party>>,
     forgive_at: Millis,
@@ -69,8 +74,9 @@ impl<C: Crypto> Members<C> {
     pub(super) fn new(committee: &Committee) -> Self {
         let members = committee.threshold().parties().map(|party| (party, Member::default())).collect();
         let needed = usize::from(committee.threshold().needed());
-        let (apart, stock, full) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        Self { members, apart, stock, full, made: Vec::new(), forgive_at: Millis(0), needed }
+        let (apart, stock, unnamed) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        let (taken, made) = (VecDeque::new(), Vec::new());
+        Self { members, apart, stock, unnamed, taken, made, forgive_at: Millis(0), needed }
     }
 
     pub(super) fn contains(&self, party: Party) -> bool {
@@ -102,7 +108,7 @@ impl<C: Crypto> Members<C> {
             lot.retain(|_, (holders, _)| !holders.is_empty());
         }
         self.stock.retain(|_, lot| !lot.is_empty());
-        self.full.retain(|(_, _, who)| *who != party);
+        self.forget_unnamed(party, |_| true);
     }
 
     /// Notes how long a member took to answer.
@@ -220,16 +226,18 @@ impl<C: Crypto> Members<C> {
                 lot.retain(|_, (holders, _)| !holders.is_empty());
             }
         }
-        self.full.retain(|(key, _, who)| *key != stock.key || *who != party);
+        self.forget_unnamed(party, |key| key == stock.key);
+        let is_quorum = |signers: &[Party]| signers.len() == self.needed && signers.contains(&party);
+        for (signers, count) in stock.unnamed.iter().filter(|(signers, _)| is_quorum(signers)) {
+            let known = self.unnamed.entry((stock.key, signers.clone())).or_default();
+            known.insert(party, *count);
+        }
         for bytes in stock.presignatures.iter().take(OFFERED_MAX) {
             let Some(public) = C::decode_public(bytes) else { continue };
             let label = C::label(&public);
             let is_quorum = label.signers.len() == self.needed && label.signers.contains(&party);
-            if label.key != stock.key || !is_quorum {
+            if label.key != stock.key || !is_quorum || self.taken.contains(&label.id) {
                 continue;
-            }
-            if stock.has_more {
-                self.full.insert((label.key, label.signers.clone(), party));
             }
             let lot = self.stock.entry((label.key, label.signers)).or_default();
             lot.entry(label.id).or_insert_with(|| (BTreeSet::new(), public)).0.insert(party);
@@ -311,7 +319,8 @@ impl<C: Crypto> Members<C> {
     /// Presignatures of a key that all signers of some set say they hold.
     pub(super) fn held_by_all(&self, key: Hash) -> usize {
         let lots = self.stock.keys().filter(|(of, _)| *of == key);
-        lots.map(|(_, signers)| self.left(key, signers)).sum()
+        let held = |signers: &[Party]| self.left(key, signers).saturating_add(self.unnamed(key, signers));
+        lots.map(|(_, signers)| held(signers)).fold(0, usize::saturating_add)
     }
 
     /// Presignatures that somebody says to hold a part of.
@@ -319,9 +328,20 @@ impl<C: Crypto> Members<C> {
         self.stock.values().map(BTreeMap::len).sum()
     }
 
-    /// Whether all of these may hold more presignatures than they could name.
-    pub(super) fn may_hold_more(&self, key: Hash, signers: &[Party]) -> bool {
-        signers.iter().all(|party| self.full.contains(&(key, signers.to_vec(), *party)))
+    /// How many more presignatures all of these may hold than they could name.
+    pub(super) fn unnamed(&self, key: Hash, signers: &[Party]) -> usize {
+        let Some(known) = self.unnamed.get(&(key, signers.to_vec())) else { return 0 };
+        let counts = signers.iter().map(|party| known.get(party).copied().unwrap_or(0));
+        usize::try_from(counts.min().unwrap_or(0)).unwrap_or(usize::MAX)
+    }
+
+    fn forget_unnamed(&mut self, party: Party, of: impl Fn(Hash) -> bool) {
+        for ((key, _), known) in &mut self.unnamed {
+            if of(*key) {
+                known.remove(&party);
+            }
+        }
+        self.unnamed.retain(|_, known| !known.is_empty());
     }
 
     /// A presignature that all of its signers say they hold, of the most trusted signers among those that can be asked.
@@ -347,6 +367,10 @@ impl<C: Crypto> Members<C> {
         let lot = self.stock.get_mut(&(key, signers.clone()))?;
         let id = lot.iter().find(|(_, (holders, _))| holders.len() == signers.len()).map(|(id, _)| *id)?;
         let (_, public) = lot.remove(&id)?;
+        if self.taken.len() >= TAKEN_MAX {
+            self.taken.pop_front();
+        }
+        self.taken.push_back(id);
         Some((signers, public))
     }
 

@@ -9,7 +9,7 @@ use keymoot_types::{KeyId, PARTIES_MAX, Party, SessionId};
 
 use super::{
     Answer, Complete, Ended, Invite, MESSAGE_MAX, Message, OFFER_MAX, OFFERED_MAX, SETUPS_MAX, SessionMail,
-    Stock, What, Words,
+    Stock, UNNAMED_MAX, What, Words,
 };
 use crate::outcome::{Outcome, RESULT_MAX};
 use crate::refusal::Refusal;
@@ -287,7 +287,10 @@ impl Wire for Stock {
         self.key.write(writer);
         writer.list(self.setups.iter(), |writer, name| name.write(writer));
         writer.list(self.presignatures.iter(), |writer, public| writer.bytes(public));
-        writer.uint(u64::from(self.has_more));
+        writer.list(self.unnamed.iter(), |writer, (signers, count)| {
+            writer.list(signers.iter(), |writer, signer| writer.party(*signer));
+            writer.uint(*count);
+        });
         writer.uint(u64::from(self.is_retired));
     }
 
@@ -296,7 +299,9 @@ impl Wire for Stock {
             key: Hash::read(reader)?,
             setups: reader.list(SETUPS_MAX, Hash::read)?,
             presignatures: reader.list(OFFERED_MAX, |reader| reader.bytes(OFFER_MAX).map(<[u8]>::to_vec))?,
-            has_more: yes_or_no(reader)?,
+            unnamed: reader.list(UNNAMED_MAX, |reader| {
+                Ok((reader.list(usize::from(PARTIES_MAX), Reader::party)?, reader.uint()?))
+            })?,
             is_retired: yes_or_no(reader)?,
         })
     }

@@ -1,6 +1,6 @@
 //! Invitations: what a node checks before it takes part in anything. Every question is asked here, by the node itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keymoot_protocol::transcript::Hash;
@@ -27,6 +27,8 @@ pub(super) const SOMETHING_ELSE: &str = "the request asks for something else";
 #[derive(Default)]
 pub(super) struct Requests {
     known: BTreeMap<RequestId, Known>,
+    /// When to look whether they can be forgotten, by the monotonic clock.
+    due: BTreeSet<(Millis, RequestId)>,
 }
 
 struct Known {
@@ -55,7 +57,7 @@ impl Requests {
         match self.known.get(&asked.id) {
             Some(known) if known.body.is_some_and(|body| body != asked.body) => Err(Refusal::Conflict),
             Some(known) if known.sessions.contains(&session) => Err(Refusal::Seen),
-            Some(known) if known.sessions.len() >= usize::from(most) => Err(Refusal::TooMany),
+            Some(known) if known.sessions.len() >= usize::from(most) => Err(Refusal::Exhausted),
             Some(_) | None => Ok(()),
         }
     }
@@ -63,8 +65,11 @@ impl Requests {
     fn entry(&mut self, id: RequestId, until: Millis, now: Now) -> &mut Known {
         let left = until.0.saturating_sub(now.wall.0).min(VALIDITY_MAX);
         let after = now.mono.plus(left);
-        let fresh = Known { until, after, sessions: Vec::new(), denied: false, body: None };
-        self.known.entry(id).or_insert(fresh)
+        let due = &mut self.due;
+        self.known.entry(id).or_insert_with(|| {
+            due.insert((after.plus(2 * SKEW_MAX), id));
+            Known { until, after, sessions: Vec::new(), denied: false, body: None }
+        })
     }
 
     /// Notes an attempt.
@@ -86,10 +91,16 @@ impl Requests {
 
     /// Forgets what has expired by both clocks, long enough ago that neither takes it for valid again.
     pub(super) fn forget(&mut self, now: Now) {
-        let has_gone = |known: &Known| {
-            now.wall >= known.until.plus(2 * SKEW_MAX) && now.mono >= known.after.plus(2 * SKEW_MAX)
-        };
-        self.known.retain(|_, known| !has_gone(known));
+        while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| now.mono >= *at) {
+            self.due.remove(&(at, id));
+            let Some(known) = self.known.get(&id) else { continue };
+            if now.wall >= known.until.plus(2 * SKEW_MAX) && now.mono >= known.after.plus(2 * SKEW_MAX) {
+                self.known.remove(&id);
+            } else {
+                // The wall clock is behind.
+                self.due.insert((now.mono.plus(SKEW_MAX), id));
+            }
+        }
     }
 }
 
@@ -193,7 +204,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         };
         self.requests.admits(asked, session, self.config.limits.attempts)?;
         if attempt >= self.config.limits.attempts {
-            return Err(Refusal::TooMany);
+            return Err(Refusal::Exhausted);
         }
         let key = key_of_attempt::<C>(asked.id, attempt);
         let is_running = self.sessions.values().any(|live| live.kind == Kind::Keygen(key));

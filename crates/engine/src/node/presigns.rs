@@ -13,7 +13,7 @@ use keymoot_types::{Millis, Party, SessionId};
 
 use super::Node;
 use crate::crypto::{Crypto, PresignatureLabel, Unfit};
-use crate::message::{Address, OFFERED, OFFERED_MAX, OFFERS_MAX, SETUPS_MAX, Stock};
+use crate::message::{Address, OFFERED, OFFERED_MAX, OFFERS_MAX, SETUPS_MAX, Stock, UNNAMED_MAX, Unnamed};
 use crate::policy::Policy;
 use crate::record::{Entry, NAMES_MAX};
 
@@ -25,6 +25,8 @@ pub(super) struct Pool<C: Crypto> {
     ready: BTreeMap<Hash, Ready<C>>,
     /// How many were ever used or thrown away.
     burnt: u64,
+    /// Nothing expires before then.
+    soonest: Millis,
 }
 
 struct Ready<C: Crypto> {
@@ -39,7 +41,7 @@ struct Ready<C: Crypto> {
 
 impl<C: Crypto> Default for Pool<C> {
     fn default() -> Self {
-        Self { ready: BTreeMap::new(), burnt: 0 }
+        Self { ready: BTreeMap::new(), burnt: 0, soonest: Millis(u64::MAX) }
     }
 }
 
@@ -47,19 +49,20 @@ impl<C: Crypto> Pool<C> {
     fn add(&mut self, presignature: C::Presignature, owner: Address, expires: Millis) {
         let public = C::public_of(&presignature);
         let label = C::label(&public);
+        self.soonest = self.soonest.min(expires);
         self.ready.entry(label.id).or_insert(Ready { presignature, public, label, owner, expires });
     }
 
-    /// The oldest that this coordinator has had made for exactly these signers of this key package, beyond the youngest
-    /// `keep`. Of old ones it is least certain that the others still hold their parts; and nobody pushes out what another
-    /// coordinator has had made.
-    fn excess(&self, key: Hash, signers: &[Party], owner: Address, keep: usize) -> Vec<Hash> {
-        let is_its =
-            |one: &&Ready<C>| one.label.key == key && one.label.signers == signers && one.owner == owner;
-        let mut lot: Vec<_> =
-            self.ready.values().filter(is_its).map(|one| (one.expires, one.label.id)).collect();
-        lot.sort_unstable();
+    /// The oldest that this coordinator has had made and that fit, beyond the youngest `keep`. Of old ones it is least
+    /// certain that the others still hold their parts; and nobody pushes out what another coordinator has had made.
+    fn excess(&self, owner: Address, keep: usize, fits: impl Fn(&PresignatureLabel) -> bool) -> Vec<Hash> {
+        let its = self.ready.values().filter(|one| one.owner == owner && fits(&one.label));
+        let mut lot: Vec<_> = its.map(|one| (one.expires, one.label.id)).collect();
         let excess = lot.len().saturating_sub(keep);
+        if excess == 0 {
+            return Vec::new();
+        }
+        lot.sort_unstable();
         lot.into_iter().take(excess).map(|(_, id)| id).collect()
     }
 
@@ -91,6 +94,16 @@ impl<C: Crypto> Pool<C> {
         ids
     }
 
+    /// Throws away what is too old.
+    fn expire(&mut self, now: Millis) -> Vec<Hash> {
+        if now < self.soonest {
+            return Vec::new();
+        }
+        let gone = self.bury_where(|_, expires| now >= expires);
+        self.soonest = self.ready.values().map(|one| one.expires).min().unwrap_or(Millis(u64::MAX));
+        gone
+    }
+
     /// How many are free for each key package and set of signers, and how many are gone since the start.
     pub(super) fn counts(&self) -> (BTreeMap<(Hash, Vec<Party>), usize>, u64) {
         let mut free: BTreeMap<_, usize> = BTreeMap::new();
@@ -101,31 +114,35 @@ impl<C: Crypto> Pool<C> {
         (free, self.burnt)
     }
 
-    /// The public sides of some of each set of signers, and whether there are more.
-    fn offers(&self, key: Hash) -> (Vec<Vec<u8>>, bool) {
+    /// The public sides of some of each set of signers, first those that this coordinator has had made; and how many more
+    /// there are.
+    fn offers(&self, key: Hash, to: Address) -> (Vec<Vec<u8>>, Vec<Unnamed>) {
         let of_key = || self.ready.values().filter(|one| one.label.key == key);
         let sets: BTreeSet<&[Party]> = of_key().map(|one| one.label.signers.as_slice()).collect();
         let most = OFFERED_MAX.checked_div(sets.len()).unwrap_or(OFFERED).clamp(1, OFFERED);
         let mut named: BTreeMap<&[Party], usize> = BTreeMap::new();
-        let (mut offers, mut has_more, mut room) = (Vec::new(), false, OFFERS_MAX);
-        for one in of_key() {
+        let mut unnamed: BTreeMap<&[Party], u64> = BTreeMap::new();
+        let (mut offers, mut room) = (Vec::new(), OFFERS_MAX);
+        let own = of_key().filter(|one| one.owner == to);
+        for one in own.chain(of_key().filter(|one| one.owner != to)) {
             let count = named.entry(&one.label.signers).or_default();
-            *count = count.saturating_add(1);
-            if *count > most {
-                has_more = true;
-                continue;
-            }
-            let offer = C::encode_public(&one.public);
             // With what stands around it.
-            match room.checked_sub(offer.len().saturating_add(FIELD_HEADER)) {
-                Some(left) => {
-                    room = left;
+            let offer = (*count < most).then(|| C::encode_public(&one.public)).and_then(|offer| {
+                room = room.checked_sub(offer.len().saturating_add(FIELD_HEADER))?;
+                Some(offer)
+            });
+            let counted = match offer {
+                Some(offer) => {
+                    *count = count.saturating_add(1);
                     offers.push(offer);
+                    continue;
                 }
-                None => has_more = true,
-            }
+                None => unnamed.entry(&one.label.signers).or_default(),
+            };
+            *counted = counted.saturating_add(1);
         }
-        (offers, has_more)
+        let unnamed = unnamed.into_iter().take(UNNAMED_MAX).map(|(signers, count)| (signers.to_vec(), count));
+        (offers, unnamed.collect())
     }
 }
 
@@ -221,9 +238,9 @@ impl<C: Crypto> Setups<C> {
 impl<C: Crypto, P: Policy> Node<C, P> {
     /// What is here for a key and this coordinator.
     pub(super) fn stock(&self, key: Hash, coordinator: Address) -> Stock {
-        let (presignatures, has_more) = self.pool.offers(key);
+        let (presignatures, unnamed) = self.pool.offers(key, coordinator);
         let is_retired = self.keys.is_retired(key);
-        Stock { key, setups: self.setups.names_for(coordinator), presignatures, has_more, is_retired }
+        Stock { key, setups: self.setups.names_for(coordinator), presignatures, unnamed, is_retired }
     }
 
     /// Keeps a pair setup, and tells its name.
@@ -249,10 +266,18 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             return;
         }
         if let Some(first) = labels.first() {
-            let keep = self.config.limits.stock.saturating_sub(batch.len());
-            let excess = self.pool.excess(first.key, &first.signers, owner, keep);
-            self.pool.bury(&excess);
-            self.record_buried(&excess);
+            let limits = self.config.limits;
+            let share = limits.pool / usize::from(self.config.coordinators.max(1));
+            let keep = |most: usize| most.saturating_sub(batch.len());
+            let same = |label: &PresignatureLabel| label.key == first.key && label.signers == first.signers;
+            // Of the same kind first, and then, for what nobody may ever want again, of any.
+            for excess in [
+                self.pool.excess(owner, keep(limits.stock), same),
+                self.pool.excess(owner, keep(share), |_| true),
+            ] {
+                self.pool.bury(&excess);
+                self.record_buried(&excess);
+            }
         }
         let expires = self.now.mono.plus(self.config.limits.presignature);
         let presignatures = labels.iter().map(|label| label.id).collect();
@@ -261,8 +286,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     }
 
     pub(super) fn expire_presignatures(&mut self) {
-        let now = self.now.mono;
-        let presignatures = self.pool.bury_where(|_, expires| now >= expires);
+        let presignatures = self.pool.expire(self.now.mono);
         self.record_buried(&presignatures);
     }
 

@@ -19,7 +19,7 @@ use crate::event::{Clock, Now};
 use crate::plan::{Effect, Plan};
 use crate::policy::Policy;
 use crate::record::{Entry, Record};
-use crate::request::VALIDITY_MAX;
+use crate::request::{SKEW_MAX, VALIDITY_MAX};
 
 /// The journal cannot be believed. The node does not begin; a person has to look.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,45 @@ pub struct Corrupt {
     pub index: usize,
     /// What is wrong with it.
     pub why: &'static str,
+}
+
+/// What of a long journal still matters: of each log that was witnessed the last word, and of requests those that may come
+/// again. A journal of years is read in the time that its last minutes take.
+struct Still {
+    /// By the first line, which names the log.
+    witnessed: BTreeMap<String, usize>,
+    /// Requests that were served or denied before then have expired, by the journal's dates and by the clock.
+    since: Millis,
+}
+
+impl Still {
+    fn of(journal: &[Record], now: Now) -> Self {
+        let (mut witnessed, mut latest) = (BTreeMap::new(), 0);
+        for (index, record) in journal.iter().enumerate() {
+            match &record.entry {
+                Entry::Witnessed { note } => {
+                    witnessed.insert(origin(note).to_owned(), index);
+                }
+                Entry::Allowed { at, .. } | Entry::Denied { at, .. } => latest = latest.max(at.0),
+                _ => {}
+            }
+        }
+        // Either may be wrong, and then too early rather than too late.
+        let latest = latest.min(now.wall.0);
+        Self { witnessed, since: Millis(latest.saturating_sub(VALIDITY_MAX.saturating_add(4 * SKEW_MAX))) }
+    }
+
+    fn counts(&self, index: usize, entry: &Entry) -> bool {
+        match entry {
+            Entry::Witnessed { note } => self.witnessed.get(origin(note)) == Some(&index),
+            Entry::Allowed { at, .. } | Entry::Denied { at, .. } => *at >= self.since,
+            _ => true,
+        }
+    }
+}
+
+fn origin(note: &str) -> &str {
+    note.lines().next().unwrap_or_default()
 }
 
 impl<C: Crypto, P: Policy> Node<C, P> {
@@ -80,6 +119,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         };
         let mut boot: u64 = 0;
         let mut was_stopped = true;
+        let still = Still::of(&journal, now);
         for (index, record) in journal.into_iter().enumerate() {
             node.log.append(&record.entry.encode());
             if let Entry::Started { boot: number, node: whose, group: of } = record.entry {
@@ -94,7 +134,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 return Err(Corrupt { index, why: "comes while the node is not running" });
             }
             let is_stop = record.entry == Entry::Stopped;
-            node.replay(record).map_err(|why| Corrupt { index, why })?;
+            if still.counts(index, &record.entry) {
+                node.replay(record).map_err(|why| Corrupt { index, why })?;
+            }
             was_stopped = is_stop;
         }
         node.persist(Entry::Started { boot, node: identity, group });
@@ -158,5 +200,49 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let certified = C::decode_key(package, &self.config.committee);
         let ours = certified.and_then(|certified| self.keys.certify(&certified));
         if ours == Some(key) { Ok(()) } else { Err("certifies a key that is not ours") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keymoot_protocol::transcript::Hash;
+    use keymoot_types::{Millis, SessionId};
+
+    use super::Still;
+    use crate::event::Now;
+    use crate::record::{Entry, Record};
+    use crate::request::{RequestId, VALIDITY_MAX};
+
+    const DAY: u64 = 24 * 60 * 60 * 1000;
+
+    fn allowed(at: u64) -> Record {
+        let hash = Hash::from_bytes([1; 32]);
+        let (session, at) = (SessionId::new([1; 16]), Millis(at));
+        Entry::Allowed { request: RequestId(hash), session, intent: hash, facts: None, at }.into()
+    }
+
+    fn witnessed(note: &str) -> Record {
+        Entry::Witnessed { note: note.to_owned() }.into()
+    }
+
+    fn counted(journal: &[Record], wall: u64) -> Vec<usize> {
+        let still = Still::of(journal, Now { mono: Millis(0), wall: Millis(wall) });
+        let counts = journal.iter().enumerate().filter(|(index, record)| still.counts(*index, &record.entry));
+        counts.map(|(index, _)| index).collect()
+    }
+
+    #[test]
+    fn only_requests_that_may_come_again_are_remembered() {
+        let journal =
+            [allowed(DAY), allowed(2 * DAY - VALIDITY_MAX), allowed(2 * DAY), Entry::Stopped.into()];
+        assert_eq!(counted(&journal, 2 * DAY), [1, 2, 3]);
+        assert_eq!(counted(&journal, 5 * DAY), [1, 2, 3], "the journal says how late it was");
+        assert_eq!(counted(&journal, DAY), [0, 1, 2, 3], "or the clock, if it says less");
+    }
+
+    #[test]
+    fn of_each_log_the_last_word_counts() {
+        let journal = [witnessed("a\n1\n"), witnessed("b\n1\n"), witnessed("a\n2\n"), allowed(0)];
+        assert_eq!(counted(&journal, DAY), [1, 2, 3]);
     }
 }

@@ -78,20 +78,17 @@ impl Key {
 
     /// What people and chains want to know of it.
     #[must_use]
-    pub fn details(&self) -> KeyDetails {
+    pub fn details(&self) -> &KeyDetails {
         match self {
-            Self::Taproot(key) => details(key.group()),
-            Self::Ecdsa(key) => details(key.group()),
-            Self::Ed25519(key) => details(key.group()),
+            Self::Taproot(key) => key.details(),
+            Self::Ecdsa(key) => key.details(),
+            Self::Ed25519(key) => key.details(),
         }
     }
 
     pub(super) fn describe(&self) -> Described {
-        match self {
-            Self::Taproot(key) => describe(key.group()),
-            Self::Ecdsa(key) => describe(key.group()),
-            Self::Ed25519(key) => describe(key.group()),
-        }
+        let KeyDetails { id, scheme, epoch, digest, .. } = *self.details();
+        Described { id, scheme, epoch, digest }
     }
 
     /// Its holders.
@@ -124,22 +121,20 @@ pub struct KeyDetails {
 /// The details of a key that this committee has certified, to the last member; `None` for anything else.
 #[must_use]
 pub fn key_details(package: &[u8], committee: &Committee) -> Option<KeyDetails> {
-    Key::decode(package, committee).map(|key| key.details())
+    Key::decode(package, committee).map(|key| key.details().clone())
 }
 
-fn details<C: Curve>(group: &GroupKey<C>) -> KeyDetails {
-    let Described { id, scheme, epoch, digest } = describe(group);
-    let public_key = C::encode_point(&group.public).as_ref().to_vec();
-    KeyDetails { id, scheme, epoch, public_key, chain_code: group.chain_code, digest }
+impl KeyDetails {
+    pub(super) fn of<C: Curve>(group: &GroupKey<C>) -> Self {
+        let public_key = C::encode_point(&group.public).as_ref().to_vec();
+        let GroupKey { key: id, scheme, epoch, chain_code, .. } = *group;
+        Self { id, scheme, epoch, public_key, chain_code, digest: group.digest() }
+    }
 }
 
 fn certified<C: Curve>(bytes: &[u8], committee: &Committee) -> Option<Arc<GroupKey<C>>> {
     let group = GroupKey::<C>::decode(bytes).ok()?;
     group.verify(committee).is_ok().then(|| Arc::new(group))
-}
-
-fn describe<C: Curve>(group: &GroupKey<C>) -> Described {
-    Described { id: group.key, scheme: group.scheme, epoch: group.epoch, digest: group.digest() }
 }
 
 impl Share {
@@ -197,9 +192,6 @@ impl Share {
 
     /// The digest that the key's certificate covers.
     pub(super) fn package(&self) -> Hash {
-        match self {
-            Self::Taproot(share, _) | Self::Ecdsa(share, _) => share.group().digest(),
-            Self::Ed25519(share, _) => share.group().digest(),
-        }
+        self.key().details().digest
     }
 }

@@ -9,18 +9,27 @@ use keymoot_protocol::curve::Curve;
 use keymoot_protocol::key::GroupKey;
 use keymoot_types::Path;
 
+use super::holding::KeyDetails;
+
 /// Paths that are remembered for one key. When there are more, all are forgotten.
 const PATHS_MAX: usize = 256;
 
-/// A certified key, and the verifying keys below it that were asked for.
+/// A certified key, what people and chains want to know of it, and the verifying keys below it that were asked for.
 pub struct Known<C: Curve, V> {
     group: Arc<GroupKey<C>>,
+    details: KeyDetails,
     below: Mutex<BTreeMap<Path, Arc<V>>>,
 }
 
 impl<C: Curve, V> Known<C, V> {
-    pub(super) const fn new(group: Arc<GroupKey<C>>) -> Self {
-        Self { group, below: Mutex::new(BTreeMap::new()) }
+    pub(super) fn new(group: Arc<GroupKey<C>>) -> Self {
+        let details = KeyDetails::of(&group);
+        Self { group, details, below: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// What follows from the package: to make its digest, all points are brought into the form in which they are written.
+    pub(super) const fn details(&self) -> &KeyDetails {
+        &self.details
     }
 
     /// The key itself.

@@ -112,7 +112,7 @@ impl Cluster {
     pub fn with(seed: u8, limit: impl FnOnce(&mut node::Limits, &mut coordinator::Limits)) -> Self {
         let Room { committee, identities, .. } = Room::new(seed);
         let mut node_limits = node::Limits::default();
-        let mut limits = coordinator::Limits { batch: 4, low: 1, ..coordinator::Limits::default() };
+        let mut limits = coordinator::Limits { batch: 4, low: 1, pool: 0, ..coordinator::Limits::default() };
         limit(&mut node_limits, &mut limits);
         let mut cluster = Self {
             committee,
@@ -150,8 +150,7 @@ impl Cluster {
     }
 
     fn clients(&self) -> BTreeMap<ClientId, ClientKey> {
-        let keys = Pen::enrolled().map(|pen| pen.key());
-        keys.into_iter().map(|key| (key.id(), key)).collect()
+        by_name(&Pen::enrolled().map(|pen| pen.key()))
     }
 
     fn time(&self, wall_shift: i64) -> Now {
@@ -258,6 +257,11 @@ impl Cluster {
         let is_it = move |post: &&Post| (post.from, post.to) == (from, to);
         self.said.iter().skip(since).filter(is_it).map(|post| &post.message).collect()
     }
+}
+
+/// Clients by their names.
+fn by_name(clients: &[ClientKey]) -> BTreeMap<ClientId, ClientKey> {
+    clients.iter().map(|key| (key.id(), key.clone())).collect()
 }
 
 /// Effects that wait, in the order in which they are to be done.

@@ -71,6 +71,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Unfit(reason()),
         Refusal::Conflict,
         Refusal::Retired,
+        Refusal::Exhausted,
     ]
 }
 
@@ -90,7 +91,7 @@ fn stock() -> Stock {
         key: hash(1),
         setups: vec![hash(2)],
         presignatures: vec![vec![3; 40]],
-        has_more: true,
+        unnamed: vec![(vec![party(1), party(3)], 9)],
         is_retired: false,
     }
 }
@@ -127,7 +128,7 @@ fn messages() -> Vec<Message> {
         Message::Complete(SESSION, Complete::Retired { request: REQUEST, word: WORD }),
         Message::StockQuery(hash(1)),
         Message::Stock(stock()),
-        Message::Stock(Stock { has_more: false, setups: vec![], presignatures: vec![], ..stock() }),
+        Message::Stock(Stock { unnamed: vec![], setups: vec![], presignatures: vec![], ..stock() }),
         Message::KeyQuery(KEY),
         Message::Key(vec![5; 6]),
         Message::Beat,
@@ -278,7 +279,7 @@ fn everything_has_a_bound() {
         key: hash(1),
         setups: vec![hash(2); SETUPS_MAX],
         presignatures: vec![vec![3; 900]; OFFERED_MAX],
-        has_more: true,
+        unnamed: vec![(vec![party(1), party(3)], 9)],
         is_retired: false,
     };
     let reads = |message: &Message| Message::decode(&message.encode()).is_ok();

@@ -23,7 +23,7 @@ use crate::state::{App, Call};
 pub const ITEMS_MAX: usize = 64;
 
 /// Carries signed requests together. Items may be of several clients; each needs the role of its own
-/// endpoint.
+/// endpoint, and each counts as a request in progress of whoever brings the batch.
 #[utoipa::path(post, path = "/v1/batches", tag = "signatures", operation_id = "create_batch",
     params(WaitQuery),
     request_body = BatchBody, responses(
@@ -40,6 +40,8 @@ pub async fn create(
     if !(1..=ITEMS_MAX).contains(&batch.requests.len()) {
         return Err(Refused::new(Code::InvalidRequest, format!("a batch has 1 to {ITEMS_MAX} requests")));
     }
+    // One place was taken at the gate, for the batch itself.
+    let _places = app.requests.take(&call.client, batch.requests.len() - 1)?;
     let results = stream::iter(batch.requests).map(|item| one(&app, &call, item, wait)).buffered(ITEMS_MAX);
     Ok(Json(BatchView { results: results.collect().await }))
 }

@@ -1,41 +1,33 @@
 //! What happens in sessions, as it happens: server-sent events, from all coordinators at once.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
-use futures_util::Stream;
-use keymoot_wire::mpc;
-use keymoot_wire::mpc::mpc_coordinator_client::MpcCoordinatorClient;
+use futures_util::{Stream, StreamExt, stream};
 use keymoot_wire::problem::Code;
+use keymoot_wire::rest::{EventView, rfc3339};
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tokio_stream::StreamExt as _;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, oneshot};
+use tokio::time::timeout;
 use utoipa::IntoParams;
 
 use super::Params;
-use super::sessions::ASK_TIME;
-use crate::coordinators::Via;
+use super::requests::is_request_id;
+use crate::events::{Events, Said};
+use crate::limits::Place;
 use crate::present;
 use crate::problem::Refused;
 use crate::start::stopped;
-use crate::state::{App, Call};
+use crate::state::{App, Call, wall_ms};
 
-/// Events that wait for a slow reader. When it is full, coordinators drop what does not fit: events are for
-/// people and tools, and where a request stands can be asked.
-const WAITING_MAX: usize = 256;
 /// How often a comment says that the stream is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// After how long a coordinator whose stream broke is asked again.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Which events.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -47,8 +39,10 @@ pub struct EventQuery {
 }
 
 /// Events of sessions, as they happen. The name of an event is its `what`, its data an `EventView` in JSON.
-/// Events are not kept: a client that comes back with Last-Event-ID gets those from now on. A stream ends
-/// after 15 minutes at the latest; then the client shows its token again.
+/// Events are not kept: a client that comes back with Last-Event-ID gets those from now on. One named `missed`
+/// belongs to no session: it says that events may have been left out, because they were read too slowly or because a
+/// coordinator could not be heard. A stream ends after 15 minutes at the latest; then the client shows its token
+/// again.
 #[utoipa::path(get, path = "/v1/events", tag = "sessions", operation_id = "watch_events", params(EventQuery),
     responses((status = 200, description = "a stream of events", content_type = "text/event-stream",
         body = keymoot_wire::rest::EventView)))]
@@ -57,74 +51,94 @@ pub async fn watch(
     Extension(call): Extension<Call>,
     Params(query): Params<EventQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refused> {
-    let permit = app.streams.clone().try_acquire_owned();
-    let permit = permit.map_err(|_| Refused::new(Code::Busy, "too many event streams are open"))?;
-    let (sender, events) = mpsc::channel(WAITING_MAX);
     let request = query.request.unwrap_or_default();
-    let mut readers = JoinSet::new();
-    for name in app.coordinators.names() {
-        readers.spawn(read(app.clone(), name, call.trace.clone(), request.clone(), sender.clone()));
+    if !request.is_empty() && !is_request_id(&request) {
+        return Err(Refused::new(Code::BadQuery, "`request` is not the id of a request"));
     }
-    let mut stopping = app.stopping.clone();
-    let time = app.limits.stream_time;
-    readers.spawn(async move {
-        // Whichever comes first. Its end drops the last sender, which ends the stream.
-        let _ = timeout(time, stopped(&mut stopping)).await;
-        let _ = sender.send(None).await;
+    let place = app.streams.take(&call.client, 1)?;
+    let watch = Events::watch(&app).await?;
+    let unheard = watch.unheard.into_iter().map(|name| Ok(comment(&name)));
+    let watcher = Watcher { said: watch.said, over: over(&app, place), request, next: 1 };
+    let events = stream::unfold(watcher, Watcher::next);
+    let events = stream::iter(unheard.collect::<Vec<_>>()).chain(events);
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("alive")))
+}
+
+/// For people: programs pass over comments, and can ask for the coordinators that are silent.
+fn comment(coordinator: &str) -> Event {
+    Event::default().comment(format!("{coordinator} is not heard"))
+}
+
+/// Resolves when a stream has to end, and gives its place back then. That is not left to the stream: one whose client
+/// does not read is never asked for anything.
+fn over(app: &App, place: Place) -> oneshot::Receiver<Infallible> {
+    let (mut end, over) = oneshot::channel();
+    let (mut stopping, time) = (app.stopping.clone(), app.limits.stream_time);
+    tokio::spawn(async move {
+        tokio::select! {
+            // Whichever comes first.
+            _ = timeout(time, stopped(&mut stopping)) => {}
+            // The client is gone.
+            () = end.closed() => {}
+        }
+        drop((end, place));
     });
-    let stream = Events { events, _readers: readers, _permit: permit, next: 1 };
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("alive")))
+    over
 }
 
-/// `None` ends the stream.
-type Sent = Option<mpc::SessionEvent>;
-
-/// Reads one coordinator's events for as long as somebody listens.
-async fn read(app: Arc<App>, name: String, trace: Arc<str>, request: String, sender: mpsc::Sender<Sent>) {
-    while !sender.is_closed() {
-        if let Some(via) = app.coordinators.to(&name, &trace) {
-            read_once(via, &request, &sender).await;
-        }
-        sleep(PAUSE).await;
-    }
-}
-
-async fn read_once(via: Via, request: &str, sender: &mpsc::Sender<Sent>) {
-    let ask = via.request(mpc::WatchSessionsRequest { request: request.to_owned() });
-    let mut client = MpcCoordinatorClient::new(via.channel());
-    let Ok(Ok(answer)) = timeout(ASK_TIME, client.watch_sessions(ask)).await else { return };
-    let mut events = answer.into_inner();
-    while let Some(Ok(event)) = events.next().await {
-        if sender.send(Some(event)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// The stream of one client. Its readers end with it.
-struct Events {
-    events: mpsc::Receiver<Sent>,
-    _readers: JoinSet<()>,
-    _permit: OwnedSemaphorePermit,
+/// The stream of one client.
+struct Watcher {
+    said: broadcast::Receiver<Arc<Said>>,
+    over: oneshot::Receiver<Infallible>,
+    /// Empty for all.
+    request: String,
     next: u64,
 }
 
-impl Stream for Events {
-    type Item = Result<Event, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let event = match self.events.poll_recv(context) {
-            Poll::Ready(Some(Some(event))) => event,
-            Poll::Ready(_) => return Poll::Ready(None),
-            Poll::Pending => return Poll::Pending,
+impl Watcher {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        let view = loop {
+            let said = tokio::select! {
+                biased;
+                _ = &mut self.over => return None,
+                said = self.said.recv() => said,
+            };
+            match said {
+                Ok(said) => match &*said {
+                    Said::Event(event) if self.request.is_empty() || event.request == self.request => {
+                        break present::event(event.clone());
+                    }
+                    Said::Event(_) => {}
+                    Said::Missed(why) => break missed(why.clone()),
+                },
+                Err(RecvError::Lagged(count)) => {
+                    break missed(format!("{count} events of all requests came faster than they were read"));
+                }
+                Err(RecvError::Closed) => return None,
+            }
         };
-        let view = present::event(event);
         let id = self.next;
         self.next = id.wrapping_add(1);
         // A line break would end the field.
         let name: String = view.what.chars().filter(|letter| !letter.is_control()).collect();
         let event = Event::default().event(name).id(id.to_string());
         // Strings and numbers only, which JSON can always write.
-        Poll::Ready(Some(Ok(event.json_data(&view).unwrap_or_default())))
+        Some((Ok(event.json_data(&view).unwrap_or_default()), self))
+    }
+}
+
+fn missed(why: String) -> EventView {
+    let now = wall_ms();
+    EventView {
+        what: "missed".to_owned(),
+        session: String::new(),
+        kind: String::new(),
+        request: None,
+        node: None,
+        round: None,
+        detail: Some(why),
+        members: Vec::new(),
+        at: rfc3339(now),
+        at_ms: Some(now),
     }
 }

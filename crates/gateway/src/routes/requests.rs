@@ -68,7 +68,8 @@ pub async fn find(app: &App, call: &Call, id: &str, wait: Duration) -> Result<mp
     Ok(found)
 }
 
-fn is_request_id(id: &str) -> bool {
+/// Whether this could be the id of a request.
+pub fn is_request_id(id: &str) -> bool {
     id.strip_prefix("req_").is_some_and(|digits| {
         // The digest of client and nonce is longer than other ids.
         matches!(digits.len(), 32 | 64)

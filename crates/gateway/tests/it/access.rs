@@ -206,11 +206,35 @@ async fn who_is_revoked_is_out_at_once_on_open_connections_too() {
     let raw = Raw::connect(&scene, Some(&identity)).await;
     let token = raw.token(&key_of(Role::Viewer)).await;
     assert_eq!(raw.get("/v1/keys", &token).await.status, 200);
-    let mut fields = scene.document.load().fields().clone();
-    fields.version += 1;
-    fields.revoked.push(keymoot_wire::cluster::Hex(identity.current().as_peer().spki));
-    let newer = keymoot_wire::cluster::ClusterDocument::new(fields).unwrap();
-    scene.document.store(std::sync::Arc::new(newer));
+    scene.change(|all| all.revoked.push(keymoot_wire::cluster::Hex(identity.current().as_peer().spki)));
     let answer = raw.get("/v1/keys", &token).await;
     assert_eq!((answer.status.as_u16(), answer.code()), (401, "E3002".to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_that_was_good_before_is_good_only_for_what_it_was() {
+    let scene = Scene::new().await;
+    let requester = Raw::connect(&scene, Some(&scene.identity("requester"))).await;
+    let others = Raw::connect(&scene, Some(&scene.identity("viewer"))).await;
+    let token = requester.token(&key_of(Role::Requester)).await;
+    let batch = r#"{"requests":[]}"#.as_bytes();
+    let headers = vec![bearer(&token), ("content-type", "application/json".to_owned())];
+    for _ in 0..2 {
+        assert_eq!(requester.get("/v1/keys", &token).await.status, 200);
+        assert_eq!(requester.send("POST", "/v1/batches", &headers, batch).await.code(), "E2001", "it may");
+        let elsewhere = others.get("/v1/keys", &token).await;
+        assert_eq!((elsewhere.status.as_u16(), elsewhere.code()), (401, "E3006".to_owned()));
+        let forged = format!("{}AAAA", &token[..token.len() - 4]);
+        assert_eq!(requester.get("/v1/keys", &forged).await.code(), "E3004");
+    }
+    // Its role is that of the document of the moment.
+    scene.change(|all| {
+        all.clients.iter_mut().filter(|one| one.name == "requester").for_each(|one| one.role = Role::Viewer);
+    });
+    assert_eq!(requester.send("POST", "/v1/batches", &headers, batch).await.code(), "E3101");
+    assert_eq!(requester.get("/v1/keys", &token).await.status, 200);
+    // Whoever minted it is nobody any more.
+    let gateway = keymoot_wire::cluster::Hex(scene.gateway_identity.current().as_peer().spki);
+    scene.change(|all| all.revoked.push(gateway));
+    assert_eq!(requester.get("/v1/keys", &token).await.code(), "E3004");
 }

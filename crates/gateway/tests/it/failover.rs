@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use keymoot_client::Retry;
+use keymoot_client::{Page, Retry};
 use keymoot_types::Scheme;
 use keymoot_wire::cluster::Role;
 use keymoot_wire::problem::Code;
@@ -85,6 +85,56 @@ async fn a_client_tries_again_until_somebody_answers() {
     fake.feel(Mood::Storeless);
     let once = scene.client(Role::Requester);
     assert_eq!(once.sign(&body(KEY, "message"), NOW).await.unwrap_err().code(), Some(Code::StoreUnavailable));
+}
+
+#[tokio::test]
+async fn a_coordinator_whose_key_is_revoked_hears_nothing_more_on_its_open_connection() {
+    let scene = Scene::of(Wanted { coordinators: 2, ..Wanted::default() }).await;
+    let client = scene.client(Role::Viewer);
+    let _events = client.events(None).await.unwrap();
+    client.nodes().await.unwrap();
+    assert_eq!(scene.store.events.receiver_count(), 2);
+    assert!(scene.coordinators.iter().all(|fake| !fake.take_traces().is_empty()), "both have connections");
+    revoke(&scene, 0);
+    for round in 0..8 {
+        let nodes = client.nodes().await.unwrap();
+        assert_eq!(nodes.silent_coordinators, ["coordinator-1"], "round {round}");
+        scene.client(Role::Operator).key("nobody").await.unwrap_err();
+    }
+    assert_eq!(scene.coordinators[0].take_traces(), Vec::<String>::new());
+    // Its events are not listened to any more either, and those of the other are.
+    while scene.store.events.receiver_count() != 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_goes_on_to_nobody_who_was_revoked_since_it_began() {
+    let scene = Scene::of(Wanted { coordinators: 2, ..Wanted::default() }).await;
+    let client = scene.client(Role::Viewer);
+    client.nodes().await.unwrap();
+    scene.coordinators.iter().for_each(|fake| drop(fake.take_traces()));
+    client.list_keys(&Page::default()).await.unwrap();
+    let first = usize::from(scene.coordinators[0].take_traces().is_empty());
+    let other = 1 - first;
+    scene.coordinators[first].take_traces();
+    scene.coordinators[first].feel(Mood::Hangs);
+    let page = Page::default();
+    let asking = client.list_keys(&page);
+    tokio::pin!(asking);
+    tokio::select! {
+        answer = asking.as_mut() => panic!("an answer of a coordinator that hangs: {answer:?}"),
+        () = heard(&scene.coordinators[first], 1) => revoke(&scene, other),
+    }
+    scene.coordinators[other].take_traces();
+    let error = asking.await.unwrap_err();
+    assert_eq!(error.code(), Some(Code::CoordinatorsUnavailable));
+    assert_eq!(scene.coordinators[other].take_traces(), Vec::<String>::new());
+}
+
+/// Nobody trusts this coordinator's key any more.
+fn revoke(scene: &Scene, coordinator: usize) {
+    scene.change(|all| all.revoked.push(all.coordinators[coordinator].tls[0]));
 }
 
 async fn heard(fake: &crate::fake::Fake, times: usize) {

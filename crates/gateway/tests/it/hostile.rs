@@ -1,12 +1,17 @@
 //! Bad input of every kind: always a problem with its code, never a 5xx, and never anything begun.
 
+use std::collections::BTreeMap;
+
 use keymoot_gateway::Limits;
 use keymoot_types::GroupId;
 use keymoot_wire::cluster::Role;
 use keymoot_wire::signed::{SigningKey, Unsigned};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::fake::Mood;
-use crate::raw::{Headers, Raw, bearer, headers_of, nonce, signed, unsigned};
+use crate::raw::{Headers, Raw, bearer, headers_of, nonce, signed, tls, unsigned};
 use crate::scene::{Scene, Wanted, key_of, now_ms};
 
 const KEY: &str = "key_00000000000000000000000000000000";
@@ -257,4 +262,109 @@ async fn a_gateway_that_is_full_says_so_at_once() {
     let refused = raw.get("/v1/keys", &token).await;
     assert_eq!((refused.status.as_u16(), refused.code()), is(429, "E5002"));
     assert_eq!(raw.send("GET", "/livez", &vec![], b"").await.status, 200, "health is asked nevertheless");
+}
+
+/// A batch of so many requests of this client.
+fn batch(role: Role, count: usize) -> Vec<u8> {
+    let item = || {
+        let body = format!(r#"{{"key":"{KEY}","path":"m","kind":"message","payload":"00"}}"#);
+        let headers: BTreeMap<_, _> =
+            signed(&key_of(role), "/v1/signatures", body.as_bytes()).into_iter().collect();
+        serde_json::json!({"method": "POST", "path": "/v1/signatures", "body": body,
+            "signature_input": headers["signature-input"], "signature": headers["signature"]})
+    };
+    let requests: Vec<_> = (0..count).map(|_| item()).collect();
+    serde_json::to_vec(&serde_json::json!({"requests": requests})).unwrap()
+}
+
+fn few(client_requests: usize) -> Wanted {
+    let limits = Limits { client_requests, ..Wanted::default().limits };
+    Wanted { limits, ..Wanted::default() }
+}
+
+#[tokio::test]
+async fn a_client_whose_bodies_do_not_come_in_leaves_the_places_of_others_alone() {
+    let scene = Scene::of(few(2)).await;
+    let raw = Raw::connect(&scene, Some(&scene.identity("viewer"))).await;
+    let token = raw.token(&key_of(Role::Viewer)).await;
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut stream = tls(&scene, Some(&scene.identity("viewer")), b"http/1.1").await.unwrap();
+        let head = "POST /v1/tokens HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                    content-length: 100\r\nexpect: 100-continue\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        // It is asked for its body, and does not send it.
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 100");
+        slow.push(stream);
+    }
+    let refused = raw.get("/v1/keys", &token).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (429, "E5003".to_owned()));
+    assert_eq!(refused.header("retry-after"), "1");
+    let others = Raw::connect(&scene, Some(&scene.identity("admin"))).await;
+    let admin = others.token(&key_of(Role::Admin)).await;
+    assert_eq!(others.get("/v1/keys", &admin).await.status, 200, "nobody else pays for it");
+    drop(slow);
+    while raw.get("/v1/keys", &token).await.status != 200 {}
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_read_keeps_the_place_of_its_request() {
+    let scene = Scene::of(few(2)).await;
+    let token =
+        Raw::connect(&scene, Some(&scene.identity("viewer"))).await.token(&key_of(Role::Viewer)).await;
+    let raw = Raw::that_takes(&scene, Some(&scene.identity("viewer")), 0).await;
+    let headers = vec![bearer(&token)];
+    let one = raw.open("GET", "/v1/keys", &headers, b"").await;
+    let two = raw.open("GET", "/v1/keys", &headers, b"").await;
+    assert_eq!((one.status().as_u16(), two.status().as_u16()), (200, 200));
+    assert_eq!(raw.open("GET", "/v1/keys", &headers, b"").await.status(), 429);
+    drop((one, two));
+    while raw.open("GET", "/v1/keys", &headers, b"").await.status() != 200 {}
+}
+
+#[tokio::test]
+async fn each_item_of_a_batch_is_a_request_in_progress() {
+    let scene = Scene::of(few(3)).await;
+    let raw = Raw::connect(&scene, Some(&scene.identity("requester"))).await;
+    let token = raw.token(&key_of(Role::Requester)).await;
+    let headers = vec![bearer(&token), ("content-type", "application/json".to_owned())];
+    let refused = raw.send("POST", "/v1/batches", &headers, &batch(Role::Requester, 4)).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (429, "E5003".to_owned()));
+    assert_eq!(scene.store.requests.lock().unwrap().len(), 0, "nothing of it was begun");
+    let taken = raw.send("POST", "/v1/batches", &headers, &batch(Role::Requester, 3)).await;
+    assert_eq!(taken.status, 200, "{taken:?}");
+    assert_eq!(scene.store.requests.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_certificate_has_its_share_of_connections_and_no_more() {
+    let limits = Limits { client_connections: 2, connections: 8, ..Wanted::default().limits };
+    let certificates = keymoot_wire::tls::ClientCertificates::Optional;
+    let scene = Scene::of(Wanted { limits, certificates, ..Wanted::default() }).await;
+    let (viewer, admin) = (scene.identity("viewer"), scene.identity("admin"));
+    let mut open = Vec::new();
+    // All who have no certificate share one half of what there is.
+    for (identity, count, share) in [(Some(&viewer), 3, 2), (None, 5, 4), (Some(&admin), 1, 1)] {
+        for number in 0..count {
+            let mut stream = tls(&scene, identity, b"http/1.1").await.unwrap();
+            assert_eq!(alive(&mut stream).await.is_ok(), number < share, "{number} of {count}");
+            open.push(stream);
+        }
+    }
+    drop(open);
+    loop {
+        let mut stream = tls(&scene, Some(&viewer), b"http/1.1").await.unwrap();
+        if alive(&mut stream).await.is_ok() {
+            break;
+        }
+    }
+}
+
+/// Whether a connection is served.
+async fn alive(stream: &mut TlsStream<TcpStream>) -> std::io::Result<u8> {
+    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
+    stream.read_u8().await
 }

@@ -42,7 +42,7 @@ async fn served(text: String) -> String {
 }
 
 fn entry(issuer: &str, jwks_url: String) -> IssuerEntry {
-    IssuerEntry { issuer: issuer.into(), jwks_url: Some(jwks_url), keys: None }
+    IssuerEntry { issuer: issuer.into(), jwks_url: Some(jwks_url), keys: None, clients: None }
 }
 
 #[tokio::test]

@@ -81,8 +81,15 @@ pub async fn tls(
 
 impl Raw {
     pub async fn connect(scene: &Scene, identity: Option<&Arc<Identity>>) -> Self {
+        Self::that_takes(scene, identity, 1 << 20).await
+    }
+
+    /// A client that takes so many bytes of each body, and no more until it has read them.
+    pub async fn that_takes(scene: &Scene, identity: Option<&Arc<Identity>>, window: u32) -> Self {
         let stream = TokioIo::new(tls(scene, identity, b"h2").await.unwrap());
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let (sender, connection) =
+            builder.initial_stream_window_size(window).handshake(stream).await.unwrap();
         tokio::spawn(connection);
         Self { sender }
     }

@@ -162,6 +162,14 @@ impl Scene {
         Self { authority, document, gateway, gateway_identity, coordinators, store, identities }
     }
 
+    /// Changes the document of all processes.
+    pub fn change(&self, change: impl FnOnce(&mut ClusterFields)) {
+        let mut fields = self.document.load().fields().clone();
+        fields.version += 1;
+        change(&mut fields);
+        self.document.store(Arc::new(ClusterDocument::new(fields).unwrap()));
+    }
+
     pub fn address(&self) -> String {
         format!("https://127.0.0.1:{}", self.gateway.address().port())
     }

@@ -1,5 +1,6 @@
 //! `keymoot join --finish`: a member checks its admission against the authority that invited it, and keeps it.
 
+use std::fs;
 use std::path::Path;
 
 use keymoot_wire::cluster::ClusterDocument;
@@ -11,7 +12,9 @@ use super::papers::{Admission, read};
 use crate::config::Config;
 use crate::explain::{CEREMONY_FOREIGN, CEREMONY_UNVERIFIED, CLOCK};
 use crate::failure::{Failure, Trouble};
-use crate::place::{AUTHORITY, CERTIFICATE, CLUSTER, TLS_KEY, read_secret, read_text, write_text};
+use crate::place::{
+    AUTHORITY, CERTIFICATE, CLUSTER, TLS_KEY, TLS_KEY_NEXT, io_trouble, read_secret, read_text, write_text,
+};
 
 /// Keeps an admission. Also for a newer document of the same cluster: then the old one is replaced.
 pub fn finish(directory: &Path, path: &Path) -> Result<ClusterDocument, Failure> {
@@ -33,8 +36,13 @@ pub fn finish(directory: &Path, path: &Path) -> Result<ClusterDocument, Failure>
         return Err(Trouble::new(CEREMONY_FOREIGN, what).undone("nothing was changed").into());
     }
     refuse_older(directory, &document)?;
-    check_certificate(&config, &admission, &document)?;
+    let key = check_certificate(&config, &admission, &document)?;
     let text = admission.cluster.to_text().map_err(Failure::bug("a signed document has no JSON"))?;
+    if key == TLS_KEY_NEXT {
+        // Whoever reads it before its certificate is there finds that they do not fit, and keeps what it has.
+        let (next, place) = (directory.join(TLS_KEY_NEXT), directory.join(TLS_KEY));
+        fs::rename(&next, &place).map_err(|error| io_trouble(&next, "cannot take its place", error))?;
+    }
     write_text(&directory.join(CERTIFICATE), &admission.certificate)?;
     write_text(&directory.join(CLUSTER), &text)?;
     Ok(document)
@@ -56,11 +64,12 @@ fn refuse_older(directory: &Path, document: &ClusterDocument) -> Result<(), Fail
     Err(Trouble::new(CEREMONY_UNVERIFIED, what).undone("nothing was changed").into())
 }
 
+/// Returns the file of our key that the certificate is for: the one in use, or the one that waited for it.
 fn check_certificate(
     config: &Config,
     admission: &Admission,
     document: &ClusterDocument,
-) -> Result<(), Failure> {
+) -> Result<&'static str, Failure> {
     let refused =
         |what: &str| Failure::from(Trouble::new(CEREMONY_UNVERIFIED, what).undone("nothing was changed"));
     let der = CertificateDer::from_pem_slice(admission.certificate.as_bytes())
@@ -78,9 +87,15 @@ fn check_certificate(
     }
     let (_, certificate) = x509_parser::parse_x509_certificate(&der)
         .map_err(|_| refused("the certificate in the admission is none"))?;
-    let own = own_key(config)?.ok_or_else(|| refused("our own TLS key cannot be read"))?;
+    let mut key = TLS_KEY;
+    let own = own_key(config, key)?.ok_or_else(|| refused("our own TLS key cannot be read"))?;
     if own != certificate.public_key().raw {
-        return Err(refused("the certificate in the admission is for another key than ours"));
+        key = TLS_KEY_NEXT;
+        let is_there = config.directory().join(key).exists();
+        let next = if is_there { own_key(config, key)? } else { None };
+        if next.is_none_or(|next| next != certificate.public_key().raw) {
+            return Err(refused("the certificate in the admission is for another key than ours"));
+        }
     }
     if certificate.validity().not_before.timestamp()
         > i64::try_from(super::wall_ms() / 1000).unwrap_or(i64::MAX)
@@ -88,12 +103,12 @@ fn check_certificate(
         let what = "by this machine's clock the certificate is not valid yet";
         return Err(Trouble::new(CLOCK, what).undone("nothing was changed").into());
     }
-    Ok(())
+    Ok(key)
 }
 
-/// The public side of our TLS key, as certificates have it.
-fn own_key(config: &Config) -> Result<Option<Vec<u8>>, Failure> {
-    let pem = read_secret(&config.directory().join(TLS_KEY))?;
+/// The public side of one of our TLS keys, as certificates have it.
+fn own_key(config: &Config, file: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let pem = read_secret(&config.directory().join(file))?;
     let key = PrivateKeyDer::from_pem_slice(&pem).ok();
     let key = key.and_then(|key| rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).ok());
     Ok(key.and_then(|key| key.public_key().map(|public| public.as_ref().to_vec())))

@@ -14,12 +14,13 @@ use zeroize::Zeroizing;
 
 use super::papers::{Answer, ClientParts, Invitation, NodeParts, Paper, write};
 use super::wall_ms;
+use crate::compose::drop_anchor;
 use crate::config;
-use crate::explain::{CEREMONY_EXISTS, CEREMONY_FOREIGN, CLOCK, RANDOMNESS};
+use crate::explain::{CEREMONY_EXISTS, CEREMONY_FOREIGN, CLOCK, RANDOMNESS, USAGE};
 use crate::failure::{Failure, Trouble};
 use crate::place::{
-    self, AUTHORITY, REQUEST_KEY, SEED, TLS_KEY, UnlockSource, VAULT, make_directory, write_secret,
-    write_text,
+    self, AUTHORITY, REQUEST_KEY, SEED, TLS_KEY, TLS_KEY_NEXT, UnlockSource, VAULT, make_directory,
+    write_secret, write_text,
 };
 
 /// How far clocks may be apart.
@@ -76,6 +77,59 @@ pub fn join(invitation: &Invitation, joining: &Joining<'_>) -> Result<(PathBuf, 
     Ok((path, answer))
 }
 
+/// Draws another TLS key for a member that is in its cluster already, and answers with it. The member stays who it is: a node's
+/// identity and sealing key are as the document has them. The key in use stays until the certificate of the new one has come.
+pub fn join_again(
+    invitation: &Invitation,
+    name: &str,
+    directory: &Path,
+) -> Result<(PathBuf, Answer), Failure> {
+    let undone = "nothing was changed, and no key was drawn";
+    let config = config::Config::read(directory)?;
+    if config.text("cluster") != invitation.cluster || config.text("name") != name {
+        let (found, cluster) = (config.text("name"), config.text("cluster"));
+        let what = format!(
+            "`{}` is the directory of {found} in the cluster {cluster}, not of {name} in {}",
+            directory.display(),
+            invitation.cluster
+        );
+        return Err(Trouble::new(CEREMONY_FOREIGN, what).undone(undone).into());
+    }
+    let role = config.text("role");
+    if role == PeerRole::Client.name() {
+        let what = "a client that draws a TLS key draws its request key too";
+        let help = "join with --role in an empty directory";
+        return Err(Trouble::new(USAGE, what).undone(undone).help(help).into());
+    }
+    let document = place::document(directory)?;
+    let next = directory.join(TLS_KEY_NEXT);
+    let path = directory.join(format!("{name}.join.json"));
+    if next.exists() {
+        let what = format!("`{}` has a new TLS key that waits for its certificate", directory.display());
+        let help = format!(
+            "bring `{}` to the authority, and finish with what comes back; to draw another key, remove `{}` first",
+            path.display(),
+            next.display()
+        );
+        return Err(Trouble::new(CEREMONY_EXISTS, what).undone(undone).help(help).into());
+    }
+    let tls = TlsKey::create().map_err(Failure::bug("a TLS key cannot be made"))?;
+    let node = document.node(name).filter(|_| role == PeerRole::Node.name());
+    let answer = Answer {
+        format: Answer::FORMAT.to_owned(),
+        cluster: invitation.cluster.clone(),
+        name: name.to_owned(),
+        role: role.to_owned(),
+        csr: tls.csr_pem().to_owned(),
+        node: node.map(|node| NodeParts { identity: node.identity, seal: node.seal }),
+        client: None,
+    };
+    // The answer first: without the key beside it, the next try draws both anew.
+    write(&path, &answer)?;
+    write_secret(&next, tls.key_pem().as_bytes())?;
+    Ok((path, answer))
+}
+
 /// A directory that has anything of a member is not joined with again.
 fn refuse_what_is_there(invitation: &Invitation, joining: &Joining<'_>) -> Result<(), Failure> {
     let there = fs::read_dir(joining.directory).map(|mut entries| entries.next().is_some()).unwrap_or(false);
@@ -105,7 +159,10 @@ fn draw_node(invitation: &Invitation, joining: &Joining<'_>) -> Result<NodeParts
     let owner = Owner::new(&invitation.cluster, joining.name).map_err(refused)?;
     let unlock = joining.unlock.unlock(true)?;
     let vault = Vault::create(&joining.directory.join(VAULT), owner, unlock, joining.kdf, &mut OsRng);
-    let public = keymoot_node::seeds::create(&vault.map_err(refused)?, &mut OsRng).map_err(refused)?;
+    let vault = vault.map_err(refused)?;
+    // Before there are keys in it: a vault with keys always has its anchor.
+    drop_anchor(&vault, &invitation.authority, &invitation.group)?;
+    let public = keymoot_node::seeds::create(&vault, &mut OsRng).map_err(refused)?;
     Ok(NodeParts { identity: Hex(public.identity), seal: Hex(public.seal) })
 }
 

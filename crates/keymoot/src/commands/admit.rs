@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use keymoot_wire::cluster::Role;
 use serde_json::json;
 
-use crate::ceremony::admit;
+use crate::ceremony::{Applicant, Hearing};
 use crate::cli::{EXIT_CODES, Given};
-use crate::failure::Failure;
+use crate::explain::USAGE;
+use crate::failure::{Failure, Trouble};
 use crate::printer::Printer;
 
 /// Admit members: certify their keys, and sign the cluster document when all have answered.
 ///
-/// Run it in the folder of the authority. Compare the fingerprints with what each host has printed, over another
-/// channel than the one the files came by.
+/// Run it in the folder of the authority. Before anything is signed it prints who wants to be what, with a fingerprint:
+/// compare it with what each host has printed, over another channel than the one the files came by.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct AdmitArgs {
@@ -28,24 +30,45 @@ pub struct AdmitArgs {
     /// For how many days the certificates are good. Admitting the same answer again renews its certificate.
     #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=825))]
     days: u32,
+
+    /// A client that may do more than ask for signatures, with the role in its answer; once for each.
+    #[arg(long, value_name = "NAME=ROLE", value_parser = allowance)]
+    allow: Vec<(String, Role)>,
+
+    /// Do not ask whether the fingerprints are right, also where there is a terminal.
+    #[arg(long)]
+    yes: bool,
 }
 
 pub fn run(given: &Given, args: &AdmitArgs) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
-    let admitted = admit(&args.dir, &args.files, args.days)?;
-    let (mut rows, mut lines) = (Vec::new(), Vec::new());
-    for (name, role, print) in &admitted.answers {
-        rows.push(json!({ "name": name, "role": role, "fingerprint": print }));
-        lines.push(format!(
-            "  {} {name:<16} {role:<12} {}",
-            printer.ink.good("✓"),
-            printer.ink.strong(print)
-        ));
+    let hearing = Hearing::open(&args.dir, &args.files)?;
+    let mut rows = Vec::new();
+    for Applicant { name, role, client_role, fingerprint } in &hearing.applicants {
+        rows.push(json!({
+            "name": name, "role": role, "client_role": client_role.map(Role::name), "fingerprint": fingerprint,
+        }));
+        let wants = client_role.map_or_else(|| role.clone(), |wants| format!("{role}, {wants}"));
+        printer.line(&format!("  {name:<16} {wants:<18} {}", printer.ink.strong(fingerprint)))?;
     }
-    lines.push(format!("  version {} of the cluster document is signed; for each member:", admitted.version));
+    if !args.yes && super::has_terminal() && !super::confirm("Are these the fingerprints and roles?")? {
+        return Err(Trouble::new(USAGE, "not confirmed").undone("nothing was signed").into());
+    }
+    let admitted = hearing.admit(&args.allow, args.days)?;
+    let signed = format!("version {} of the cluster document is signed; for each member:", admitted.version);
+    let mut lines = vec![format!("  {} {signed}", printer.ink.good("✓"))];
     lines.extend(admitted.files.iter().map(|file| format!("    {}", file.display())));
     let object = json!({
         "schema": "keymoot/admit/v1", "version": admitted.version, "admitted": rows, "files": admitted.files,
     });
     printer.either(&object, &lines)
+}
+
+/// `NAME=ROLE`.
+fn allowance(text: &str) -> Result<(String, Role), String> {
+    let found = text.split_once('=').and_then(|(name, role)| {
+        let known = [Role::Viewer, Role::Requester, Role::Operator, Role::Admin];
+        Some((name.to_owned(), known.into_iter().find(|known| known.name() == role)?))
+    });
+    found.ok_or_else(|| "it is a client and its role, as in bob=admin or bob=operator".to_owned())
 }

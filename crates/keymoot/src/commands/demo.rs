@@ -12,7 +12,7 @@ use crate::cli::{EXIT_CODES, Given};
 use crate::context::{Context, Contexts};
 use crate::explain::{FILES, IN_USE, NOT_LOOPBACK, USAGE};
 use crate::failure::{Failure, Trouble};
-use crate::local::{Host, Layout, Wish, ask, play, stops};
+use crate::local::{Host, Layout, Said, Wish, ask, play, stops};
 use crate::printer::Printer;
 use crate::wallet;
 
@@ -34,17 +34,17 @@ pub struct DemoArgs {
 /// What `demo` and `up` have in common.
 #[derive(Args)]
 pub struct SizeArgs {
-    /// How many nodes, 2 to 32.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    nodes: u16,
+    /// How many nodes, 2 to 32; without it, 3.
+    #[arg(long, value_name = "N")]
+    nodes: Option<u16>,
 
-    /// How many of them sign, 2 to N.
-    #[arg(long, value_name = "T", default_value_t = 2)]
-    threshold: u16,
+    /// How many of them sign, 2 to N; without it, 2.
+    #[arg(long, value_name = "T")]
+    threshold: Option<u16>,
 
-    /// Where to listen; of this machine only.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    listen: String,
+    /// Where to listen; of this machine only. Without it, 127.0.0.1.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
 
     /// How long to wait for a process to start, and for all to be connected.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u64).range(1..=600))]
@@ -53,18 +53,20 @@ pub struct SizeArgs {
 
 impl SizeArgs {
     /// What is to be laid out.
-    pub fn layout(&self, cluster: &str, batch: u16) -> Result<Layout, Failure> {
-        let threshold = Threshold::new(self.threshold, self.nodes)?;
-        let host: IpAddr = self.listen.parse().map_err(|_| {
-            let what =
-                format!("`--listen` takes an address as 127.0.0.1, not `{}`", self.listen.escape_debug());
+    pub fn layout(&self, cluster: &str, (batch, pool): (u16, u16)) -> Result<Layout, Failure> {
+        let threshold = Threshold::new(self.threshold.unwrap_or(2), self.nodes.unwrap_or(3))?;
+        let listen = self.listen.as_deref().unwrap_or("127.0.0.1");
+        let host: IpAddr = listen.parse().map_err(|_| {
+            let what = format!("`--listen` takes an address as 127.0.0.1, not `{}`", listen.escape_debug());
             Trouble::new(USAGE, what).undone("nothing was started")
         })?;
         if !host.is_loopback() {
             let what = format!("{host} can be reached from elsewhere");
             return Err(Trouble::new(NOT_LOOPBACK, what).undone("nothing was started").into());
         }
-        Ok(Layout { cluster: cluster.to_owned(), threshold, host, batch })
+        let said =
+            Said { nodes: self.nodes, threshold: self.threshold, host: self.listen.as_ref().map(|_| host) };
+        Ok(Layout { cluster: cluster.to_owned(), threshold, host, said, batch, pool })
     }
 
     pub fn patience(&self) -> Duration {
@@ -75,12 +77,15 @@ impl SizeArgs {
 /// A demo signs a few times, and soon.
 const BATCH: u16 = 32;
 
+/// So many are kept ready.
+const POOL: u16 = 64;
+
 /// Said in every demo.
 const WARNING: &str = "DEMO MODE: one machine, everything is approved, no backup.";
 
 pub fn run(given: &Given, args: &DemoArgs) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
-    let layout = args.size.layout("demo", BATCH)?;
+    let layout = args.size.layout("demo", (BATCH, POOL))?;
     let name = given.context.as_deref().unwrap_or("demo");
     let folder = tempfile::Builder::new().prefix("keymoot-demo-").tempdir();
     let folder =

@@ -8,7 +8,7 @@ use keymoot_wire::cluster::Role;
 use serde_json::json;
 
 use crate::ceremony::papers::{fingerprint, read};
-use crate::ceremony::{Joining, finish, join};
+use crate::ceremony::{Joining, finish, join, join_again};
 use crate::cli::{EXIT_CODES, Given};
 use crate::context::{Context, Contexts};
 use crate::explain::USAGE;
@@ -20,6 +20,9 @@ use crate::printer::Printer;
 ///
 /// First with the invitation: the keys are drawn in DIR, and NAME.join.json there is for the authority. Then with
 /// --finish and what the authority sent back.
+///
+/// A node, coordinator or gateway whose TLS key was revoked draws another with the invitation and --new-tls-key, in the
+/// directory that it has: everything else there stays. What comes back for it is kept with --finish, as the first time.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct JoinArgs {
@@ -46,8 +49,12 @@ pub struct JoinArgs {
     #[arg(long, value_name = "FILE", env = "KEYMOOT_KEY_FILE")]
     key_file: Option<PathBuf>,
 
+    /// For a node, coordinator or gateway that is a member already: draw another TLS key, and nothing else.
+    #[arg(long, conflicts_with = "role")]
+    new_tls_key: bool,
+
     /// Check what the authority sent back, and keep it.
-    #[arg(long, conflicts_with_all = ["name", "role", "passphrase_file", "key_file"])]
+    #[arg(long, conflicts_with_all = ["name", "role", "passphrase_file", "key_file", "new_tls_key"])]
     finish: bool,
 }
 
@@ -87,7 +94,11 @@ pub fn run(given: &Given, args: &JoinArgs) -> Result<(), Failure> {
         kdf: Kdf::STANDARD,
         settings: Vec::new(),
     };
-    let (path, answer) = join(&invitation, &joining)?;
+    let (path, answer) = if args.new_tls_key {
+        join_again(&invitation, name, &args.dir)?
+    } else {
+        join(&invitation, &joining)?
+    };
     let (invited, answered) = (fingerprint(&invitation)?, fingerprint(&answer)?);
     let printer = Printer::new(given.json);
     let object = json!({
@@ -95,10 +106,11 @@ pub fn run(given: &Given, args: &JoinArgs) -> Result<(), Failure> {
         "answer": path, "fingerprint": answered, "invitation_fingerprint": invited,
     });
     let ink = printer.ink;
+    let drawn = if args.new_tls_key { "a new TLS key" } else { "keys" };
     printer.either(
         &object,
         &[
-            format!("  {} keys of {} drawn in {}", ink.good("✓"), ink.strong(name), args.dir.display()),
+            format!("  {} {drawn} of {} drawn in {}", ink.good("✓"), ink.strong(name), args.dir.display()),
             format!("  invitation   {}   as the authority says it?", ink.strong(&invited)),
             format!("  our answer   {}   for the authority to compare", ink.strong(&answered)),
             format!("  Send it {}, and finish with what comes back:", path.display()),

@@ -79,11 +79,10 @@ pub fn run(given: &Given, args: &SignArgs) -> Result<(), Failure> {
         if printer.json {
             return Ok(());
         }
-        for line in told(&remote, &key, &signed, waited).await? {
-            printer.line(&line)?;
-        }
+        // First what was asked for: the rest has to be asked for again, and that may fail.
         printer.line(&format!("  {}", printer.ink.strong(&format!("0x{}", hex::encode(encoded)))))?;
-        printer.line(&format!("  verified with {} {}", expected.library(), printer.ink.good("✓")))
+        printer.line(&format!("  verified with {} {}", expected.library(), printer.ink.good("✓")))?;
+        told(&remote, &key, &signed, waited).await.iter().try_for_each(|line| printer.line(line))
     })
 }
 
@@ -140,7 +139,7 @@ pub fn checked(signed: &SignatureView, expected: &Expected) -> Result<Vec<u8>, F
 /// A verified signature, for programs.
 pub fn document(key: &KeyView, signed: &SignatureView, expected: &Expected, waited: Duration) -> Value {
     json!({
-        "schema": "keymoot/signature/v1", "request": signed.id, "key": signed.key, "name": key.name,
+        "schema": "keymoot/signature/v1", "request": signed.id, "key": key.id, "name": key.name,
         "scheme": key.scheme, "path": signed.path, "kind": signed.kind,
         "signed_data": hex::encode(&expected.message),
         "signature": signed.signature.as_ref().map(|signature| signature.encoded.clone()),
@@ -150,17 +149,14 @@ pub fn document(key: &KeyView, signed: &SignatureView, expected: &Expected, wait
     })
 }
 
-/// Who allowed it, who signed, who could not.
-pub async fn told(
-    remote: &Remote,
-    key: &KeyView,
-    signed: &SignatureView,
-    waited: Duration,
-) -> Result<Vec<String>, Failure> {
+/// Who allowed it, who signed, who could not; as far as the cluster still answers.
+pub async fn told(remote: &Remote, key: &KeyView, signed: &SignatureView, waited: Duration) -> [String; 2] {
     let approved: Vec<String> = signed.signers.iter().map(|node| format!("{node} ✓")).collect();
     let policy = remote.policy_text();
     let mut parts = vec![signed.signers.join(", ")];
-    let away: Vec<String> = (remote.nodes().await?.nodes.iter())
+    let (nodes, now) = tokio::join!(remote.nodes(), remote.key(&key.id));
+    let nodes = nodes.map(|list| list.nodes).unwrap_or_default();
+    let away: Vec<String> = (nodes.iter())
         .filter(|node| node.connected.is_empty() && key.holders.contains(&node.name))
         .map(|node| match node.silent_ms {
             Some(ms) => format!("{} unreachable for {} s", node.name, ms / 1000),
@@ -170,15 +166,15 @@ pub async fn told(
     if !away.is_empty() {
         parts = vec![format!("{} ({})", signed.signers.join(", "), away.join(", "))];
     }
-    let left = remote.key(&key.id).await?.presignatures;
+    let left = now.map_or(0, |key| key.presignatures);
     if left > 0 {
         parts.push(format!("{left} presignatures left"));
     }
     parts.push(format!("{} ms", millis(waited)));
-    Ok(vec![
+    [
         format!("  policy   ALLOW  {policy}   {}", approved.join(" ")),
         format!("  signers  {}", parts.join(" · ")),
-    ])
+    ]
 }
 
 /// Whole milliseconds.

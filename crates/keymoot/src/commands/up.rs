@@ -34,10 +34,13 @@ pub struct UpArgs {
 /// Many signatures a second, on a machine that also does other things.
 const BATCH: u16 = 128;
 
+/// So many are kept ready of each key in use: some seconds of them.
+const POOL: u16 = 1024;
+
 pub fn run(given: &Given, args: &UpArgs) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
     let name = given.context.as_deref().unwrap_or("up");
-    let layout = args.size.layout(name, BATCH)?;
+    let layout = args.size.layout(name, (BATCH, POOL))?;
     keymoot_wire::install_providers();
     super::wait(2, async {
         let mut stops = stops()?;

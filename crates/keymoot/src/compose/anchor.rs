@@ -1,5 +1,6 @@
 //! What a node has seen of its authority and its cluster document, kept in its vault: whoever can write to the disk, or restores
-//! an old copy of it, puts neither another authority nor an older document in their place.
+//! an old copy of it, puts neither another authority nor an older document in their place. It is there from the moment the
+//! node joins, when its keys are drawn: a vault without it was tampered with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,21 @@ struct Anchor {
     digest: String,
 }
 
+/// Drops anchor: the authority and the group of the invitation, before there is a document.
+pub fn drop_anchor(vault: &Vault, authority: &str, group: &str) -> Result<(), Failure> {
+    let (authority, group) = (authority.to_owned(), group.to_owned());
+    keep(vault, &Anchor { authority, group, version: 0, digest: String::new() })
+}
+
+fn keep(vault: &Vault, anchor: &Anchor) -> Result<(), Failure> {
+    let bytes = serde_json::to_vec(anchor).map_err(Failure::bug("an anchor has no JSON"))?;
+    vault.keep(FILE, &label(), &bytes, &mut OsRng).map_err(|fault| vault_trouble(&fault))
+}
+
+fn label() -> Label {
+    Label::named(Class::Identity, FILE)
+}
+
 /// Where a node's anchor is.
 pub struct Anchorage {
     vault: Arc<Vault>,
@@ -39,32 +55,41 @@ impl Anchorage {
     pub fn take(&self, document: &ClusterDocument) -> Result<(), Failure> {
         let authority = read_text(&self.directory.join(AUTHORITY))?;
         let (version, digest) = (document.version, hex::encode(document.digest()));
-        let label = Label::named(Class::Identity, FILE);
-        if self.vault.directory().join(FILE).exists() {
-            let bytes = self.vault.recall(FILE, &label).map_err(|fault| vault_trouble(&fault))?;
-            let known: Anchor = serde_json::from_slice(&bytes).map_err(|error| {
-                Trouble::new(FILE_DAMAGED, "the node's anchor cannot be read").because(error)
-            })?;
-            let why = if known.authority != authority || known.group != document.group {
-                Some("is of another authority or group than the one that this node has joined".to_owned())
-            } else if version < known.version {
-                Some(format!("has version {version}, and this node has seen version {}", known.version))
-            } else if version == known.version && digest != known.digest {
-                Some(format!("is another version {version} than the one that this node has seen"))
-            } else {
-                None
-            };
-            if let Some(why) = why {
-                let what = format!("the cluster document {why}");
-                return Err(Trouble::new(CEREMONY_FOREIGN, what).undone("it is not taken up").into());
-            }
-            if version == known.version {
-                return Ok(());
-            }
+        let known = self.known()?;
+        let why = if known.authority != authority || known.group != document.group {
+            Some("is of another authority or group than the one that this node has joined".to_owned())
+        } else if version < known.version {
+            Some(format!("has version {version}, and this node has seen version {}", known.version))
+        } else if version == known.version && digest != known.digest {
+            Some(format!("is another version {version} than the one that this node has seen"))
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            let what = format!("the cluster document {why}");
+            return Err(Trouble::new(CEREMONY_FOREIGN, what).undone("it is not taken up").into());
         }
-        let anchor = Anchor { authority, group: document.group.clone(), version, digest };
-        let bytes = serde_json::to_vec(&anchor).map_err(Failure::bug("an anchor has no JSON"))?;
-        self.vault.keep(FILE, &label, &bytes, &mut OsRng).map_err(|fault| vault_trouble(&fault))
+        if version == known.version {
+            return Ok(());
+        }
+        keep(&self.vault, &Anchor { authority, group: document.group.clone(), version, digest })
+    }
+
+    fn known(&self) -> Result<Anchor, Failure> {
+        let file = self.vault.directory().join(FILE);
+        if !file.exists() {
+            let what = format!("`{}` is gone, by which the node knows its authority", file.display());
+            return Err(Trouble::new(FILE_DAMAGED, what)
+                .undone("nothing was started, and no authority or document was taken up")
+                .help(
+                    "somebody has removed it: look at who could, and restore the whole directory of the node",
+                )
+                .into());
+        }
+        let bytes = self.vault.recall(FILE, &label()).map_err(|fault| vault_trouble(&fault))?;
+        let unreadable =
+            |error| Trouble::new(FILE_DAMAGED, "the node's anchor cannot be read").because(error);
+        Ok(serde_json::from_slice(&bytes).map_err(unreadable)?)
     }
 }
 
@@ -76,18 +101,25 @@ mod tests {
     use keymoot_wire::cluster::ClusterDocument;
     use rand::rngs::OsRng;
 
-    use super::Anchorage;
+    use super::{Anchorage, FILE, drop_anchor};
     use crate::place::AUTHORITY;
+
+    fn owner() -> Owner {
+        Owner::new("acme", "node-1").unwrap()
+    }
+
+    fn unlock() -> Unlock {
+        Unlock::KeyFile(vec![7; 32].into())
+    }
 
     #[test]
     fn an_older_or_another_document_is_not_taken_up_not_even_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let owner = || Owner::new("acme", "node-1").unwrap();
-        let unlock = || Unlock::KeyFile(vec![7; 32].into());
         let place = folder.path().join("vault");
         let vault = Vault::create(&place, owner(), unlock(), Kdf::WEAKEST, &mut OsRng).unwrap();
         std::fs::write(folder.path().join(AUTHORITY), "the first").unwrap();
         let (one, two) = crate::ceremony::tests::two_versions();
+        drop_anchor(&vault, "the first", &one.group).unwrap();
         let other = ClusterDocument::parse(&two.to_text().replace("deny-all", "allow-all")).unwrap();
         assert_ne!(other.digest(), two.digest());
         let anchorage = Anchorage::new(&Arc::new(vault), folder.path());
@@ -101,5 +133,25 @@ mod tests {
         anchorage.take(&two).unwrap();
         std::fs::write(folder.path().join(AUTHORITY), "the second").unwrap();
         assert!(anchorage.take(&two).is_err(), "another authority");
+    }
+
+    #[test]
+    fn a_removed_anchor_is_damage_and_no_new_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("vault");
+        let vault = Vault::create(&place, owner(), unlock(), Kdf::WEAKEST, &mut OsRng).unwrap();
+        let (one, two) = crate::ceremony::tests::two_versions();
+        drop_anchor(&vault, "the first", &two.group).unwrap();
+        std::fs::write(folder.path().join(AUTHORITY), "the thief's").unwrap();
+        let anchorage = Anchorage::new(&Arc::new(vault), folder.path());
+        assert_eq!(anchorage.take(&two).unwrap_err().code(), "E2403", "not even as the first document");
+        std::fs::write(folder.path().join(AUTHORITY), "the first").unwrap();
+        anchorage.take(&two).unwrap();
+        std::fs::remove_file(place.join(FILE)).unwrap();
+        for (authority, document) in [("the thief's", &two), ("the first", &one), ("the first", &two)] {
+            std::fs::write(folder.path().join(AUTHORITY), authority).unwrap();
+            assert_eq!(anchorage.take(document).unwrap_err().code(), "E2505");
+            assert!(!place.join(FILE).exists(), "and none is made");
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use keymoot_adapters::EmbeddedStore;
 use keymoot_control::{ControlConfig, ControlFault, ControlShell, Limits, Listen};
@@ -20,16 +21,22 @@ use crate::failure::{Failure, Trouble};
 use crate::local::Started;
 use crate::place::{SEED, read_secret};
 
-/// The machine's clock, as leases in the store want it: it never goes back within a process.
+/// The machine's clock, as leases in the store want it: it never goes back within a process, and it follows the machine's as
+/// that is set right. A count of our own from the start on would drift away from the clocks of other replicas.
+#[derive(Default)]
 struct WallClock {
-    began: Instant,
-    at: u64,
+    last: AtomicU64,
+}
+
+impl WallClock {
+    fn at(&self, wall: u64) -> Millis {
+        Millis(self.last.fetch_max(wall, Ordering::Relaxed).max(wall))
+    }
 }
 
 impl Clock for WallClock {
     fn now(&self) -> Millis {
-        let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Millis(self.at.saturating_add(since))
+        self.at(wall_ms())
     }
 }
 
@@ -37,8 +44,7 @@ impl Clock for WallClock {
 pub async fn start(ground: Ground) -> Result<Running, Failure> {
     let Ground { config, document, identity, metrics } = ground;
     let place = config.path("store").unwrap_or_else(|| PathBuf::from("store.db"));
-    let clock = Arc::new(WallClock { began: Instant::now(), at: wall_ms() });
-    let store = EmbeddedStore::open(&place, clock).await.map_err(open_trouble)?;
+    let store = EmbeddedStore::open(&place, Arc::new(WallClock::default())).await.map_err(open_trouble)?;
     let digits = read_secret(&config.directory().join(SEED))?;
     let mut seed = Zeroizing::new([0; 32]);
     hex::decode_to_slice(digits.trim_ascii(), seed.as_mut()).map_err(|error| {
@@ -48,7 +54,9 @@ pub async fn start(ground: Ground) -> Result<Running, Failure> {
     })?;
     let address = config.address("listen")?;
     let (batch, usual) = (u16::try_from(config.number("batch")).unwrap_or(1), EngineLimits::default());
-    let engine = EngineLimits { batch, low: usual.low.min(usize::from(batch / 2).max(1)), ..usual };
+    let low = usual.low.min(usize::from(batch / 2).max(1));
+    let pool = config.number("pool");
+    let engine = EngineLimits { batch, low, pool, ..usual };
     let shell = ControlConfig {
         name: config.text("name").to_owned(),
         document,
@@ -87,4 +95,23 @@ fn trouble(fault: ControlFault, address: std::net::SocketAddr) -> Failure {
         _ => (START, "the coordinator cannot go on".to_owned()),
     };
     Trouble::new(page, what).undone("nothing was left running").because(fault).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use keymoot_ports::Clock;
+    use keymoot_types::Millis;
+
+    use super::WallClock;
+    use crate::ceremony::wall_ms;
+
+    #[test]
+    fn the_clock_follows_the_machines_and_never_goes_back() {
+        let clock = WallClock::default();
+        let told: Vec<_> = [10, 20, 5, 15, 21, 1000].into_iter().map(|wall| clock.at(wall)).collect();
+        assert_eq!(told, [10, 20, 20, 20, 21, 1000].map(Millis));
+        let before = wall_ms();
+        let now = clock.now();
+        assert!((Millis(before)..=Millis(wall_ms())).contains(&now), "it is the machine's: {now:?}");
+    }
 }

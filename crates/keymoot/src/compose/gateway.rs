@@ -24,7 +24,7 @@ pub async fn start(ground: Ground) -> Result<Running, Failure> {
     let listen = config.address("listen")?;
     let door =
         GatewayConfig { listen, client_certificates, document, identity, limits: Limits::default(), metrics };
-    let gateway = Gateway::start(door).await.map_err(trouble)?;
+    let mut gateway = Gateway::start(door).await.map_err(trouble)?;
     let listening = gateway.address().to_string();
     let (stop, mut stopping) = watch::channel(false);
     Ok(Running {
@@ -34,8 +34,15 @@ pub async fn start(ground: Ground) -> Result<Running, Failure> {
         }),
         anchorage: None,
         end: Box::pin(async move {
-            // An error would mean that nobody can stop it any more, and then it has to end too.
-            let _ = stopping.wait_for(|stop| *stop).await;
+            tokio::select! {
+                // An error would mean that nobody can stop it any more, and then it has to end too.
+                _ = stopping.wait_for(|stop| *stop) => {}
+                _ = gateway.ended() => {
+                    let what = "the gateway serves no more, though nobody has stopped it";
+                    let help = "its log says why; whatever starts it should start it again";
+                    return Err(Trouble::new(START, what).undone("no request is lost by it").help(help).into());
+                }
+            }
             gateway.stop(GRACE).await;
             Ok(())
         }),

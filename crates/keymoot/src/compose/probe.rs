@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::door;
 use crate::explain::{CONFIG_VALUE, PORT_IN_USE};
 use crate::failure::{Failure, Trouble};
 
@@ -41,7 +42,7 @@ pub async fn serve(
     tokio::spawn(async move {
         loop {
             let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-            let Ok((stream, _)) = listener.accept().await else { continue };
+            let (stream, _) = door::next(|| listener.accept()).await;
             let (reasons, metrics) = (Arc::clone(&reasons), metrics.clone());
             tokio::spawn(async move {
                 // Whoever is slow or breaks off has its own reasons.

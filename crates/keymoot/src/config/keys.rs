@@ -88,7 +88,8 @@ pub const KEYS: &[Key] = &[
         "node",
         Takes::Path,
         None,
-        "A file with the 32 bytes that open the vault, in place of a passphrase.",
+        "A file with the 32 bytes that open the vault, in place of a passphrase. With `passphrase_file` beside it nothing \
+         is started.",
     ),
     key(
         "store",
@@ -103,7 +104,17 @@ pub const KEYS: &[Key] = &[
         "coordinator",
         Takes::Number(1, 1024),
         Some("256"),
-        "Presignatures that are made at once. The first ECDSA signature of a key waits for a whole batch.",
+        "The most presignatures that are made at once. The first batch has 32 at most, because the first signature may wait \
+         for it; the next are larger or smaller as the time allows.",
+    ),
+    key(
+        "pool",
+        "coordinator",
+        Takes::Number(0, 8192),
+        Some("1024"),
+        "Presignatures that are kept ready for each ECDSA key that was used within the last hour. Below half of it \
+         more are made at any time, above that when there is little else to do; with 0, only when fewer than 32 \
+         are left.",
     ),
     key(
         "reflection",
@@ -172,9 +183,25 @@ impl Takes {
     }
 }
 
+impl Key {
+    /// Whether processes of this role look at it.
+    pub fn is_for(&self, role: &str) -> bool {
+        self.roles == "all" || self.roles.split(", ").any(|one| one == role)
+    }
+}
+
+/// How all our variables in the environment begin.
+pub const PREFIX: &str = "KEYMOOT_";
+
 /// The environment variable that overrides a key.
 pub fn variable(key: &Key) -> String {
-    format!("KEYMOOT_{}", key.name.to_ascii_uppercase())
+    format!("{PREFIX}{}", key.name.to_ascii_uppercase())
+}
+
+/// Variables that are ours and override no key: of the commands, of the supervisor, and of the tools that test them.
+pub fn is_no_key(variable: &str) -> bool {
+    let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
+    matches!(name, "CTX" | "SUPERVISED" | "BIN" | "BLESS" | "SIGNATURES") || name.starts_with("TEST_")
 }
 
 /// The page docs/guide/configuration.md.
@@ -182,8 +209,11 @@ pub fn reference() -> String {
     let mut page = String::from(
         "# Configuration\n\n\
          Each process has one file, `keymoot.toml`, in its directory; `keymoot join` writes it. A key that is not on\n\
-         this page is an error. Every key can be overridden by its environment variable. Relative paths begin at the\n\
-         directory of the process. This page is generated: `keymoot config reference` prints it.\n",
+         this page, or that is for processes of other roles, is an error. Every key can be overridden by its environment\n\
+         variable. A variable with `KEYMOOT_` in front that is not on this page is an error too, unless it is `KEYMOOT_CTX`;\n\
+         one that is for other roles is not looked at, since an environment is often shared. Kubernetes sets variables\n\
+         that look like ours for a service of our name: `enableServiceLinks: false` keeps them away. Relative paths begin\n\
+         at the directory of the process. This page is generated: `keymoot config reference` prints it.\n",
     );
     for key in KEYS {
         let default = key.default.map_or("none".to_owned(), |default| format!("`{default}`"));

@@ -1,12 +1,22 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Config, Origin, write};
 use crate::failure::Failure;
+use crate::place::UnlockSource;
+
+fn nothing() -> BTreeMap<String, String> {
+    BTreeMap::new()
+}
+
+fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
 
 const WHO: &str = "cluster = \"test\"\nrole = \"gateway\"\nname = \"gateway-1\"\n";
 
 fn parse(text: &str) -> Result<Config, Failure> {
-    Config::parse(Path::new("place"), &format!("{WHO}{text}"), |_| None)
+    Config::parse(Path::new("place"), &format!("{WHO}{text}"), &nothing())
 }
 
 #[test]
@@ -14,17 +24,19 @@ fn what_nobody_sets_is_as_the_table_says() {
     let config = parse("").unwrap();
     assert_eq!(config.text("listen"), "127.0.0.1:7100");
     assert_eq!((config.flag("reflection"), config.number("threads")), (false, 2));
-    assert_eq!(config.path("store"), Some("place/store.db".into()));
-    assert_eq!(config.path("key_file"), None);
+    assert_eq!((config.path("store"), config.path("key_file")), (None, None), "of other roles");
     assert_eq!(config.shown(false).len(), 3);
-    assert!(config.shown(true).len() > 10);
+    assert_eq!(config.shown(true).len(), 8);
+    let coordinator = WHO.replace("gateway", "coordinator");
+    let config = Config::parse(Path::new("place"), &coordinator, &nothing()).unwrap();
+    assert_eq!(config.path("store"), Some("place/store.db".into()));
 }
 
 #[test]
 fn the_environment_overrides_the_file_and_the_file_the_default() {
     let text = format!("{WHO}listen = \"127.0.0.1:1\"\nlog = \"warn\"\n");
-    let environment = |name: &str| (name == "KEYMOOT_LISTEN").then(|| "127.0.0.1:2".to_owned());
-    let config = Config::parse(Path::new("place"), &text, environment).unwrap();
+    let set = environment(&[("KEYMOOT_LISTEN", "127.0.0.1:2")]);
+    let config = Config::parse(Path::new("place"), &text, &set).unwrap();
     assert_eq!((config.text("listen"), config.text("log")), ("127.0.0.1:2", "warn"));
     let origins: Vec<_> =
         config.shown(false).into_iter().filter_map(|(_, _, origin)| origin.cloned()).collect();
@@ -64,7 +76,7 @@ fn values_of_the_wrong_kind_are_errors_that_say_what_is_taken() {
     ] {
         assert_eq!(parse(text).unwrap_err().code(), code, "{text}");
     }
-    let nameless = Config::parse(Path::new(""), "cluster = \"a\"\nrole = \"node\"\n", |_| None);
+    let nameless = Config::parse(Path::new(""), "cluster = \"a\"\nrole = \"node\"\n", &nothing());
     assert_eq!(nameless.unwrap_err().code(), "E2302");
 }
 
@@ -77,8 +89,48 @@ fn what_is_written_is_what_is_read() {
         ("key_file", "a \"quoted\" path".to_owned()),
         ("threads", "3".to_owned()),
     ];
-    let config = Config::parse(Path::new(""), &write(&values), |_| None).unwrap();
+    let config = Config::parse(Path::new(""), &write(&values), &nothing()).unwrap();
     for (name, value) in values {
         assert_eq!(config.text(name), value);
     }
+}
+
+#[test]
+fn what_would_be_ignored_is_refused() {
+    // Of another role.
+    for line in
+        ["store = \"x\"", "key_file = \"x\"", "health = \"127.0.0.1:0\"", "batch = 3", "reflection = true"]
+    {
+        let failure = parse(line).unwrap_err();
+        assert_eq!(failure.code(), "E2301", "{line}");
+        assert!(failure.to_string().contains("this is the directory of a gateway"), "{failure}");
+    }
+    let under = |variables: &[(&str, &str)]| Config::parse(Path::new("place"), WHO, &environment(variables));
+    for (variable, nearest) in [
+        ("KEYMOOT_LISTN", "did you mean `KEYMOOT_LISTEN`?"),
+        ("KEYMOOT_COLOUR_OF_LOGS", "known keys: KEYMOOT_CLUSTER"),
+    ] {
+        let failure = under(&[(variable, "x")]).unwrap_err();
+        assert_eq!((failure.code(), failure.exit_code()), ("E2301", 2));
+        let told = failure.document().unwrap_or_default().to_string();
+        assert!(told.contains(variable) && told.contains(nearest), "{told}");
+    }
+    assert!(under(&[("KEYMOOT_CTX", "demo"), ("KEYMOOT_SUPERVISED", "1"), ("KEYMOOT_TEST_X", "1")]).is_ok());
+    // An environment may be shared, and so is checked, but has no say where a key is of no use.
+    let config = under(&[("KEYMOOT_KEY_FILE", "x"), ("KEYMOOT_STORE", "y")]).unwrap();
+    assert_eq!((config.path("key_file"), config.path("store")), (None, None));
+    assert_eq!(under(&[("KEYMOOT_HEALTH", "0.0.0.0:80")]).unwrap_err().code(), "E2302");
+}
+
+#[test]
+fn a_vault_is_opened_in_one_way_only() {
+    let node = WHO.replace("gateway", "node");
+    let file = |line: &str, variables: &[(&str, &str)]| {
+        Config::parse(Path::new("place"), &format!("{node}{line}"), &environment(variables))
+    };
+    assert!(file("key_file = \"k\"", &[]).is_ok() && file("passphrase_file = \"p\"", &[]).is_ok());
+    assert_eq!(file("key_file = \"k\"\npassphrase_file = \"p\"", &[]).unwrap_err().code(), "E2302");
+    assert_eq!(file("key_file = \"k\"", &[("KEYMOOT_PASSPHRASE_FILE", "p")]).unwrap_err().code(), "E2302");
+    let both = UnlockSource { key_file: Some("k".into()), passphrase_file: Some("p".into()) };
+    assert_eq!(both.unlock(true).err().map(|failure| failure.code()), Some("E2302"));
 }

@@ -1,6 +1,6 @@
 //! Where everything of a local cluster lies, and the ceremony that puts it there.
 
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use keymoot_types::Threshold;
@@ -10,8 +10,8 @@ use rand::RngCore;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
-use crate::ceremony::{Founding, Joining, admit, finish, init, join};
-use crate::explain::PORT_IN_USE;
+use crate::ceremony::{Founding, Hearing, Joining, finish, init, join};
+use crate::explain::{CEREMONY_EXISTS, PORT_IN_USE};
 use crate::failure::{Failure, Trouble};
 use crate::place::{self, UnlockSource, make_directory, write_secret};
 
@@ -26,8 +26,51 @@ pub struct Layout {
     pub threshold: Threshold,
     /// A loopback address.
     pub host: IpAddr,
+    /// What of it was asked for in so many words.
+    pub said: Said,
     /// Presignatures that are made at once: few, and the first signature is soon there; many, and there are more a second.
     pub batch: u16,
+    /// Presignatures that are kept ready for each key in use.
+    pub pool: u16,
+}
+
+/// What somebody has asked for, and does not just take as it comes. A cluster that is there already has to be like that.
+#[derive(Clone, Copy, Default)]
+pub struct Said {
+    pub nodes: Option<u16>,
+    pub threshold: Option<u16>,
+    pub host: Option<IpAddr>,
+}
+
+impl Said {
+    /// Refuses a cluster that is another one: what is ignored in silence is taken for done.
+    fn check(&self, root: &Path, document: &ClusterDocument) -> Result<(), Failure> {
+        let signers = document.signers();
+        let hosts = document.coordinators.iter().map(|one| one.address.as_str());
+        let hosts: Vec<_> = hosts.chain(document.gateways.iter().map(|one| one.address.as_str())).collect();
+        let is_there = |host: IpAddr| {
+            let port = |address: &str| address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+            let with = |port: u16| format!("https://{}", SocketAddr::new(host, port));
+            hosts.iter().all(|address| port(address).is_some_and(|port| with(port) == **address))
+        };
+        let other = [
+            self.nodes.filter(|nodes| *nodes != signers.total()).map(|nodes| format!("--nodes {nodes}")),
+            self.threshold.filter(|t| *t != signers.needed()).map(|t| format!("--threshold {t}")),
+            self.host.filter(|host| !is_there(*host)).map(|host| format!("--listen {host}")),
+        ];
+        let other: Vec<String> = other.into_iter().flatten().collect();
+        if other.is_empty() {
+            return Ok(());
+        }
+        let what = format!(
+            "the cluster in `{}` is {signers} at {}, and {} says otherwise",
+            root.display(),
+            hosts.join(", "),
+            other.join(" ")
+        );
+        let help = "leave the option out, or give another --dir";
+        Err(Trouble::new(CEREMONY_EXISTS, what).undone("nothing was started or changed").help(help).into())
+    }
 }
 
 /// A local cluster on the disk.
@@ -63,8 +106,10 @@ pub fn lay_out(root: &Path, layout: &Layout) -> Result<Local, Failure> {
     if !you.join(place::CLUSTER).exists() {
         found(&root, layout)?;
     }
+    let document = place::document(&you)?;
+    layout.said.check(&root, &document)?;
     make_directory(&root.join("logs"))?;
-    Ok(Local { document: place::document(&you)?, root })
+    Ok(Local { document, root })
 }
 
 fn found(root: &Path, layout: &Layout) -> Result<(), Failure> {
@@ -98,7 +143,7 @@ fn found(root: &Path, layout: &Layout) -> Result<(), Failure> {
             unlock,
             kdf: Kdf::STANDARD,
             settings: if name == "coordinator-1" {
-                vec![("batch", layout.batch.to_string())]
+                vec![("batch", layout.batch.to_string()), ("pool", layout.pool.to_string())]
             } else {
                 Vec::new()
             },
@@ -106,7 +151,7 @@ fn found(root: &Path, layout: &Layout) -> Result<(), Failure> {
         answers.push((directory.clone(), join(&invitation, &joining)?.0));
     }
     let files: Vec<PathBuf> = answers.iter().map(|(_, file)| file.clone()).collect();
-    admit(&office, &files, DAYS)?;
+    Hearing::open(&office, &files)?.admit(&[(YOU.to_owned(), Role::Admin)], DAYS)?;
     for (directory, file) in answers {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         finish(&directory, &office.join(name.replace(".join.json", ".admit.json")))?;
@@ -129,4 +174,34 @@ fn draw_key() -> Result<Zeroizing<String>, Failure> {
     let mut key = Zeroizing::new([0_u8; 32]);
     OsRng.try_fill_bytes(key.as_mut()).map_err(Failure::Randomness)?;
     Ok(Zeroizing::new(hex::encode(*key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Said;
+
+    #[test]
+    fn a_cluster_that_is_there_is_not_taken_for_another() {
+        // Two nodes of which two sign; a coordinator at 127.0.0.1, a gateway elsewhere.
+        let (document, _) = crate::ceremony::tests::two_versions();
+        let (here, nobody) = (Path::new("place"), Said::default());
+        assert!(nobody.check(here, &document).is_ok());
+        assert!(Said { nodes: Some(2), threshold: Some(2), ..nobody }.check(here, &document).is_ok());
+        for (said, word) in [
+            (Said { nodes: Some(3), ..nobody }, "--nodes 3"),
+            (Said { threshold: Some(3), ..nobody }, "--threshold 3"),
+            (Said { host: Some([127, 0, 0, 1].into()), ..nobody }, "--listen 127.0.0.1"),
+        ] {
+            let failure = said.check(here, &document).unwrap_err();
+            assert_eq!((failure.code(), failure.exit_code()), ("E2404", 6));
+            assert!(failure.to_string().contains(word), "{failure}");
+        }
+        let mut fields = document.fields().clone();
+        fields.gateways[0].address = "https://127.0.0.1:7180".into();
+        let local = keymoot_wire::cluster::ClusterDocument::new(fields).unwrap();
+        assert!(Said { host: Some([127, 0, 0, 1].into()), ..nobody }.check(here, &local).is_ok());
+        assert!(Said { host: Some([127, 0, 0, 2].into()), ..nobody }.check(here, &local).is_err());
+    }
 }

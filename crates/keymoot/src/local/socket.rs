@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::supervisor::{MemberState, Supervisor};
+use crate::door;
 use crate::explain::{self, NOT_SUPERVISED};
 use crate::failure::{Failure, Trouble};
 use crate::place::io_trouble;
@@ -48,7 +49,8 @@ pub fn serve(supervisor: &Arc<Supervisor>, path: &Path) -> Result<(), Failure> {
         UnixListener::bind(path).map_err(|error| io_trouble(path, "cannot be listened on", error))?;
     let keeper = Arc::downgrade(supervisor);
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let (stream, _) = door::next(|| listener.accept()).await;
             let Some(supervisor) = keeper.upgrade() else { return };
             tokio::spawn(async move {
                 // Whoever asks and leaves has its own reasons.

@@ -1,9 +1,10 @@
-//! Requests that were not finished when their command ended, so that the same command asks for them again and not for more.
+//! Requests of which it is not known what became of them, so that the same command sends them again and not new ones. They
+//! are written down before they are sent: an answer that is lost must not be a second signature.
 
 use std::path::{Path, PathBuf};
 
+use keymoot_client::Ticket;
 use keymoot_protocol::transcript::payload::PayloadHash;
-use keymoot_wire::rest::SignatureView;
 use serde::{Deserialize, Serialize};
 
 use super::Asked;
@@ -24,8 +25,8 @@ struct Entry {
     kind: String,
     /// SHA-256 of the payload.
     payload: String,
-    request: String,
-    expires_ms: u64,
+    /// With it, and what it is for, the same request can be made again.
+    ticket: Ticket,
 }
 
 /// All that are remembered.
@@ -37,20 +38,26 @@ pub struct Pending {
 impl Pending {
     /// What is remembered in a directory, and not over yet. What cannot be read is forgotten: it only saves asking twice.
     pub fn read(directory: &Path) -> Self {
-        let place = directory.join(FILE);
-        let text = std::fs::read(&place).unwrap_or_default();
-        let mut entries: Vec<Entry> = serde_json::from_slice(&text).unwrap_or_default();
-        entries.retain(|entry| entry.expires_ms > wall_ms());
-        Self { place, entries }
+        let mut pending = Self { place: directory.join(FILE), entries: Vec::new() };
+        pending.look();
+        pending
     }
 
-    /// The request for this, if it is pending.
-    pub fn find(&self, asked: &Asked<'_>) -> Option<String> {
-        self.entries.iter().find(|entry| entry.is_for(asked)).map(|entry| entry.request.clone())
+    /// Other commands write here too: so it is looked again before anything is changed.
+    fn look(&mut self) {
+        let text = std::fs::read(&self.place).unwrap_or_default();
+        self.entries = serde_json::from_slice(&text).unwrap_or_default();
+        self.entries.retain(|entry| entry.ticket.expires() > wall_ms() / 1000);
+    }
+
+    /// The request for this, if it may be pending.
+    pub fn find(&self, asked: &Asked<'_>) -> Option<Ticket> {
+        self.entries.iter().find(|entry| entry.is_for(asked)).map(|entry| entry.ticket)
     }
 
     /// Remembers a request.
-    pub fn note(&mut self, asked: &Asked<'_>, signed: &SignatureView) -> Result<(), Failure> {
+    pub fn note(&mut self, asked: &Asked<'_>, ticket: Ticket) -> Result<(), Failure> {
+        self.look();
         self.entries.retain(|entry| !entry.is_for(asked));
         if self.entries.len() >= REMEMBERED_MAX {
             self.entries.remove(0);
@@ -60,14 +67,14 @@ impl Pending {
             path: asked.path.to_owned(),
             kind: asked.kind.to_owned(),
             payload: digest(asked.payload),
-            request: signed.id.clone(),
-            expires_ms: signed.expires_ms.unwrap_or_default(),
+            ticket,
         });
         self.write()
     }
 
     /// Forgets a request.
     pub fn forget(&mut self, asked: &Asked<'_>) -> Result<(), Failure> {
+        self.look();
         let before = self.entries.len();
         self.entries.retain(|entry| !entry.is_for(asked));
         if self.entries.len() == before { Ok(()) } else { self.write() }

@@ -7,7 +7,7 @@ use keymoot_wire::problem::{Code, Denial};
 use keymoot_wire::rest::Status;
 
 use super::Remote;
-use crate::explain::{BAD_CONTEXT, UNREACHABLE};
+use crate::explain::{BAD_CONTEXT, KEY_UNCERTIFIED, UNREACHABLE};
 use crate::failure::{Failure, Trouble};
 use crate::local::{MemberState, Reply, Wish, ask};
 
@@ -38,6 +38,7 @@ pub fn of_client(error: &ClientError) -> Failure {
         return trouble.into();
     }
     let page = match error {
+        ClientError::Uncertified { .. } => KEY_UNCERTIFIED,
         ClientError::Address(_)
         | ClientError::Credentials(_)
         | ClientError::Tls(_)
@@ -47,12 +48,25 @@ pub fn of_client(error: &ClientError) -> Failure {
         _ => UNREACHABLE,
     };
     let mut trouble = Trouble::new(page, error.to_string());
+    if matches!(error, ClientError::Uncertified { .. }) {
+        trouble = trouble.undone("nothing of the answer is shown or used");
+    }
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         trouble = trouble.branch(inner.to_string());
+        if is_revoked(inner) {
+            let help = "the gateway is there, and says that the certificate of this client is revoked: ask the authority";
+            trouble = trouble.help(help);
+        }
         cause = inner.source();
     }
     trouble.into()
+}
+
+/// Whether the other side has told us so with an alert of TLS. Of that only its text comes through HTTP/2.
+fn is_revoked(error: &(dyn std::error::Error + 'static)) -> bool {
+    let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRevoked);
+    error.to_string().ends_with(&alert.to_string())
 }
 
 fn coded(code: Code, detail: &str) -> Trouble {

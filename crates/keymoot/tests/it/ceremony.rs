@@ -13,18 +13,18 @@ use serde_json::Value;
 use crate::{keymoot, schema};
 
 /// A folder in which a cluster is founded, and runs of the binary in it.
-struct Stage {
+pub struct Stage {
     root: tempfile::TempDir,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let stage = Self { root: tempfile::tempdir().expect("a place") };
         stage.must_write("key", &"5a".repeat(32), 0o600);
         stage
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
@@ -33,7 +33,7 @@ impl Stage {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).expect("and closed");
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         keymoot(arguments)
             .current_dir(self.root.path())
             .env("XDG_CONFIG_HOME", self.path("config"))
@@ -43,7 +43,7 @@ impl Stage {
             .expect("the binary runs")
     }
 
-    fn must_print(&self, arguments: &[&str]) -> Value {
+    pub fn must_print(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), &*complaints), (Some(0), ""), "{arguments:?}");
@@ -53,7 +53,7 @@ impl Stage {
     }
 
     /// Runs what must fail, both for people and for programs.
-    fn must_refuse(&self, arguments: &[&str], code: &str, exit: i32, word: &str) {
+    pub fn must_refuse(&self, arguments: &[&str], code: &str, exit: i32, word: &str) {
         let output = self.run(arguments);
         let told = String::from_utf8(output.stderr).expect("text");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(exit), 0), "{arguments:?}: {told}");
@@ -93,7 +93,7 @@ impl Stage {
         files
     }
 
-    fn must_complete(&self) {
+    pub fn must_complete(&self) {
         let files = self.must_gather();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let admitted = self.must_print(&[&["admit", "--dir", "office"], &files[..]].concat());
@@ -106,7 +106,7 @@ impl Stage {
     }
 }
 
-fn change(path: &Path, from: &str, to: &str) {
+pub fn change(path: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(path).expect("a file");
     assert!(text.contains(from), "{text}");
     fs::write(path, text.replace(from, to)).expect("it can be changed");
@@ -128,6 +128,26 @@ fn a_cluster_is_founded_in_seven_commands() {
     assert_eq!(joined["context"], "test-bob", "the context of alice stays what it was");
     // Nobody runs there: that is said, and nothing else happens.
     stage.must_refuse(&["health"], "E5901", 5, "cannot connect");
+}
+
+#[test]
+fn the_authority_sees_what_a_client_wants_before_it_signs() {
+    let stage = Stage::new();
+    stage.must_complete();
+    let bob = ["join", "office/ceremony.json", "--as", "bob", "--role", "admin", "--dir", "bob"];
+    let joined = stage.must_print(&bob);
+    let print = joined["fingerprint"].as_str().expect("a fingerprint");
+    let admit = ["admit", "bob/bob.join.json", "--dir", "office"];
+    let output = stage.run(&admit);
+    let (shown, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "{shown}{told}");
+    assert!(shown.contains("client, admin") && shown.contains(print), "{shown}");
+    assert!(told.starts_with("error[E2408]") && told.contains("--allow bob=admin"), "{told}");
+    assert!(!stage.path("office/bob.admit.json").exists() && !stage.path("office/issued/bob.pem").exists());
+    let allowed = stage.must_print(&[&admit[..], &["--allow", "bob=admin"]].concat());
+    assert_eq!((&allowed["version"], &allowed["admitted"][0]["client_role"]), (&2.into(), &"admin".into()));
+    let nonsense = stage.run(&[&admit[..], &["--allow", "bob=king"]].concat());
+    assert_eq!((nonsense.status.code(), nonsense.stdout.len()), (Some(2), 0));
 }
 
 #[test]

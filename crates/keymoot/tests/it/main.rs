@@ -6,8 +6,11 @@ mod commands;
 mod demo;
 mod docs;
 mod document;
+mod double;
 mod replay;
+mod revoke;
 mod schema;
+mod stolen_gateway;
 mod transcript;
 
 use std::process::{Command, Output, Stdio};

@@ -18,6 +18,7 @@ use tonic::transport::Channel;
 
 use super::{Link, LinkFault, MESSAGE_MAX};
 use crate::parcel::Parcel;
+use crate::task::Heard;
 
 /// How long opening the stream, and each of its first words, may take.
 const OPENING: Duration = Duration::from_secs(5);
@@ -27,6 +28,9 @@ const BESIDE: Duration = Duration::from_secs(1);
 
 /// Messages that are saved on the way beside the stream after it broke.
 const RESCUED_MAX: u64 = 64;
+
+/// The longest trace, in bytes.
+const TRACE_MAX: usize = 64;
 
 /// The right to take out of an outbox, until it is dropped.
 struct Turn<'a> {
@@ -98,11 +102,13 @@ impl Link {
                 return Err(LinkFault::Disorder);
             }
             expected = expected.saturating_add(1);
+            let trace = Some(message.trace).filter(|trace| is_plain(trace)).unwrap_or_default();
             let Some(Body::Engine(bytes)) = message.body else { return Err(LinkFault::Disorder) };
             match Message::decode(&bytes) {
                 // The queue is bounded: when the engine does not keep up, the coordinator waits.
                 Ok(message) => {
-                    if self.lines.heard.send((self.number, message)).await.is_err() {
+                    let heard = Heard { from: self.number, message, trace };
+                    if self.lines.heard.send(heard).await.is_err() {
                         return Err(LinkFault::Closed);
                     }
                 }
@@ -129,6 +135,12 @@ impl Link {
             metrics::counter!("keymoot_node_shares_rescued_total").increment(1);
         }
     }
+}
+
+/// Whether it may stand in a log: short, and nothing but letters, digits and a few signs.
+fn is_plain(trace: &str) -> bool {
+    trace.len() <= TRACE_MAX
+        && trace.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
 fn client(line: &tls::Link) -> MpcNodeClient<Channel> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Failure, RACERS, Room, Verdict, demand, granted, name, names, refused, together};
 use crate::sessions::{
-    Admission, BODY_BYTES_MAX, Claim, Fence, Finish, NOTE_BYTES_MAX, Noted, OUTCOME_BYTES_MAX, RequestId,
-    Sessions,
+    Admission, BODY_BYTES_MAX, Claim, Fence, Finish, LISTED_BYTES_MAX, LISTED_MAX, Listed, NOTE_BYTES_MAX,
+    Noted, OUTCOME_BYTES_MAX, RequestId, Sessions, Standing,
 };
 use crate::{Bytes, Name};
 
@@ -27,6 +27,9 @@ pub async fn sit(room: &mut impl Room<Port = dyn Sessions>) -> Verdict {
     the_first_outcome_wins(room).await?;
     of_many_outcomes_one_is_told_to_all(room).await?;
     orphans_are_open_and_lapsed(room).await?;
+    whoever_looks_sees_all_and_changes_nothing(room).await?;
+    the_latest_are_listed_first_page_by_page(room).await?;
+    a_page_has_a_length(room).await?;
     everything_survives_a_restart(room).await?;
     what_is_unknown_or_too_long_is_refused(room).await
 }
@@ -270,6 +273,88 @@ async fn orphans_are_open_and_lapsed(room: &mut impl Room<Port = dyn Sessions>) 
     demand(
         granted(orphans(9).await, "orphans are told")?.len() == 2,
         "a finished request never becomes an orphan",
+    )
+}
+
+async fn whoever_looks_sees_all_and_changes_nothing(room: &mut impl Room<Port = dyn Sessions>) -> Verdict {
+    let ann = name("ann")?;
+    let port = room.fresh().await;
+    let unknown = granted(port.recall(REQUEST).await, "an unknown request can be looked at")?;
+    demand(unknown.is_none(), "nothing is known of a request that nobody has admitted")?;
+    let admission = granted(port.admit(REQUEST, BODY, &ann, room.ttl()).await, "a request can be admitted")?;
+    let Admission::Fresh { fence } = admission else {
+        return demand(false, "to look at a request does not admit it");
+    };
+    let is = |note: &[u8], outcome: Option<&[u8]>| {
+        Some(Standing { body: BODY.into(), note: note.into(), outcome: outcome.map(Bytes::from) })
+    };
+    let open = granted(port.recall(REQUEST).await, "a request can be looked at")?;
+    demand(open == is(b"", None), "whoever looks sees what was admitted")?;
+    granted(port.note(REQUEST, fence, b"half way").await, "progress can be noted")?;
+    room.lapse().await;
+    let noted = granted(port.recall(REQUEST).await, "a request can be looked at")?;
+    demand(noted == is(b"half way", None), "whoever looks sees the last note")?;
+    let (new, ..) = claimed(&port, &name("bob")?, room, "a lapsed lease can be taken over").await?;
+    demand(new > fence, "to look at a request renews nothing")?;
+    granted(port.finish(REQUEST, new, b"paid").await, "a request can be finished")?;
+    for port in [Arc::clone(&port), room.reopen().await] {
+        let ended = granted(port.recall(REQUEST).await, "a request can be looked at")?;
+        demand(ended == is(b"half way", Some(b"paid")), "whoever looks sees how a request ended")?;
+    }
+    Ok(())
+}
+
+async fn the_latest_are_listed_first_page_by_page(room: &mut impl Room<Port = dyn Sessions>) -> Verdict {
+    let (port, ann, ttl) = (room.fresh().await, name("ann")?, room.ttl());
+    let none = granted(port.newest(None, 9).await, "requests can be listed")?;
+    demand(none.listed.is_empty() && !none.has_more, "where nothing was admitted, nothing is listed")?;
+    // Their names are in another order than they.
+    let all: Vec<RequestId> = [3_u8, 1, 5, 2, 4].iter().map(|i| [*i; 32]).collect();
+    for request in &all {
+        granted(port.admit(*request, request, &ann, ttl).await, "a request can be admitted")?;
+    }
+    granted(port.admit([3; 32], &[3; 32], &ann, ttl).await, "a request can be admitted again")?;
+    granted(port.finish([1; 32], Fence(1), b"done").await, "a request can be finished")?;
+    let (mut seen, mut before): (Vec<Listed>, _) = (Vec::new(), None);
+    loop {
+        let page = granted(port.newest(before, 2).await, "requests can be listed")?;
+        demand(!page.listed.is_empty() && page.listed.len() <= 2, "a page has as many as were asked for")?;
+        demand(
+            page.listed
+                .windows(2)
+                .all(|pair| pair.first().map(|one| one.place) > pair.last().map(|one| one.place)),
+            "places are listed from high to low",
+        )?;
+        seen.extend(page.listed);
+        before = seen.last().map(|last| last.place);
+        if !page.has_more {
+            break;
+        }
+        demand(seen.len() < all.len(), "nothing comes after the first request")?;
+    }
+    demand(
+        seen.iter().map(|one| &one.request).eq(all.iter().rev()),
+        "the request that was admitted last comes first",
+    )?;
+    let is_whole = |one: &Listed| {
+        let outcome = (one.request == [1; 32]).then(|| b"done"[..].into());
+        *one.standing.body == one.request && one.standing.outcome == outcome
+    };
+    demand(seen.iter().all(is_whole), "a request is listed with all that is known of it")
+}
+
+async fn a_page_has_a_length(room: &mut impl Room<Port = dyn Sessions>) -> Verdict {
+    let (port, ann, ttl) = (room.fresh().await, name("ann")?, room.ttl());
+    let body = vec![6; BODY_BYTES_MAX];
+    let count = LISTED_BYTES_MAX.div_ceil(BODY_BYTES_MAX).saturating_add(1);
+    for i in (0_u8..).take(count) {
+        granted(port.admit([i; 32], &body, &ann, ttl).await, "a long request can be admitted")?;
+    }
+    let page = granted(port.newest(None, LISTED_MAX).await, "requests can be listed")?;
+    let bytes: usize = page.listed.iter().map(|one| one.standing.length()).sum();
+    demand(
+        page.has_more && !page.listed.is_empty() && bytes <= LISTED_BYTES_MAX,
+        "a page ends before it is too long",
     )
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 pub use table::{REQUESTS_MAX, Table};
 
 use super::lock;
-use crate::sessions::{Admission, Claim, Fence, Finish, Noted, RequestId, Sessions};
+use crate::sessions::{Admission, Claim, Fence, Finish, Noted, Page, Recall, RequestId, Sessions, Standing};
 use crate::{Answer, Clock, Name, Ttl};
 
 /// A [`Table`] with a clock and a lock. Clones are the same table.
@@ -21,6 +21,16 @@ impl Twin {
     /// An empty table that lives by this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { table: Arc::default(), clock }
+    }
+}
+
+impl Recall for Twin {
+    fn recall(&self, request: RequestId) -> Answer<'_, Option<Standing>> {
+        Box::pin(async move { Ok(lock(&self.table).recall(&request)) })
+    }
+
+    fn newest(&self, before: Option<u64>, limit: usize) -> Answer<'_, Page> {
+        Box::pin(async move { Ok(lock(&self.table).newest(before, limit)) })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use keymoot_ports::conformance::{Verdict, sessions};
 use keymoot_ports::memory::clock::HandClock;
 use keymoot_ports::memory::sessions::{Table, Twin};
-use keymoot_ports::sessions::{Admission, Claim, Fence, Finish, Noted, RequestId};
+use keymoot_ports::sessions::{Admission, Claim, Fence, Finish, Noted, Page, Recall, RequestId, Standing};
 use keymoot_ports::{Answer, Bytes, Clock, Fault, Name, Sessions, Ttl};
 
 use crate::drive::{TwinRoom, block_on, must_be_rejected, yield_once};
@@ -22,6 +22,10 @@ enum How {
     OrphansAreLost,
     FinishedWorkIsOrphaned,
     NotesAreLost,
+    LooksTakeOver,
+    PlacesAreMixed,
+    LastPageGoesOn,
+    EndsAreHidden,
 }
 
 struct Copied {
@@ -35,6 +39,34 @@ fn sit(how: How) -> Verdict {
         Box::new(move || Arc::new(Copied { honest: honest.clone(), how }))
     });
     block_on(sessions::sit(&mut room))
+}
+
+impl Recall for Copied {
+    fn recall(&self, request: RequestId) -> Answer<'_, Option<Standing>> {
+        Box::pin(async move {
+            if self.how == How::LooksTakeOver {
+                let (reader, ttl) = (Name::new("reader").unwrap(), Ttl::new(1000).unwrap());
+                self.honest.admit(request, b"", &reader, ttl).await.ok();
+            }
+            let mut standing = self.honest.recall(request).await?;
+            if let (Some(standing), How::EndsAreHidden) = (&mut standing, self.how) {
+                standing.outcome = None;
+            }
+            Ok(standing)
+        })
+    }
+
+    fn newest(&self, before: Option<u64>, limit: usize) -> Answer<'_, Page> {
+        Box::pin(async move {
+            let mut page = self.honest.newest(before, limit).await?;
+            match self.how {
+                How::PlacesAreMixed => page.listed.reverse(),
+                How::LastPageGoesOn => page.has_more = !page.listed.is_empty(),
+                _ => {}
+            }
+            Ok(page)
+        })
+    }
 }
 
 impl Sessions for Copied {
@@ -119,6 +151,10 @@ fn broken_twins_fail() {
         (How::OrphansAreLost, "every open request whose lease has lapsed is an orphan, once"),
         (How::FinishedWorkIsOrphaned, "a finished request never becomes an orphan"),
         (How::NotesAreLost, "who takes a request over gets the last note"),
+        (How::LooksTakeOver, "nothing is known of a request that nobody has admitted"),
+        (How::PlacesAreMixed, "places are listed from high to low"),
+        (How::LastPageGoesOn, "nothing comes after the first request"),
+        (How::EndsAreHidden, "whoever looks sees how a request ended"),
     ] {
         must_be_rejected(sit(how), sentence);
     }
@@ -145,6 +181,16 @@ impl Racy {
         yield_once().await;
         *self.table.lock().unwrap() = seen;
         answer
+    }
+}
+
+impl Recall for Racy {
+    fn recall(&self, request: RequestId) -> Answer<'_, Option<Standing>> {
+        Box::pin(async move { Ok(self.table.lock().unwrap().recall(&request)) })
+    }
+
+    fn newest(&self, before: Option<u64>, limit: usize) -> Answer<'_, Page> {
+        Box::pin(async move { Ok(self.table.lock().unwrap().newest(before, limit)) })
     }
 }
 

@@ -224,6 +224,7 @@ impl<B: Backend> World<B> {
             Refusal::Banned(other),
             Refusal::Seen,
             Refusal::TooMany,
+            Refusal::Exhausted,
             Refusal::Presignature,
             Refusal::Setup("because".into()),
             Refusal::Enough,

@@ -283,6 +283,15 @@ fn issuer(entry: &IssuerEntry) -> Result<(), ClusterError> {
     if entry.issuer.starts_with("spiffe:") || entry.issuer.starts_with("keymoot:") {
         return refused("has a name that only the cluster's own processes have");
     }
+    // Clients come and go without their issuers, so a name in here need not be one of today's clients.
+    match entry.clients.as_deref() {
+        Some([]) => return refused("speaks for no client; leave `clients` out if it speaks for all"),
+        Some(names) if names.len() > CLIENTS_MAX => {
+            return refused("speaks for more clients than there may be");
+        }
+        Some(names) => names.iter().try_for_each(|client| name("client", client))?,
+        None => {}
+    }
     match (&entry.jwks_url, &entry.keys) {
         (Some(url), None) if is_safe_url(url) => Ok(()),
         (Some(_), None) => refused("has a `jwks_url` that is neither https nor on the loopback interface"),

@@ -142,6 +142,17 @@ pub struct IssuerEntry {
     /// Its keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<JwkSet>,
+    /// The names of the clients that it speaks for; if absent, it speaks for every client there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<Vec<String>>,
+}
+
+impl IssuerEntry {
+    /// Whether its word about this client counts.
+    #[must_use]
+    pub fn speaks_for(&self, client: &str) -> bool {
+        self.clients.as_ref().is_none_or(|names| names.iter().any(|name| name == client))
+    }
 }
 
 /// What nodes sign without being asked for more.

@@ -256,8 +256,7 @@ codes! {
         "the client asks too often",
         "Each client has a budget of requests a second, so that none can take the service from the others. \
          This request was not begun.",
-        "Wait for as long as the header Retry-After says, or ask for a larger budget in the gateway's \
-         configuration.";
+        "Wait for as long as the header Retry-After says.";
     TookTooLong = "E5004", 504, DeadlineExceeded,
         "the answer took too long",
         "The time that a call may take was over before there was an answer. A signed request may go on \

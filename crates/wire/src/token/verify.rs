@@ -144,7 +144,7 @@ fn is_of_its_time(claims: &Claims, now: u64) -> Result<(), TokenError> {
     if claims.exp - claims.iat > LIFETIME_MAX { Err(TokenError::TooLong) } else { Ok(()) }
 }
 
-/// The one who brings a token is the one it is about.
+/// The one who brings a token is the one it is about, and a foreign issuer speaks for that client.
 fn subject(
     claims: &Claims,
     issuer: IssuerKind,
@@ -160,5 +160,9 @@ fn subject(
         return Err(TokenError::Subject);
     }
     let client = document.client(&claims.sub).ok_or(TokenError::Subject)?;
+    let entry = document.issuers.iter().find(|entry| entry.issuer == claims.iss);
+    if issuer == IssuerKind::Foreign && !entry.is_some_and(|entry| entry.speaks_for(&client.name)) {
+        return Err(TokenError::Subject);
+    }
     Ok(Subject::Client { name: client.name.clone(), role: client.role })
 }

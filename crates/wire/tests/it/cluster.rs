@@ -1,9 +1,11 @@
 //! The cluster document: what is read, what is refused and with which words, and whose signature counts.
 
+use std::time::Instant;
+
 use keymoot_wire::authority::Authority;
 use keymoot_wire::cluster::{
-    ClientKey, ClusterDocument, ClusterError, ClusterFields, Hex, IssuerEntry, Role, SignedDocument,
-    client_id,
+    ClientEntry, ClientKey, ClusterDocument, ClusterError, ClusterFields, Hex, IssuerEntry, Role,
+    SignedDocument, client_id,
 };
 use keymoot_wire::identity::PeerRole;
 
@@ -45,6 +47,59 @@ fn everybody_is_found_by_name_number_and_key() {
     assert_eq!(pins[0].0, *scene.process("gateway-1").key.spki_sha256());
     assert!(document.pins(PeerRole::Node, "gateway-1").is_none());
     assert_eq!(document.signers().to_string(), "2-of-3");
+}
+
+/// So many clients, each with another key on P-256.
+fn must_enrol_many(count: usize) -> Vec<ClientEntry> {
+    use p256::elliptic_curve::sec1::ToEncodedPoint as _;
+    let step = p256::ProjectivePoint::GENERATOR;
+    let points = std::iter::successors(Some(step), |point| Some(*point + step));
+    let enrolled = (0..count).zip(points).map(|(number, point)| {
+        let public = Hex(point.to_affine().to_encoded_point(true).as_bytes().try_into().expect("33 bytes"));
+        // Not in the order of their names.
+        let name = format!("client-{}", number * 7919 % count);
+        ClientEntry { name, role: Role::Viewer, key: ClientKey::P256 { public }, tls: Vec::new() }
+    });
+    enrolled.collect()
+}
+
+#[test]
+fn long_lists_are_not_walked_for_every_question() {
+    let mut fields = Scene::must_build().document.fields().clone();
+    fields.clients.extend(must_enrol_many(3_000));
+    fields.revoked = (0..3_000_u32).map(|number| Hex(client_id_of(number * 7919 % 3_000))).collect();
+    let document = ClusterDocument::new(fields).expect("a long document");
+    let ids: Vec<_> = document.clients.iter().map(|client| client_id(&client.key)).collect();
+
+    let began = Instant::now();
+    for _ in 0..50 {
+        assert!(document.clients.iter().all(|client| client_id(&client.key) != [0; 32]));
+    }
+    let walks = began.elapsed();
+    let began = Instant::now();
+    for (client, id) in document.clients.iter().zip(&ids) {
+        assert_eq!(document.client_of_key(id), Some(client));
+        assert_eq!(document.client(&client.name), Some(client));
+    }
+    for revoked in &document.revoked {
+        assert!(document.is_revoked(&revoked.0));
+    }
+    let digest = document.digest();
+    assert!((0..1_000).all(|_| document.digest() == digest));
+    let questions = began.elapsed();
+    assert!(questions < walks, "10,000 questions took {questions:?}, and 50 walks {walks:?}");
+
+    for unknown in ["", "client-", "client-3000", "zoe", "a"] {
+        assert_eq!(document.client(unknown), None, "{unknown}");
+    }
+    for unknown in [[0; 32], [0xff; 32]] {
+        assert!(document.client_of_key(&unknown).is_none() && !document.is_revoked(&unknown));
+    }
+}
+
+/// The digest of some key.
+fn client_id_of(number: u32) -> [u8; 32] {
+    keymoot_wire::identity::certificate_sha256(&number.to_be_bytes())
 }
 
 #[test]
@@ -161,8 +216,15 @@ fn an_issuer_has_one_source_of_keys_that_cannot_be_faked() {
         issuer: name.to_owned(),
         jwks_url: url.map(ToOwned::to_owned),
         keys: None,
+        clients: None,
+    };
+    let kept = |clients: &[&str]| {
+        let clients = Some(clients.iter().map(|name| (*name).to_owned()).collect());
+        IssuerEntry { clients, ..issuer("https://id.example.org", Some("https://id.example.org/jwks")) }
     };
     for (entry, words) in [
+        (kept(&[]), "speaks for no client"),
+        (kept(&["alice", "Bob"]), "the client `Bob` is not 1 to 63"),
         (issuer("https://id.example.org", None), "must have either"),
         (issuer("https://id.example.org", Some("http://id.example.org/jwks")), "neither https"),
         (issuer("keymoot:scene", Some("https://id.example.org/jwks")), "only the cluster's own"),

@@ -7,6 +7,7 @@ use keymoot_engine::coordinator::{
 };
 use keymoot_engine::message::Address;
 use keymoot_engine::real::Real;
+use keymoot_engine::request::ClientKey;
 use keymoot_engine::request::RequestId;
 use keymoot_ports::sessions::{self, Fence};
 use keymoot_ports::{Fault, Name, Ttl};
@@ -51,6 +52,12 @@ impl Cluster {
         let (coordinator, deeds) = Coordinator::new(crypto, config, self.time(0));
         self.replica(id).coordinator = Some(coordinator);
         self.do_all(id, deeds);
+    }
+
+    /// From now on these clients may ask at a coordinator.
+    pub fn coordinator_goes_by(&mut self, id: u16, clients: &[ClientKey]) {
+        let replica = self.replica(id);
+        replica.coordinator.as_mut().expect("the coordinator lives").go_by(super::by_name(clients));
     }
 
     pub fn crash_coordinator(&mut self, id: u16) {

@@ -13,11 +13,11 @@ use keymoot_engine::plan::{Effect, Pipeline};
 use keymoot_engine::policy::{Decision, DenyAll, Policy};
 use keymoot_engine::real::Real;
 use keymoot_engine::record::{Entry, Record};
-use keymoot_engine::request::Request;
+use keymoot_engine::request::{ClientKey, Request};
 use keymoot_protocol::codec::Wire;
 use keymoot_types::{Party, SessionId};
 
-use super::{Cluster, Deeds, Due};
+use super::{Cluster, Deeds, Due, by_name};
 
 /// What a node does to the world.
 pub type Deed = Effect<Real>;
@@ -151,6 +151,16 @@ impl Cluster {
         let Some(seat) = self.seats.get_mut(&party) else { return };
         let Some(node) = &mut seat.node else { return };
         let plan = node.step(now, event, &mut self.rng);
+        let deeds = seat.pipeline.submit(plan);
+        self.carry_out(party, deeds.into());
+    }
+
+    /// From now on these clients may ask at a node.
+    pub fn node_goes_by(&mut self, party: Party, clients: &[ClientKey]) {
+        let now = self.time(self.seats[&party].wall_shift);
+        let seat = self.seat(party);
+        let (rule, node) = (seat.rule.clone(), seat.node.as_mut().expect("the node lives"));
+        let plan = node.go_by(now, by_name(clients), rule);
         let deeds = seat.pipeline.submit(plan);
         self.carry_out(party, deeds.into());
     }

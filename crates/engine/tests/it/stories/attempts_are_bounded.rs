@@ -1,6 +1,7 @@
 //! A coordinator that invites again and again wears nothing out but itself.
 
 use keymoot_engine::message::{Message, What};
+use keymoot_engine::outcome::Outcome;
 use keymoot_engine::record::Entry;
 use keymoot_engine::refusal::Refusal;
 use keymoot_engine::request::Ask;
@@ -26,7 +27,7 @@ fn t18_one_request_burns_no_more_than_its_attempts() {
         let what = What::Sign { request: body.clone(), signers, presignature: Some(name) };
         let said = cluster.lure(party(1), what);
         refused +=
-            said.iter().filter(|one| matches!(one, Message::Refused(_, Refusal::TooMany, None))).count();
+            said.iter().filter(|one| matches!(one, Message::Refused(_, Refusal::Exhausted, None))).count();
     }
     let id = id_of(&body);
     let allowed = |entry: &Entry| matches!(entry, Entry::Allowed { request, .. } if *request == id);
@@ -55,7 +56,7 @@ fn one_request_has_only_so_many_sessions() {
         for what in [sign, make] {
             let said = cluster.lure(party(1), what);
             let is_refused =
-                said.iter().any(|one| matches!(one, Message::Refused(_, Refusal::TooMany, None)));
+                said.iter().any(|one| matches!(one, Message::Refused(_, Refusal::Exhausted, None)));
             assert_eq!(is_refused, round >= 5, "round {round}: {said:?}");
         }
     }
@@ -63,6 +64,29 @@ fn one_request_has_only_so_many_sessions() {
         let allowed = |entry: &Entry| matches!(entry, Entry::Allowed { request, .. } if *request == id);
         assert_eq!(cluster.seats[&party(1)].count(allowed), 5);
     }
+}
+
+#[test]
+fn a_request_whose_attempts_a_thief_has_used_up_ends_at_once() {
+    let mut cluster = Cluster::with(124, |node, _| node.attempts = 3);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    let requests = [cluster.sign_request(key, "again"), cluster.request(Ask::Key(Scheme::FrostTaproot))];
+    let [signing, making] = requests.clone();
+    for attempt in 0..3 {
+        for (member, other) in [(1, 2), (2, 3), (3, 1)] {
+            let signers = vec![party(member.min(other)), party(member.max(other))];
+            cluster.lure(party(member), What::Sign { request: signing.clone(), signers, presignature: None });
+        }
+        cluster.lure(party(2), What::Keygen { request: making.clone(), attempt });
+    }
+    cluster.run_for(12_000);
+    for body in requests {
+        let before = cluster.now;
+        let outcome = cluster.outcome(&body);
+        assert_eq!(outcome, Outcome::Failed("the attempts at this request are used up".to_owned()));
+        assert!(cluster.now - before < 1_000, "{} ms", cluster.now - before);
+    }
+    cluster.sign(key, "another request has its own");
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn of_a_session(parts: &Parts, session: SessionId) -> Vec<Message> {
         key: hash,
         setups: parts.hashes.clone(),
         presignatures: parts.bodies.clone(),
-        has_more: true,
+        unnamed: vec![(vec![party(1), party(2)], u64::MAX), (vec![], 7)],
         is_retired: false,
     };
     all.push(Message::Ended(session, Ended::Benign));
@@ -102,7 +102,7 @@ fn of_nobody(parts: &Parts) -> Vec<Message> {
             key: *hash,
             setups: parts.hashes.clone(),
             presignatures: parts.bodies.clone(),
-            has_more: true,
+            unnamed: vec![(vec![party(1), party(2)], u64::MAX), (vec![], 7)],
             is_retired: false,
         };
         all.extend([Message::StockQuery(*hash), Message::Stock(stock)]);

@@ -67,3 +67,24 @@ fn a_member_that_hides_what_it_holds_is_left_out() {
         }
     }
 }
+
+#[test]
+fn a_member_that_talks_without_end_fills_nobodys_line() {
+    let mut cluster = Cluster::new(254);
+    let key = cluster.key(Scheme::FrostTaproot);
+    cluster.postman = Box::new(move |post: Post| {
+        let is_hers =
+            matches!((post.from, &post.message), (Address::Node(from), Message::Mail(_)) if from == party(2));
+        vec![post; if is_hers { 500 } else { 1 }]
+    });
+    let before = cluster.said.len();
+    for _ in 0..3 {
+        cluster.sign(key.id, "whatever she says");
+    }
+    let carried = |to| {
+        let told = cluster.told(Address::Coordinator(0), Address::Node(to), before);
+        told.into_iter().filter(|message| matches!(message, Message::Mail(_))).count()
+    };
+    let (one, three) = (carried(party(1)), carried(party(3)));
+    assert!(one > 0 && one + three < 3 * 40, "{one} and {three} pieces were carried");
+}

@@ -49,6 +49,21 @@ fn without_a_policy_every_node_refuses_and_signs_that_it_does() {
 }
 
 #[test]
+fn two_that_refuse_at_once_are_both_heard_though_the_first_has_ended_the_session() {
+    let mut cluster = Cluster::new(96);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    cluster.crash_node(party(3));
+    cluster.run_for(5_000);
+    cluster.seats.values().for_each(crate::cluster::Seat::deny_all);
+    let body = cluster.sign_request(key, "now it is not");
+    let before = cluster.now;
+    let Outcome::Denied(denials) = cluster.outcome(&body) else { panic!("nobody is left to sign") };
+    assert_eq!(denials.iter().map(|(party, ..)| *party).collect::<Vec<_>>(), [party(1), party(2)]);
+    assert!(are_words(&cluster, id_of(&body), &denials));
+    assert!(cluster.now - before < 1_000, "the third is not waited for");
+}
+
+#[test]
 fn one_node_that_refuses_does_not_stop_a_quorum_of_others() {
     for (seed, sceptic) in [(91, party(1)), (92, party(2)), (93, party(3))] {
         let mut cluster = Cluster::new(seed);

@@ -75,7 +75,7 @@ fn a_node_that_talks_without_end_does_not_use_up_the_patience_with_others() {
     cluster.ask(0, &body);
     for _ in 0..200 {
         let (key, setups, presignatures) = (described.digest, vec![], vec![]);
-        let stock = Stock { key, setups, presignatures, has_more: false, is_retired: false };
+        let stock = Stock { key, setups, presignatures, unnamed: vec![], is_retired: false };
         cluster.say(Address::Node(party(3)), Address::Coordinator(0), Message::Stock(stock));
         cluster.run_for(5);
     }
@@ -172,5 +172,25 @@ fn the_orphans_of_one_client_do_not_take_all_the_room() {
     for _ in 0..20 {
         cluster.run_for(500);
         assert!((0..2).all(|id| cluster.replicas[&id].coordinator().load() <= 2));
+    }
+}
+
+#[test]
+fn whoever_has_waited_for_room_does_not_wait_for_the_whole_patience_again() {
+    let mut cluster = Cluster::with(137, |_, limits| (limits.drives, limits.patience) = (1, 8_000));
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    cluster.run_for(2_000);
+    cluster.crash_node(party(2));
+    cluster.crash_node(party(3));
+    let requests = ["by the first", "by the second"].map(|text| cluster.sign_request(key, text));
+    let began = cluster.now;
+    cluster.ask(0, &requests[0]);
+    cluster.ask(1, &requests[1]);
+    cluster.run_for(100);
+    // The first has room for one, and is left with two.
+    cluster.crash_coordinator(1);
+    cluster.run_for(13_500);
+    for body in &requests {
+        assert!(cluster.settled(id_of(body)).is_some(), "{} ms are enough for both", cluster.now - began);
     }
 }

@@ -63,7 +63,7 @@ fn attempts_are_counted_across_restarts() {
     for round in 0..6 {
         let (request, signers) = (body.clone(), vec![party(1), party(2)]);
         let said = cluster.lure(party(1), What::Sign { request, signers, presignature: None });
-        let is_refused = matches!(said.first(), Some(Message::Refused(_, Refusal::TooMany, None)));
+        let is_refused = matches!(said.first(), Some(Message::Refused(_, Refusal::Exhausted, None)));
         assert_eq!(is_refused, round >= 4, "round {round}: {said:?}");
         cluster.restart_node(party(1));
         cluster.run_for(10);

@@ -6,8 +6,8 @@ use keymoot_types::Millis;
 
 use crate::fault::fits;
 use crate::sessions::{
-    Admission, BODY_BYTES_MAX, Claim, Fence, Finish, NOTE_BYTES_MAX, Noted, ORPHANS_MAX, OUTCOME_BYTES_MAX,
-    RequestId,
+    Admission, BODY_BYTES_MAX, Claim, Fence, Finish, LISTED_BYTES_MAX, LISTED_MAX, Listed, NOTE_BYTES_MAX,
+    Noted, ORPHANS_MAX, OUTCOME_BYTES_MAX, Page, RequestId, Standing,
 };
 use crate::{Bytes, Fault, Name, Ttl};
 
@@ -20,12 +20,15 @@ pub struct Table {
     rows: BTreeMap<RequestId, Row>,
     /// When the lease of each open request lapses.
     leases: BTreeSet<(Millis, RequestId)>,
+    /// In the order in which they were admitted.
+    places: BTreeMap<u64, RequestId>,
     requests_max: usize,
 }
 
 #[derive(Clone, Debug)]
 struct Row {
     body: Bytes,
+    note: Bytes,
     stage: Stage,
 }
 
@@ -40,7 +43,6 @@ struct Lease {
     owner: Name,
     fence: Fence,
     until: Millis,
-    note: Bytes,
 }
 
 const UNKNOWN: Fault = Fault::Refused("nobody has admitted this request");
@@ -55,7 +57,7 @@ impl Table {
     /// An empty table for at most so many requests.
     #[must_use]
     pub const fn with_room_for(requests_max: usize) -> Self {
-        Self { rows: BTreeMap::new(), leases: BTreeSet::new(), requests_max }
+        Self { rows: BTreeMap::new(), leases: BTreeSet::new(), places: BTreeMap::new(), requests_max }
     }
 
     /// See [`Sessions::admit`](crate::Sessions::admit).
@@ -82,9 +84,12 @@ impl Table {
             return Err(Fault::Full);
         }
         let (fence, until) = (Fence(1), now.plus(ttl.milliseconds()));
-        let lease = Lease { owner: owner.clone(), fence, until, note: Bytes::default() };
+        let lease = Lease { owner: owner.clone(), fence, until };
         self.leases.insert((until, request));
-        self.rows.insert(request, Row { body: body.into(), stage: Stage::Open(lease) });
+        let place = self.places.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
+        self.places.insert(place, request);
+        let row = Row { body: body.into(), note: Bytes::default(), stage: Stage::Open(lease) };
+        self.rows.insert(request, row);
         Ok(Admission::Fresh { fence })
     }
 
@@ -109,7 +114,7 @@ impl Table {
         self.leases.remove(&(lease.until, request));
         lease.until = now.plus(ttl.milliseconds());
         self.leases.insert((lease.until, request));
-        Ok(Claim::Yours { fence: lease.fence, body: row.body.clone(), note: lease.note.clone() })
+        Ok(Claim::Yours { fence: lease.fence, body: row.body.clone(), note: row.note.clone() })
     }
 
     /// See [`Sessions::note`](crate::Sessions::note).
@@ -118,9 +123,10 @@ impl Table {
     /// `Refused` for an unknown request, and for a note that is too long.
     pub fn note(&mut self, request: RequestId, fence: Fence, progress: &[u8]) -> Result<Noted, Fault> {
         fits(progress, NOTE_BYTES_MAX, "a note is too long")?;
-        match &mut self.rows.get_mut(&request).ok_or(UNKNOWN)?.stage {
+        let row = self.rows.get_mut(&request).ok_or(UNKNOWN)?;
+        match &row.stage {
             Stage::Open(lease) if lease.fence == fence => {
-                lease.note = progress.into();
+                row.note = progress.into();
                 Ok(Noted::Noted)
             }
             Stage::Open(_) | Stage::Finished(_) => Ok(Noted::Stale),
@@ -151,6 +157,35 @@ impl Table {
     pub fn orphans(&self, limit: usize, now: Millis) -> Vec<RequestId> {
         let lapsed = self.leases.iter().take_while(|(until, _)| *until <= now);
         lapsed.take(limit.min(ORPHANS_MAX)).map(|(_, request)| *request).collect()
+    }
+
+    /// See [`Recall::recall`](crate::sessions::Recall::recall).
+    #[must_use]
+    pub fn recall(&self, request: &RequestId) -> Option<Standing> {
+        let row = self.rows.get(request)?;
+        Some(Standing {
+            body: row.body.clone(),
+            note: row.note.clone(),
+            outcome: self.outcome(request).cloned(),
+        })
+    }
+
+    /// See [`Recall::newest`](crate::sessions::Recall::newest).
+    #[must_use]
+    pub fn newest(&self, before: Option<u64>, limit: usize) -> Page {
+        let mut page = Page::default();
+        let mut bytes = 0_usize;
+        for (place, request) in self.places.range(..before.unwrap_or(u64::MAX)).rev() {
+            let Some(standing) = self.recall(request) else { continue };
+            bytes = bytes.saturating_add(standing.length());
+            let is_full = page.listed.len() >= limit.min(LISTED_MAX) || bytes > LISTED_BYTES_MAX;
+            if is_full && (!page.listed.is_empty() || limit == 0) {
+                page.has_more = true;
+                break;
+            }
+            page.listed.push(Listed { place: *place, request: *request, standing });
+        }
+        page
     }
 
     /// How a request ended, if it did. For those who check invariants.

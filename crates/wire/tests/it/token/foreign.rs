@@ -42,7 +42,7 @@ fn must_build(listed: Option<JwkSet>, unbound: Unbound) -> Stage {
     let stage = Stage::must_build();
     let mut fields = stage.scene.document.fields().clone();
     let jwks_url = listed.is_none().then(|| "https://id.example.org/keys".to_owned());
-    fields.issuers.push(IssuerEntry { issuer: ISSUER.to_owned(), jwks_url, keys: listed });
+    fields.issuers.push(IssuerEntry { issuer: ISSUER.to_owned(), jwks_url, keys: listed, clients: None });
     let document = ClusterDocument::new(fields).expect("a valid document").into_handle();
     Stage { verifier: Verifier::new(document.clone(), unbound), document, ..stage }
 }
@@ -82,6 +82,29 @@ fn a_foreign_issuer_speaks_for_enrolled_clients() {
     of_stranger["sub"] = json!("bob");
     let token = signed(&json!({"alg": "EdDSA", "kid": "ed"}), &of_stranger);
     assert_eq!(stage.verify(&token, "alice"), Err(TokenError::Subject));
+}
+
+#[test]
+fn a_foreign_issuer_may_be_kept_to_some_clients() {
+    let stage = must_build(Some(keys()), Unbound::Allowed);
+    let (header, own) = (json!({"alg": "EdDSA", "kid": "ed"}), claims(Some(&stage.peer("alice").x5t)));
+    let (own, loose) = (signed(&header, &own), signed(&header, &claims(None)));
+    for (clients, told) in [
+        (None, Ok(())),
+        (Some(vec!["bob", "alice"]), Ok(())),
+        (Some(vec!["bob"]), Err(TokenError::Subject)),
+        (Some(vec!["alic"]), Err(TokenError::Subject)),
+    ] {
+        let mut fields = stage.document.load().fields().clone();
+        fields.issuers[0].clients = clients.map(|names| names.into_iter().map(ToOwned::to_owned).collect());
+        let text = ClusterDocument::new(fields).expect("a valid document").to_text();
+        stage.document.store(ClusterDocument::parse(&text).expect("its own text").into());
+        assert_eq!(stage.verify(&own, "alice").map(drop), told);
+        assert_eq!(stage.verifier.verify(&loose, None, NOW).map(drop), told, "without a certificate");
+        // Gateways speak for every client.
+        let local = stage.must_mint_for("alice", &stage.peer("alice").x5t);
+        assert!(stage.verify(&local, "alice").is_ok());
+    }
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! The document that is signed next, from the one before, the answers that are kept, and the keys that are revoked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keymoot_wire::cluster::{
+    ClientEntry, ClusterDocument, ClusterFields, CoordinatorEntry, FORMAT, GatewayEntry, Hex, NodeEntry,
+    SignedDocument,
+};
+
+use super::{Office, requested};
+use crate::ceremony::papers::{Answer, Invitation};
+use crate::explain::CEREMONY_FILE;
+use crate::failure::{Failure, Trouble};
+use crate::place::{CLUSTER, read_text};
+
+impl Office {
+    /// The document that was signed last.
+    pub fn before(&self) -> Result<Option<ClusterDocument>, Failure> {
+        let before = self.folder.join(CLUSTER);
+        if !before.exists() {
+            return Ok(None);
+        }
+        let signed = SignedDocument::parse(&read_text(&before)?);
+        let signed = signed.and_then(|signed| signed.verify(self.authority.certificate_pem()));
+        Ok(Some(signed.map_err(|error| {
+            let what = format!("`{}` is not our own document any more", before.display());
+            Trouble::new(CEREMONY_FILE, what).undone("no document was written").because(error)
+        })?))
+    }
+
+    /// The document of everybody; its version counts up if anything is new.
+    pub(super) fn document(
+        &self,
+        joined: &BTreeMap<String, Answer>,
+        revoking: &[Hex<32>],
+    ) -> Result<ClusterDocument, Failure> {
+        let before = self.before()?;
+        let mut fields = self.fields(joined)?;
+        if let Some(before) = &before {
+            // What was changed by hand and signed, stays.
+            fields.issuers = before.issuers.clone();
+            fields.revoked = before.revoked.clone();
+            fields.version = before.version;
+        }
+        for key in revoking {
+            if !fields.revoked.contains(key) {
+                fields.revoked.push(*key);
+            }
+        }
+        // Also if its answer could not be put away any more: who is revoked does not come back with it.
+        let revoked: BTreeSet<&Hex<32>> = fields.revoked.iter().collect();
+        let mut out = BTreeSet::new();
+        for ClientEntry { name, tls, .. } in &fields.clients {
+            let answered = joined.get(name).map(requested).transpose()?.map(Hex);
+            if tls.iter().chain(&answered).any(|key| revoked.contains(key)) {
+                out.insert(name.clone());
+            }
+        }
+        fields.clients.retain(|client| !out.contains(&client.name));
+        if before.is_some_and(|before| fields != *before.fields()) {
+            fields.version += 1;
+        }
+        ClusterDocument::new(fields).map_err(|error| {
+            let trouble = Trouble::new(CEREMONY_FILE, "these answers do not make a cluster");
+            trouble.undone("no document was written").because(error).into()
+        })
+    }
+
+    fn fields(&self, joined: &BTreeMap<String, Answer>) -> Result<ClusterFields, Failure> {
+        let Invitation { cluster, group, threshold, policy, .. } = &self.invitation;
+        let mut nodes = Vec::new();
+        for (index, name) in (1..).zip(&self.invitation.nodes) {
+            let parts = joined.get(name).and_then(|answer| answer.node.clone());
+            let parts = parts.ok_or(Failure::Broken("a node that has answered has no keys"))?;
+            let (name, tls) = (name.clone(), self.pin(name)?);
+            nodes.push(NodeEntry { name, index, identity: parts.identity, seal: parts.seal, tls });
+        }
+        let mut coordinators = Vec::new();
+        for seat in &self.invitation.coordinators {
+            let (name, address, tls) = (seat.name.clone(), seat.address.clone(), self.pin(&seat.name)?);
+            coordinators.push(CoordinatorEntry { name, address, tls });
+        }
+        let mut gateways = Vec::new();
+        for seat in &self.invitation.gateways {
+            let (name, address, tls) = (seat.name.clone(), seat.address.clone(), self.pin(&seat.name)?);
+            gateways.push(GatewayEntry { name, address, tls });
+        }
+        let mut clients = Vec::new();
+        for answer in joined.values() {
+            if let Some(parts) = &answer.client {
+                let (name, tls) = (answer.name.clone(), self.pin(&answer.name)?);
+                clients.push(ClientEntry { name, role: parts.role, key: parts.key, tls });
+            }
+        }
+        Ok(ClusterFields {
+            format: FORMAT.to_owned(),
+            version: 1,
+            cluster: cluster.clone(),
+            group: group.clone(),
+            threshold: *threshold,
+            nodes,
+            coordinators,
+            gateways,
+            clients,
+            issuers: Vec::new(),
+            authority: self.authority.certificate_pem().to_owned(),
+            revoked: Vec::new(),
+            policy: *policy,
+        })
+    }
+}

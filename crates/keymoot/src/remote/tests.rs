@@ -1,0 +1,153 @@
+//! Requests whose answers are lost, before a double of the gateway.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use keymoot_wire::rest::{KeyView, ThresholdView};
+use serde_json::json;
+
+use super::{Asked, Remote};
+use crate::ceremony::tests::must_admit;
+use crate::commands::sign::told;
+use crate::context::Context;
+
+#[path = "../../tests/it/double.rs"]
+mod double;
+
+/// What the gateway does with requests, and with questions about them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    /// Admits, and signs.
+    Signs,
+    /// Admits, and nobody hears of it.
+    LosesAnswers,
+    /// Admits, and then answers no question.
+    LosesOutcomes,
+    /// Admits, and then knows nothing of it.
+    Forgets,
+    /// Does not admit.
+    Refuses,
+    /// Says that it is not who it should be.
+    KnowsNobody,
+}
+
+struct Scene {
+    remote: Remote,
+    mood: Arc<Mutex<Mood>>,
+    /// The idempotency keys of what came, one for each command.
+    came: Arc<Mutex<Vec<String>>>,
+    key: KeyView,
+    _cluster: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn must_begin() -> Self {
+        let cluster = must_admit();
+        let mood = Arc::new(Mutex::new(Mood::Signs));
+        let came = Arc::new(Mutex::new(Vec::new()));
+        let (feels, notes) = (Arc::clone(&mood), Arc::clone(&came));
+        let problem = |code: &str, status: u16| {
+            let problem = json!({
+                "type": "", "title": "no", "status": status, "detail": "", "code": code, "culprits": [], "denials": [],
+            });
+            Some((status, problem))
+        };
+        let signed = |status: &str| {
+            let more = json!({ "kind": "message", "key": "key_0", "path": "m", "signed_data": "" });
+            Some((200, double::request(status, &more)))
+        };
+        let answer = move |parts: &hyper::http::request::Parts| {
+            let mood = *feels.lock().unwrap();
+            if parts.method == "GET" {
+                return match mood {
+                    Mood::Forgets => problem("E4003", 404),
+                    _ => None,
+                };
+            }
+            let key = parts.headers["idempotency-key"].to_str().unwrap().to_owned();
+            let mut notes = notes.lock().unwrap();
+            // The client tries the same several times; that is one command.
+            if notes.last() != Some(&key) {
+                notes.push(key);
+            }
+            match mood {
+                Mood::Signs => signed("complete"),
+                Mood::LosesAnswers => None,
+                Mood::LosesOutcomes | Mood::Forgets => signed("pending"),
+                Mood::Refuses => problem("E2107", 422),
+                Mood::KnowsNobody => problem("E3010", 401),
+            }
+        };
+        let address = double::start(&cluster.path().join("gateway-1"), answer).await;
+        let gateway = Some(format!("https://{address}"));
+        keymoot_wire::install_providers();
+        let context = Context { gateway, ..Context::new("test", &cluster.path().join("alice"), None) };
+        let key = KeyView {
+            id: "key_0".into(),
+            name: "hot".into(),
+            scheme: "dkls23".into(),
+            public_key: String::new(),
+            chain_code: String::new(),
+            epoch: 0,
+            threshold: ThresholdView { needed: 2, total: 2 },
+            holders: Vec::new(),
+            package: String::new(),
+            created_by: String::new(),
+            created_at: None,
+            created_ms: None,
+            retired: false,
+            presignatures: 0,
+        };
+        Self { remote: Remote::of(context).unwrap(), mood, came, key, _cluster: cluster }
+    }
+
+    /// Runs the command once, and says how it ended.
+    async fn sign(&self, mood: Mood, payload: &[u8]) -> Result<(), &'static str> {
+        *self.mood.lock().unwrap() = mood;
+        let asked = Asked { key: &self.key, path: "m", kind: "message", payload };
+        self.remote.sign(&asked).await.map(drop).map_err(|failure| failure.code())
+    }
+
+    /// How many different requests have come so far.
+    fn count(&self) -> usize {
+        let came = self.came.lock().unwrap();
+        came.iter().collect::<std::collections::BTreeSet<_>>().len()
+    }
+}
+
+#[tokio::test]
+async fn a_command_whose_answer_was_lost_asks_for_the_same_again_and_signs_once() {
+    let scene = Scene::must_begin().await;
+    assert_eq!(scene.sign(Mood::LosesAnswers, b"pay").await, Err("E5901"));
+    assert_eq!(scene.sign(Mood::LosesOutcomes, b"pay").await, Err("E5901"));
+    assert_eq!(scene.sign(Mood::KnowsNobody, b"pay").await, Err("E3010"), "that may pass too");
+    assert_eq!(scene.sign(Mood::Signs, b"pay").await, Ok(()));
+    assert_eq!(scene.count(), 1, "all four were one request");
+    assert_eq!(scene.sign(Mood::Signs, b"pay").await, Ok(()));
+    assert_eq!(scene.count(), 2, "what is signed is not asked for again");
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_knows_or_wants_is_forgotten_and_others_are_not() {
+    let scene = Scene::must_begin().await;
+    assert_eq!(scene.sign(Mood::LosesAnswers, b"other").await, Err("E5901"));
+    assert_eq!(scene.sign(Mood::Forgets, b"pay").await, Err("E4003"));
+    assert_eq!(scene.sign(Mood::Refuses, b"pay").await, Err("E2107"));
+    assert_eq!(scene.sign(Mood::Signs, b"pay").await, Ok(()));
+    assert_eq!(scene.count(), 4, "none of the three for this payload blocks the next");
+    assert_eq!(scene.sign(Mood::Signs, b"other").await, Ok(()));
+    assert_eq!(scene.count(), 4, "the first one is still known");
+}
+
+#[tokio::test]
+async fn what_is_told_beside_a_signature_needs_no_answer_of_the_cluster() {
+    let scene = Scene::must_begin().await;
+    let asked = Asked { key: &scene.key, path: "m", kind: "message", payload: b"pay" };
+    let signed = scene.remote.sign(&asked).await.unwrap();
+    assert!(scene.remote.nodes().await.is_err(), "the double answers no question");
+    let lines = told(&scene.remote, &scene.key, &signed, Duration::from_millis(7)).await;
+    assert!(
+        lines[0].contains("node-1 ✓ node-2 ✓") && lines[1].ends_with("node-1, node-2 · 7 ms"),
+        "{lines:?}"
+    );
+}
