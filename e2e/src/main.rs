@@ -67,6 +67,9 @@ fn run(scenario: Scenario) -> Result<()> {
                 percentile(ready.clone(), 0.99),
                 tally.failures,
             );
+            let mut slow = tally.times.clone();
+            slow.sort_unstable_by_key(|(_, took)| std::cmp::Reverse(*took));
+            println!("slowest (came at ms, took ms): {:?}", slow.iter().take(5).collect::<Vec<_>>());
             ensure!(tally.failures.is_empty(), "requests failed");
         }
         Scenario::Failover { kills } => {

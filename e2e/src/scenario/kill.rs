@@ -12,6 +12,20 @@ use crate::cluster::{Cluster, Shape};
 use crate::ledger::{self, Found};
 use crate::load::{self, Load, Tally};
 
+/// A request that took longer than this, in milliseconds, is worth a look at what the processes said.
+const SLOW: u64 = 8_000;
+
+/// Keeps what all processes have said, for whoever looks for the reason.
+fn keep_words(cluster: &Cluster) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("keymoot-kill-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    for (name, words) in cluster.words() {
+        std::fs::write(folder.join(format!("{name}.log")), words)?;
+    }
+    println!("some took long or failed; what the processes said is in {}", folder.display());
+    Ok(())
+}
+
 /// What was seen.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -49,6 +63,10 @@ pub async fn run(kills: usize, seed: u64) -> Result<Report> {
         ready.push(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     }
     let tally = load.finish().await?;
+    let slow = tally.times.iter().any(|(_, took)| *took > SLOW);
+    if slow || !tally.failures.is_empty() {
+        keep_words(&cluster)?;
+    }
     let found = ledger::check(&cluster.journals()?)?;
     Ok(Report { kills, tally, ready, found })
 }

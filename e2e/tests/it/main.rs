@@ -8,6 +8,7 @@ mod kills;
 mod many;
 mod paused;
 mod secrets;
+mod trace;
 mod transcript;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -229,13 +229,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         members: Vec<Party>,
         rng: &mut impl CryptoRngCore,
     ) -> Result<(), Refusal> {
-        // Each coordinator has its own, so that a stolen one cannot keep the others out.
-        let is_its = |live: &&Live<C>| live.kind == Kind::Setup && live.coordinator == from;
-        let running = self.sessions.values().filter(is_its).count();
-        if running >= self.config.limits.setups {
-            return Err(Refusal::TooMany);
-        }
         self.check_signers(&members, false)?;
+        // Each coordinator has its own, so that a stolen one cannot keep the others out.
+        let most = self.config.limits.setups;
+        self.make_way(|live| live.kind == Kind::Setup && live.coordinator == from, most);
         let committee = Arc::clone(&self.config.committee);
         let (me, bans) = (self.config.me, self.bans.clone());
         let task = Task::Setup { session, committee, members: members.clone(), me, bans };
@@ -258,13 +255,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         if usize::from(size) > self.config.limits.stock {
             return Err(Refusal::Enough);
         }
-        let twice = |live: &Live<C>| {
+        let same = |live: &Live<C>| {
             let same = live.key == Some(key) && live.members == signers && live.coordinator == from;
             live.kind == Kind::Presign && same
         };
-        if self.sessions.values().any(twice) {
-            return Err(Refusal::TooMany);
-        }
+        self.make_way(same, 1);
         let Use { setup, ticket } = self
             .setups
             .reserve((setup, session, from), &signers, &self.bans)
@@ -323,6 +318,19 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         };
         let task = Task::Sign { session, share, order, burnt, bans: self.bans.clone() };
         self.begin(from, session, (Kind::Sign(asked.id), signers), task, rng)
+    }
+
+    /// Gives up the oldest of these sessions, so that with one more there are at most so many. Its coordinator has begun again and
+    /// knows nothing of them: to refuse would keep it waiting for their deadline. What a worker still has of them counts until it
+    /// is done, so nobody makes the workers do more by calling more.
+    fn make_way(&mut self, fits: impl Fn(&Live<C>) -> bool, most: usize) {
+        let its = self.sessions.iter().filter(|(_, live)| !live.is_over && fits(live));
+        let mut its: Vec<_> = its.map(|(session, live)| (live.deadline, *session)).collect();
+        its.sort_unstable();
+        let excess = its.len().saturating_add(1).saturating_sub(most.max(1));
+        for (_, session) in its.into_iter().take(excess) {
+            self.give_up(session);
+        }
     }
 
     fn allow(&mut self, asked: &Asked, session: SessionId, intent: Hash, facts: Option<Hash>) {

@@ -119,12 +119,10 @@ fn pair_setups_and_batches_are_few_at_a_time() {
     cluster.run_for(15_000);
     cluster.thieves_setup();
     cluster.seat(party(1)).work = 60_000;
-    let setup = What::Setup { members: cluster.parties() };
-    for _ in 0..cluster.node_limits.setups {
-        assert!(cluster.lure(party(1), setup.clone()).is_empty());
-    }
-    let said = cluster.lure(party(1), setup);
-    assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::TooMany, None)]), "{said:?}");
+    let going = |cluster: &Cluster| {
+        let view = cluster.seats[&party(1)].node().view();
+        view.sessions.len()
+    };
     let said = cluster.provoke(party(1), Message::StockQuery(key.digest));
     let [Message::Stock(stock)] = said.as_slice() else { panic!("{said:?}") };
     let presign = |size| What::Presign {
@@ -133,12 +131,37 @@ fn pair_setups_and_batches_are_few_at_a_time() {
         setup: stock.setups[0],
         size,
     };
-    assert!(cluster.lure(party(1), presign(4)).is_empty());
-    for _ in 0..5 {
-        let said = cluster.lure(party(1), presign(4));
-        assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::TooMany, None)]), "{said:?}");
-    }
     let said = cluster.lure(party(1), presign(u16::MAX));
     assert!(matches!(said.last(), Some(Message::Refused(_, Refusal::Enough, None))), "{said:?}");
-    assert_eq!(cluster.seats[&party(1)].node().view().sessions.len(), cluster.node_limits.setups + 1);
+    // The later gives way to nobody, the earlier to the later; but the workers are done with none of them yet.
+    let most = cluster.node_limits.heavy;
+    let setup = What::Setup { members: cluster.parties() };
+    for round in 0..most + 4 {
+        let what = if round % 2 == 0 { setup.clone() } else { presign(4) };
+        let said = cluster.lure(party(1), what);
+        let is_refused = matches!(said.as_slice(), [Message::Refused(_, Refusal::TooMany, None)]);
+        assert_eq!((is_refused, said.is_empty()), (round >= most, round < most), "round {round}: {said:?}");
+        assert_eq!(going(&cluster), (round + 1).min(most));
+    }
+}
+
+#[test]
+fn a_coordinator_that_has_begun_again_does_not_wait_for_what_it_began_before() {
+    let mut cluster = Cluster::with(125, |_, limits| limits.low = 1);
+    cluster.crash_coordinator(1);
+    let key = cluster.key(Scheme::Dkls23).id;
+    (0..3).for_each(|count| drop(cluster.sign(key, &format!("number {count}"))));
+    // With the last presignature of a batch the next batch begins, and takes long.
+    cluster.parties().into_iter().for_each(|party| cluster.seat(party).work = 9_000);
+    cluster.sign(key, "the last");
+    let presigns = cluster.seats[&party(1)].node().view().sessions;
+    assert!(presigns.iter().any(|one| one.kind == "presigning"), "{presigns:?}");
+    cluster.parties().into_iter().for_each(|party| cluster.seat(party).work = 0);
+    cluster.crash_coordinator(0);
+    cluster.start_coordinator(0);
+    cluster.run_for(1_500);
+    let (body, began) = (cluster.sign_request(key, "at once"), cluster.now);
+    cluster.ask(0, &body);
+    cluster.run_until(|cluster| cluster.settled(id_of(&body)).is_some());
+    assert!(cluster.now - began < 2_000, "{} ms", cluster.now - began);
 }
