@@ -242,12 +242,12 @@ impl<C: Crypto> Aim<C> {
         if self.request().is_some() { 1 } else { select::COSTLY }
     }
 
-    /// The most that is carried for one member to each other one, in pieces and bytes: several times what any protocol
-    /// says, so that nobody fills the line to another.
+    /// The most that is carried for one member to each other one, in pieces and bytes: more than any protocol says (48
+    /// rounds, of which each has an envelope at most), so that nobody talks without end.
     const fn allowance(&self) -> (usize, usize) {
         match self {
             Self::Sign(..) | Self::Retire(..) => (16, 64 << 10),
-            Self::Keygen(..) | Self::Setup | Self::Presign(..) => (64, 4 * ENVELOPE_MAX),
+            Self::Keygen(..) | Self::Setup | Self::Presign(..) => (64, 48 * ENVELOPE_MAX),
         }
     }
 
