@@ -399,6 +399,7 @@ pub fn short(message: &Message) -> String {
 fn limits() -> (keymoot_engine::node::Limits, keymoot_engine::coordinator::Limits) {
     let node = keymoot_engine::node::Limits {
         stock: 16,
+        heavy: 3,
         presignature: 20_000,
         signing: 1_500,
         ceremony: 4_000,
