@@ -5,12 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
 use keymoot_engine::request::RequestId;
-
-/// Where a gateway says it.
-const HEADER: &str = "keymoot-trace";
-
-/// The longest, in bytes.
-const TRACE_MAX: usize = 64;
+use keymoot_wire::trace::{HEADER, is_plain};
 
 /// Requests whose trace is remembered: more than are worked on at a time.
 const REQUESTS_MAX: usize = 4096;
@@ -19,11 +14,6 @@ const REQUESTS_MAX: usize = 4096;
 pub(crate) fn of(headers: &HeaderMap) -> Arc<str> {
     let trace = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(|trace| is_plain(trace));
     trace.unwrap_or_default().into()
-}
-
-fn is_plain(trace: &str) -> bool {
-    trace.len() <= TRACE_MAX
-        && trace.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
 /// Traces by request, the latest of each.
@@ -67,7 +57,7 @@ mod tests {
     use keymoot_engine::request::RequestId;
     use keymoot_engine::words::Hash;
 
-    use super::{REQUESTS_MAX, Traces, of};
+    use super::{HEADER, REQUESTS_MAX, Traces, of};
 
     fn request(number: usize) -> RequestId {
         let mut name = [0; 32];
@@ -79,11 +69,11 @@ mod tests {
     fn only_what_may_stand_in_a_log_is_taken() {
         let trace = |value: &str| {
             let mut headers = HeaderMap::new();
-            headers.insert("keymoot-trace", value.parse().unwrap());
+            headers.insert(HEADER, value.parse().unwrap());
             of(&headers).to_string()
         };
         assert_eq!(trace("01HZ-req.1"), "01HZ-req.1");
-        assert_eq!([trace("a b"), trace("\\u{1b}[31m"), trace(&"a".repeat(65))], ["", "", ""]);
+        assert_eq!([trace("a b"), trace("a\\b"), trace(&"a".repeat(65))], ["", "", ""]);
         assert_eq!(of(&HeaderMap::new()).as_ref(), "");
     }
 

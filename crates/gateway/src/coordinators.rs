@@ -88,7 +88,7 @@ impl Via {
         let mut request = tonic::Request::new(message);
         request.metadata_mut().insert("authorization", self.bearer.clone());
         if let Some(trace) = &self.trace {
-            request.metadata_mut().insert("keymoot-trace", trace.clone());
+            request.metadata_mut().insert(keymoot_wire::trace::HEADER, trace.clone());
         }
         request
     }

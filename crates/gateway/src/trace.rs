@@ -68,9 +68,8 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
 /// The client's id if it is fit for logs, else one of our own.
 fn request_id(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     match given {
-        Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(is_letter) => id.into(),
+        Some(id) if keymoot_wire::trace::is_plain(id) => id.into(),
         _ => {
             let mut bytes = [0; 16];
             rand::thread_rng().fill_bytes(&mut bytes);

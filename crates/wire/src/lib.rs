@@ -13,5 +13,6 @@ pub mod seal;
 pub mod signed;
 pub mod tls;
 pub mod token;
+pub mod trace;
 
 pub use providers::install_providers;

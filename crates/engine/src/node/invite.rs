@@ -255,15 +255,15 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         if usize::from(size) > self.config.limits.stock {
             return Err(Refusal::Enough);
         }
+        let Use { setup, ticket } = self
+            .setups
+            .reserve((setup, session, from), &signers, &self.bans)
+            .map_err(|unfit| Refusal::Setup(unfit.0.into()))?;
         let same = |live: &Live<C>| {
             let same = live.key == Some(key) && live.members == signers && live.coordinator == from;
             live.kind == Kind::Presign && same
         };
         self.make_way(same, 1);
-        let Use { setup, ticket } = self
-            .setups
-            .reserve((setup, session, from), &signers, &self.bans)
-            .map_err(|unfit| Refusal::Setup(unfit.0.into()))?;
         let name = C::setup_name(&setup);
         let task = Task::Presign { session, share, setup, ticket, size, bans: self.bans.clone() };
         self.begin(from, session, (Kind::Presign, signers), task, rng)?;

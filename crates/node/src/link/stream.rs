@@ -12,6 +12,7 @@ use keymoot_wire::mpc::session_message::Body;
 use keymoot_wire::mpc::{Hello, PROTOCOL_VERSION, SessionMessage, SubmitSignatureShareRequest};
 use keymoot_wire::outbox::Outbox;
 use keymoot_wire::tls;
+use keymoot_wire::trace;
 use tokio::time::timeout;
 use tonic::Streaming;
 use tonic::transport::Channel;
@@ -28,9 +29,6 @@ const BESIDE: Duration = Duration::from_secs(1);
 
 /// Messages that are saved on the way beside the stream after it broke.
 const RESCUED_MAX: u64 = 64;
-
-/// The longest trace, in bytes.
-const TRACE_MAX: usize = 64;
 
 /// The right to take out of an outbox, until it is dropped.
 struct Turn<'a> {
@@ -102,7 +100,7 @@ impl Link {
                 return Err(LinkFault::Disorder);
             }
             expected = expected.saturating_add(1);
-            let trace = Some(message.trace).filter(|trace| is_plain(trace)).unwrap_or_default();
+            let trace = Some(message.trace).filter(|trace| trace::is_plain(trace)).unwrap_or_default();
             let Some(Body::Engine(bytes)) = message.body else { return Err(LinkFault::Disorder) };
             match Message::decode(&bytes) {
                 // The queue is bounded: when the engine does not keep up, the coordinator waits.
@@ -135,12 +133,6 @@ impl Link {
             metrics::counter!("keymoot_node_shares_rescued_total").increment(1);
         }
     }
-}
-
-/// Whether it may stand in a log: short, and nothing but letters, digits and a few signs.
-fn is_plain(trace: &str) -> bool {
-    trace.len() <= TRACE_MAX
-        && trace.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
 fn client(line: &tls::Link) -> MpcNodeClient<Channel> {
