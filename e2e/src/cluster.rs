@@ -208,10 +208,15 @@ impl Cluster {
     /// It cannot be started.
     pub fn try_command(&self, arguments: &[String]) -> Result<std::process::Output> {
         let mut command = Command::new(binary()?);
-        command.args(arguments).current_dir(self.folder.path());
-        command.env("XDG_CONFIG_HOME", self.place("config")).env("XDG_RUNTIME_DIR", self.place("runtime"));
-        command.env("HOME", self.folder.path()).env_remove("KEYMOOT_CTX").stdin(std::process::Stdio::null());
+        self.at_home(&mut command);
+        command.args(arguments).stdin(std::process::Stdio::null());
         command.output().context("keymoot cannot be started")
+    }
+
+    /// Gives a command a home in this cluster's folder, so that it finds no contexts of anybody else.
+    pub fn at_home(&self, command: &mut Command) {
+        command.current_dir(self.folder.path()).env("HOME", self.folder.path()).env_remove("KEYMOOT_CTX");
+        command.env("XDG_CONFIG_HOME", self.place("config")).env("XDG_RUNTIME_DIR", self.place("runtime"));
     }
 
     /// Starts all that do not run, and waits until they are ready.

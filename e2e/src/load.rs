@@ -187,7 +187,7 @@ fn keep(kept: &Mutex<Vec<Promise>>, done: Result<Option<Promise>, tokio::task::J
 
 async fn ask(client: &Client, key: String, number: u64) -> Option<Promise> {
     let payload = hex::encode(format!("request {number}"));
-    let body = CreateSignatureBody { key, path: "m".into(), kind: "message".into(), payload };
+    let body = CreateSignatureBody { key, path: "m".into(), kind: "message".into(), payload, signing: None };
     let began = Instant::now();
     let prepared = client.prepare_signature(&body).ok()?;
     let mut promise = Promise { prepared, answer: None, error: None, took: Duration::ZERO, at: began };

@@ -38,6 +38,8 @@ pub enum Chore {
     Attacks,
     /// Run the fuzz targets
     Fuzz(FuzzArguments),
+    /// Compare what chains' payloads are read as with second implementations, many times
+    Differential(DifferentialArguments),
     /// Measure which lines the tests reach
     Coverage,
     /// Check sizes, names and other matters of taste
@@ -69,6 +71,14 @@ pub struct FuzzArguments {
     /// Time per target
     #[arg(long)]
     pub seconds: Option<u64>,
+}
+
+/// How much to compare.
+#[derive(Args)]
+pub struct DifferentialArguments {
+    /// Generated payloads for each test; 100,000 if not given
+    #[arg(long, value_name = "N")]
+    pub cases: Option<u32>,
 }
 
 /// What to simulate. What is not given is for the simulator to choose.

@@ -11,8 +11,12 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::tools::{FUZZ, ensure_cpp_compiler};
 use crate::workspace::{self, Workspace, stream};
 
-const FOLDER: &str = "crates/protocol/fuzz";
-const GOLDEN: &str = "crates/protocol/vectors/golden/wire.json";
+/// Fuzz workspaces, and where they begin: names with hexadecimal digits. A target begins with the bytes whose name begins with its
+/// own, or with all if there are none.
+const WORKSPACES: [(&str, &str); 2] = [
+    ("crates/protocol/fuzz", "crates/protocol/vectors/golden/wire.json"),
+    ("crates/chains/fuzz", "crates/chains/vectors/payloads.json"),
+];
 const RUNS: u64 = 1_000_000;
 const TIME: Duration = Duration::from_secs(180);
 
@@ -29,7 +33,7 @@ pub fn fuzz(
     for target in build(workspace, only)? {
         if let Err(error) = run(workspace, &target, runs, time) {
             println!("{error:#}");
-            failed.push(target);
+            failed.push(target.name);
         }
     }
     match failed.is_empty() {
@@ -38,33 +42,48 @@ pub fn fuzz(
     }
 }
 
-/// Builds the targets and returns their names.
-pub fn build(workspace: &Workspace, only: Option<&str>) -> Result<Vec<String>> {
-    let mut names = targets(workspace)?;
-    names.retain(|name| only.is_none_or(|only| only == name));
-    ensure!(!names.is_empty(), "there is no such fuzz target");
-    ensure_cpp_compiler()?;
-    for name in &names {
-        let mut build = FUZZ.command(workspace)?;
-        workspace::run(build.args(["build", name, "--sanitizer", "none", "--fuzz-dir", FOLDER]))?;
-    }
-    Ok(names)
+/// What is fuzzed.
+pub struct Target {
+    folder: &'static str,
+    golden: &'static str,
+    /// Its name.
+    pub name: String,
 }
 
-/// The `[[bin]]` names of the fuzz workspace.
-fn targets(workspace: &Workspace) -> Result<Vec<String>> {
-    let manifest = workspace.root.join(FOLDER).join("Cargo.toml");
-    let text = fs::read_to_string(manifest).with_context(|| format!("cannot read {FOLDER}/Cargo.toml"))?;
-    let table: toml::Table = text.parse()?;
-    let bins = table.get("bin").and_then(|bins| bins.as_array()).into_iter().flatten();
-    Ok(bins.filter_map(|bin| Some(bin.get("name")?.as_str()?.to_owned())).collect())
+/// Builds the targets.
+pub fn build(workspace: &Workspace, only: Option<&str>) -> Result<Vec<Target>> {
+    let mut targets = targets(workspace)?;
+    targets.retain(|target| only.is_none_or(|only| only == target.name));
+    ensure!(!targets.is_empty(), "there is no such fuzz target");
+    ensure_cpp_compiler()?;
+    for Target { folder, name, .. } in &targets {
+        let mut build = FUZZ.command(workspace)?;
+        workspace::run(build.args(["build", name, "--sanitizer", "none", "--fuzz-dir", folder]))?;
+    }
+    Ok(targets)
+}
+
+/// The `[[bin]]`s of the fuzz workspaces.
+fn targets(workspace: &Workspace) -> Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    for (folder, golden) in WORKSPACES {
+        let manifest = workspace.root.join(folder).join("Cargo.toml");
+        let text =
+            fs::read_to_string(manifest).with_context(|| format!("cannot read {folder}/Cargo.toml"))?;
+        let table: toml::Table = text.parse()?;
+        let bins = table.get("bin").and_then(|bins| bins.as_array()).into_iter().flatten();
+        let names = bins.filter_map(|bin| Some(bin.get("name")?.as_str()?.to_owned()));
+        targets.extend(names.map(|name| Target { folder, golden, name }));
+    }
+    Ok(targets)
 }
 
 /// Runs one built target, from valid messages on, and prints how many inputs it tried.
-pub fn run(workspace: &Workspace, target: &str, runs: Option<u64>, time: Option<Duration>) -> Result<()> {
+pub fn run(workspace: &Workspace, target: &Target, runs: Option<u64>, time: Option<Duration>) -> Result<()> {
     seed(&workspace.root, target)?;
+    let Target { folder, name: target, .. } = target;
     let mut fuzz = FUZZ.command(workspace)?;
-    fuzz.args(["run", target, "--sanitizer", "none", "--fuzz-dir", FOLDER, "--", "-print_final_stats=1"]);
+    fuzz.args(["run", target, "--sanitizer", "none", "--fuzz-dir", folder, "--", "-print_final_stats=1"]);
     fuzz.args(runs.map(|runs| format!("-runs={runs}")));
     fuzz.args(time.map(|time| format!("-max_total_time={}", time.as_secs())));
     let log = workspace.logs()?.join(format!("fuzz-{target}.log"));
@@ -92,15 +111,18 @@ pub fn run(workspace: &Workspace, target: &str, runs: Option<u64>, time: Option<
 
 /// Puts the golden bytes of every wire type into the target's corpus: mutating a valid message reaches what chance
 /// alone does not. What an older version left there is replaced.
-fn seed(root: &Path, target: &str) -> Result<()> {
-    let text = fs::read_to_string(root.join(GOLDEN)).with_context(|| format!("cannot read {GOLDEN}"))?;
-    let golden: BTreeMap<String, String> =
-        serde_json::from_str(&text).with_context(|| format!("{GOLDEN} is not names with bytes"))?;
-    ensure!(!golden.is_empty(), "{GOLDEN} is empty");
-    let corpus = root.join(FOLDER).join("corpus").join(target);
+fn seed(root: &Path, Target { folder, golden: file, name: target }: &Target) -> Result<()> {
+    let text = fs::read_to_string(root.join(file)).with_context(|| format!("cannot read {file}"))?;
+    let mut golden: BTreeMap<String, String> =
+        serde_json::from_str(&text).with_context(|| format!("{file} is not names with bytes"))?;
+    ensure!(!golden.is_empty(), "{file} is empty");
+    if golden.keys().any(|name| name.starts_with(target)) {
+        golden.retain(|name, _| name.starts_with(target));
+    }
+    let corpus = root.join(folder).join("corpus").join(target);
     fs::create_dir_all(&corpus)?;
     for (name, digits) in golden {
-        let bytes = bytes(&digits).with_context(|| format!("`{name}` in {GOLDEN} is not hexadecimal"))?;
+        let bytes = bytes(&digits).with_context(|| format!("`{name}` in {file} is not hexadecimal"))?;
         fs::write(corpus.join(format!("golden-{}", name.replace(", ", "-").replace(' ', "-"))), bytes)?;
     }
     Ok(())
@@ -136,16 +158,21 @@ mod tests {
     #[test]
     fn a_corpus_begins_with_the_golden_bytes() {
         let root = tempfile::tempdir().expect("a folder");
-        let golden = root.path().join(GOLDEN);
-        fs::create_dir_all(golden.parent().expect("a folder")).expect("a folder");
-        fs::write(&golden, r#"{ "Header to all": "00ff", "Share, ed25519": "0a" }"#).expect("a file");
-        seed(root.path(), "echo").expect("seeds");
-        seed(root.path(), "echo").expect("the same seeds again");
-        let seed_named = |name: &str| fs::read(root.path().join(FOLDER).join("corpus/echo").join(name)).ok();
-        assert_eq!(seed_named("golden-Header-to-all"), Some(vec![0, 255]));
-        assert_eq!(seed_named("golden-Share-ed25519"), Some(vec![10]));
+        let golden = root.path().join("golden.json");
+        fs::write(&golden, r#"{ "Header to all": "00ff", "Share, ed25519": "0a", "psbt, old": "0b" }"#)
+            .expect("a file");
+        let target = |name: &str| Target { folder: "fuzz", golden: "golden.json", name: name.to_owned() };
+        seed(root.path(), &target("echo")).expect("seeds");
+        seed(root.path(), &target("echo")).expect("the same seeds again");
+        seed(root.path(), &target("psbt")).expect("its own seeds");
+        let seed_named =
+            |target: &str, name: &str| fs::read(root.path().join("fuzz/corpus").join(target).join(name)).ok();
+        assert_eq!(seed_named("echo", "golden-Header-to-all"), Some(vec![0, 255]));
+        assert_eq!(seed_named("echo", "golden-Share-ed25519"), Some(vec![10]));
+        assert_eq!(seed_named("psbt", "golden-psbt-old"), Some(vec![11]));
+        assert_eq!(seed_named("psbt", "golden-Share-ed25519"), None, "it has its own");
         fs::write(&golden, "{}").expect("a file");
-        assert!(seed(root.path(), "echo").is_err(), "seeds of nothing are a mistake");
+        assert!(seed(root.path(), &target("echo")).is_err(), "seeds of nothing are a mistake");
     }
 
     #[test]

@@ -7,7 +7,9 @@
 pub mod attacks;
 pub mod bench;
 pub mod cli;
+pub mod clients;
 pub mod coverage;
+pub mod differential;
 pub mod e2e;
 pub mod finding;
 pub mod fuzz;

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use keymoot_xtask::cli::{Arguments, Chore, FuzzArguments, TestArguments};
+use keymoot_xtask::cli::{Arguments, Chore, DifferentialArguments, FuzzArguments, TestArguments};
 use keymoot_xtask::workspace::Workspace;
-use keymoot_xtask::{attacks, bench, coverage, e2e, finding, fuzz, layers, sim, test, tidy, verify};
+use keymoot_xtask::{
+    attacks, bench, coverage, differential, e2e, finding, fuzz, layers, sim, test, tidy, verify,
+};
 
 fn main() -> ExitCode {
     match Workspace::find().and_then(|workspace| run(&workspace, Arguments::parse().chore)) {
@@ -33,6 +35,7 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<bool> {
         Chore::Fuzz(FuzzArguments { target, runs, seconds }) => {
             fuzz::fuzz(workspace, target.as_deref(), runs, seconds.map(Duration::from_secs))?
         }
+        Chore::Differential(DifferentialArguments { cases }) => differential::differential(workspace, cases)?,
         Chore::Coverage => coverage::coverage(workspace)?,
         Chore::Tidy => finding::report(&tidy::check(&workspace.root)?)?,
         Chore::Layers => finding::report(&layers::check(&workspace.root)?)?,

@@ -6,7 +6,7 @@ use crate::libtest::Verdict;
 use crate::suite::Suite;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{attacks, fuzz, suite, verify};
+use crate::{attacks, clients, fuzz, suite, verify};
 
 const FUZZ_TIME: Duration = Duration::from_secs(10);
 
@@ -15,6 +15,7 @@ const FUZZ_TIME: Duration = Duration::from_secs(10);
 pub fn test(workspace: &Workspace, only: Option<&str>, with_fuzz: bool) -> bool {
     let mut tally = Tally::default();
     if only.is_some() || verify::check(workspace, &mut tally) {
+        clients::ensure_for(workspace, only);
         match suite::run(workspace, &["--workspace"], only) {
             Ok(suite) => judge(workspace, &suite, only, &mut tally),
             Err(error) => {
@@ -60,6 +61,7 @@ fn fuzz_all(workspace: &Workspace, tally: &mut Tally) {
         Ok(())
     });
     for target in targets {
-        tally.check(&format!("fuzz {target}"), || fuzz::run(workspace, &target, None, Some(FUZZ_TIME)));
+        tally
+            .check(&format!("fuzz {}", target.name), || fuzz::run(workspace, &target, None, Some(FUZZ_TIME)));
     }
 }

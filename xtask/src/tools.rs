@@ -60,7 +60,8 @@ fn ensure_program(program: &str, debian_packages: &[&str]) -> Result<()> {
     ensure_program_at(program, "--version", debian_packages)
 }
 
-fn ensure_program_at(program: &str, sign: &str, debian_packages: &[&str]) -> Result<()> {
+/// Has a program that succeeds with this one argument; installs Debian's packages where it does not and where we may.
+pub fn ensure_program_at(program: &str, sign: &str, debian_packages: &[&str]) -> Result<()> {
     if starts(program, sign) {
         return Ok(());
     }

@@ -152,7 +152,11 @@ impl Tape {
             let mut rest = window.as_slice();
             while rest.len() >= HEADER_BYTES || is_last {
                 let at = usize::try_from(place.byte).unwrap_or(usize::MAX);
-                let frame = frames::frame(rest, Some(place.sequence)).map_err(|why| Corrupt { at, why })?;
+                let frame = match frames::frame(rest, Some(place.sequence)) {
+                    // Zeros so far. What comes then tells whether it was ever written.
+                    Err(_) if place.byte > 0 && frames::is_unwritten(rest, Some(place.sequence)) => None,
+                    found => found.map_err(|why| Corrupt { at, why })?,
+                };
                 let Some(Frame { sequence, record, after }) = frame else { break };
                 let next = sequence.checked_add(1).ok_or(Corrupt { at, why: Damage::Unwritable })?;
                 visit(place, record);

@@ -151,6 +151,7 @@ pub(crate) mod tests {
             path: "m".into(),
             kind: "message".into(),
             payload: payload.into(),
+            signing: None,
         };
         let first = client().prepare_signature(&body("00")).unwrap();
         let kept = serde_json::to_string(&first.ticket()).unwrap();

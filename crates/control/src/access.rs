@@ -8,7 +8,7 @@ use keymoot_wire::identity::PeerRole;
 
 use crate::serve::{SIGNED_MAX, SMALL_MAX};
 
-pub(crate) use gate::{Caller, Gate};
+pub(crate) use gate::{CallPlaces, Caller, Gate};
 
 /// Declares the calls, with their paths.
 macro_rules! calls {
@@ -101,6 +101,11 @@ impl Call {
             | Self::HealthList
             | Self::Reflection => Some(SMALL_MAX),
         }
+    }
+
+    /// Whether its answer may be of megabytes.
+    pub(crate) const fn is_list(self) -> bool {
+        matches!(self, Self::ListRequests | Self::ListKeys)
     }
 
     /// The table.

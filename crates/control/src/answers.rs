@@ -55,14 +55,15 @@ impl Scribe<'_> {
                 };
                 Asked::KeyAsk(KeyAsk { name, scheme: scheme.name().to_owned() })
             }
-            Ask::Sign { key: id, path, payload } => Asked::SignatureAsk(SignatureAsk {
+            Ask::Sign { key: id, what } => Asked::SignatureAsk(SignatureAsk {
                 key: id.to_string(),
-                path: path.to_string(),
+                path: what.path.to_string(),
                 kind: kind(&read.signed),
-                payload: payload.bytes().to_vec(),
+                payload: what.payload.bytes().to_vec(),
+                signing: what.signing.map(u32::from),
                 signed_data: key
                     .and_then(|key| {
-                        Some(Real::digest_of(&key.key, &Real::read(&key.key, path, payload).ok()?.payload))
+                        Some(Real::digest_of(&key.key, &Real::read(&key.key, what).ok()?.payload))
                     })
                     .unwrap_or_default(),
             }),

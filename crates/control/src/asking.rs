@@ -13,13 +13,14 @@ use keymoot_wire::cluster::Role;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::mpc;
 use keymoot_wire::problem::{Code, RETRY_METADATA};
+use keymoot_wire::stop::stopped;
 use tokio::time::{Instant, interval_at, sleep_until};
 use tonic::Status;
 use tonic::metadata::MetadataValue;
 
 use crate::access::Caller;
 use crate::answers::Read;
-use crate::clock::{stopped, wall_ms};
+use crate::clock::wall_ms;
 use crate::lookup;
 use crate::room::Room;
 use crate::task::Input;

@@ -1,7 +1,6 @@
 //! What people look up, in the directory: keys, and which requests asked for one. The book decides nothing; what counts is
 //! in the sessions' store, and requests are looked up there.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keymoot_engine::outcome::Outcome;
@@ -14,6 +13,7 @@ use keymoot_types::KeyId;
 use serde::{Deserialize, Serialize};
 
 use crate::answers::Read;
+use crate::latest::Latest;
 use crate::record::KeyRecord;
 
 /// Keys that are kept in memory. Others are read again.
@@ -51,21 +51,14 @@ struct Kinds {
     key: Name,
 }
 
-/// The latest endings, by request, and in the order in which they came.
-#[derive(Default)]
-struct Endings {
-    by_request: BTreeMap<RequestId, Ending>,
-    order: VecDeque<RequestId>,
-}
-
 /// The book.
 pub(crate) struct Book {
     directory: Arc<dyn Directory>,
     committee: Arc<Committee>,
     kinds: Kinds,
-    keys: Mutex<BTreeMap<KeyId, Arc<KeyRecord>>>,
+    keys: Mutex<Latest<KeyId, Arc<KeyRecord>>>,
     /// Those of this replica, so that nobody who has waited for one asks the store for it.
-    endings: Mutex<Endings>,
+    endings: Mutex<Latest<RequestId, Ending>>,
 }
 
 /// A page of documents, and where the next one begins.
@@ -78,7 +71,8 @@ impl Book {
     pub(crate) fn new(directory: Arc<dyn Directory>, committee: Arc<Committee>) -> Option<Self> {
         let [keygen, key] = ["keygen", "key"].map(|kind| Name::new(kind).ok());
         let kinds = Kinds { keygen: keygen?, key: key? };
-        Some(Self { directory, committee, kinds, keys: Mutex::default(), endings: Mutex::default() })
+        let endings = Mutex::new(Latest::new(ENDINGS_MAX));
+        Some(Self { directory, committee, kinds, keys: Mutex::new(Latest::new(KEYS_MAX)), endings })
     }
 
     /// Writes down that a request for a key is about to be admitted. If it is not, nobody misses it.
@@ -159,11 +153,7 @@ impl Book {
     }
 
     fn remember(&self, key: Arc<KeyRecord>) -> Arc<KeyRecord> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= KEYS_MAX {
-            keys.pop_first();
-        }
-        keys.insert(key.id, Arc::clone(&key));
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, Arc::clone(&key));
         key
     }
 
@@ -185,12 +175,23 @@ impl Book {
 
     async fn read(&self, id: KeyId) -> Result<Option<Arc<KeyRecord>>, Fault> {
         let entry = self.directory.get(&self.kinds.key, &id.to_string()).await?;
-        entry.map(|entry| self.read_key(&entry)).transpose()
+        match entry {
+            Some(entry) => self.read_key(&entry).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    fn read_key(&self, entry: &Entry) -> Result<Arc<KeyRecord>, Fault> {
+    /// One that was not known here is verified beside everything else: that costs.
+    async fn read_key(&self, entry: &Entry) -> Result<Arc<KeyRecord>, Fault> {
         let known = entry.id.parse().ok().and_then(|id| self.known(id));
-        let key = KeyRecord::from_bytes(&entry.bytes, known, &self.committee);
+        let (is_known, bytes, committee) =
+            (known.is_some(), Arc::clone(&entry.bytes), Arc::clone(&self.committee));
+        let read = move || KeyRecord::from_bytes(&bytes, known, &committee);
+        let key = if is_known {
+            read()
+        } else {
+            tokio::task::spawn_blocking(read).await.map_err(|_| Fault::unavailable())?
+        };
         let key = key.filter(|key| key.id.to_string() == entry.id);
         let key = key.ok_or(Fault::Corrupt { what: "the document of a key", cause: None })?;
         Ok(self.remember(key))
@@ -211,7 +212,7 @@ impl Book {
         let found = self.page(&self.kinds.key, before, limit).await?;
         let mut items = Vec::new();
         for entry in &found.items {
-            match self.read_key(entry) {
+            match self.read_key(entry).await {
                 Ok(key) => items.push(key),
                 // One bad document hides no other.
                 Err(fault) => {
@@ -219,8 +220,6 @@ impl Book {
                     tracing::error!(error, key = entry.id, "a key is left out of the list");
                 }
             }
-            // A key that was not known here costs a verification: others get their turn.
-            tokio::task::yield_now().await;
         }
         Ok(Found { items, next: found.next })
     }
@@ -238,25 +237,17 @@ impl Book {
         Ok(Found { items, next })
     }
 
-    fn endings(&self) -> MutexGuard<'_, Endings> {
+    fn endings(&self) -> MutexGuard<'_, Latest<RequestId, Ending>> {
         self.endings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps in mind how a request ended.
     pub(crate) fn remember_ending(&self, id: RequestId, ending: Ending) {
-        let mut endings = self.endings();
-        if endings.by_request.insert(id, ending).is_none() {
-            endings.order.push_back(id);
-        }
-        while endings.order.len() > ENDINGS_MAX {
-            if let Some(oldest) = endings.order.pop_front() {
-                endings.by_request.remove(&oldest);
-            }
-        }
+        self.endings().insert(id, ending);
     }
 
     /// How a request ended, if that is still in mind.
     pub(crate) fn recent_ending(&self, id: RequestId) -> Option<Ending> {
-        self.endings().by_request.get(&id).cloned()
+        self.endings().get(&id).cloned()
     }
 }

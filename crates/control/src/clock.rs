@@ -29,12 +29,6 @@ impl Clock {
     }
 }
 
-/// Waits until everything is to stop. If nobody can say so any more, it is.
-pub(crate) async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
-    // An error means that whoever could say so is gone.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
 /// Milliseconds of wall time; 0 before 1970.
 pub(crate) fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

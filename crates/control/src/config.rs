@@ -56,6 +56,11 @@ pub struct Limits {
     pub connections_each: usize,
     /// Calls of one client at one time, on all its connections.
     pub calls_each: usize,
+    /// Calls at one time that are answered with lists of keys or requests, which may be of megabytes; clients have three
+    /// quarters of them at most, and one gateway half. A call is in progress until its answer has left.
+    pub lists: usize,
+    /// Those of one client.
+    pub lists_each: usize,
     /// For how long a node's lease in the registry holds, in milliseconds.
     pub presence: u64,
     /// Watchers of sessions at one time; one client has an eighth of them at most.
@@ -71,6 +76,8 @@ impl Default for Limits {
             connections: 4096,
             connections_each: 32,
             calls_each: 64,
+            lists: 256,
+            lists_each: 8,
             presence: 9_000,
             watchers: 64,
         }

@@ -264,8 +264,9 @@ impl Clerk {
     async fn finish(&self, finishing: &Finishing) -> Result<(StoreAnswer, Option<Close>), Fault> {
         let Finishing { request, fence, outcome, close } = finishing;
         let (id, fence, note) = (*request.0.as_bytes(), Fence(*fence), close.ending.to_bytes());
-        // The note comes first, and both are made durable together where the store can do that: there is no outcome of ours
-        // without it, and where the fence is old neither of them counts.
+        // Both are asked for at once, so that a store that makes them durable together can; where the fence is old neither
+        // of them counts. If the note is lost and the outcome is not, the outcome stands without it: it says nothing but
+        // when the request ended, after how many attempts, and who was in the way.
         let (noted, finish) =
             tokio::join!(self.sessions.note(id, fence, &note), self.sessions.finish(id, fence, outcome));
         let finish = match finish? {

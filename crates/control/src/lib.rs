@@ -15,6 +15,7 @@ mod desk;
 mod entrance;
 mod fault;
 mod inlet;
+mod latest;
 mod lookup;
 mod mend;
 mod names;

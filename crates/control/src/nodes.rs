@@ -65,9 +65,10 @@ impl Nodes {
         (version, same_document): (&str, bool),
     ) -> Option<Stream> {
         let outbox = Arc::clone(self.outboxes.get(&party)?);
-        let turn = outbox.take_turn();
         let mut states = self.lock();
         let state = states.get_mut(&party)?;
+        // With the list in hand: of two streams that come at once, the one that has the outbox is the one on the list.
+        let turn = outbox.take_turn();
         (state.stream, state.peer, state.heard) = (Some(turn), peer, Some(Instant::now()));
         (state.version, state.same_document) = (version.to_owned(), same_document);
         drop(states);
@@ -132,6 +133,11 @@ impl Nodes {
         self.lock().get(&party).is_some_and(|state| state.stream == Some(turn))
     }
 
+    /// Whether this node has a stream.
+    pub(crate) fn is_connected(&self, party: Party) -> bool {
+        self.lock().get(&party).is_some_and(|state| state.stream.is_some())
+    }
+
     /// What is known of a node.
     pub(crate) fn state(&self, party: Party) -> Option<NodeState> {
         self.lock().get(&party).cloned()
@@ -183,6 +189,7 @@ pub(crate) struct Stream {
 #[cfg(test)]
 mod tests {
     use super::{Arrival, Nodes};
+    use futures_util::FutureExt as _;
     use keymoot_types::Party;
     use keymoot_wire::mpc::SessionMessage;
     use keymoot_wire::outbox::Weight;
@@ -218,5 +225,21 @@ mod tests {
         let stream = nodes.connect(party, None, ("1", true)).unwrap();
         Arrival::new(&nodes, party, stream.turn).settle();
         assert_eq!(nodes.connected(), [party]);
+    }
+
+    #[test]
+    fn of_two_streams_that_are_opened_at_once_the_one_on_the_list_is_served() {
+        let party = Party::new(1).unwrap();
+        let nodes = Nodes::new([party].into_iter());
+        for _ in 0..500 {
+            let streams: Vec<_> = std::thread::scope(|scope| {
+                let open = || nodes.connect(party, None, ("1", true)).unwrap();
+                let opened = [(); 3].map(|()| scope.spawn(open));
+                opened.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            nodes.send(party, SessionMessage::default(), 1, Weight::Session);
+            let listed = streams.iter().find(|stream| nodes.is_current(party, stream.turn)).unwrap();
+            assert!(listed.outbox.next(listed.turn).now_or_never().unwrap().is_some());
+        }
     }
 }

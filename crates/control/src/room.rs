@@ -61,6 +61,12 @@ impl Room {
         }
     }
 
+    /// Hands news to the engine that nobody else will bring it, however long it takes. Nobody is to be told when the
+    /// coordinator stops.
+    pub(crate) async fn tell(&self, input: Input) {
+        let _ = self.inputs.bring(input, 0).await;
+    }
+
     /// What the engine has.
     pub(crate) async fn look(&self) -> Result<(View, Millis), Status> {
         let (eye, seen) = oneshot::channel();

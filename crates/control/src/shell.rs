@@ -17,6 +17,7 @@ use keymoot_wire::mpc::mpc_coordinator_server::MpcCoordinatorServer;
 use keymoot_wire::mpc::mpc_keys_server::MpcKeysServer;
 use keymoot_wire::mpc::mpc_node_server::MpcNodeServer;
 use keymoot_wire::mpc::mpc_registry_server::MpcRegistryServer;
+use keymoot_wire::stop::stopped;
 use keymoot_wire::tls::{Acceptor, ClientCertificates, Identity, Serving, server_config};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -25,12 +26,12 @@ use tokio::time::timeout;
 use tonic::service::RoutesBuilder;
 use tonic::transport::Server;
 
-use crate::access::Gate;
+use crate::access::{CallPlaces, Gate};
 use crate::book::Book;
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::config::{ControlConfig, Listen};
 use crate::desk::Desk;
-use crate::entrance::{Entrance, Places};
+use crate::entrance::{Places, entrance};
 use crate::fault::ControlFault;
 use crate::inlet::Inlet;
 use crate::mend;
@@ -48,7 +49,8 @@ use crate::watch::Observer;
 /// How often to ask a peer whether it is still there, and how long to wait for its answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// Calls and streams at one time on one connection.
+/// Calls and streams at one time on one connection. A gateway has one connection, over which all that it was asked for
+/// waits; what others may have is bounded by their places, which they hold until their answers have left.
 const CALLS_MAX: u32 = 1024;
 
 /// Calls of one process that is no client, on all its connections.
@@ -132,11 +134,11 @@ impl ControlShell {
     /// # Errors
     /// Something in the configuration cannot be, or the address is taken.
     pub async fn start(config: ControlConfig) -> Result<ControlHandle, ControlFault> {
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopping) = watch::channel(false);
         let acceptor = accept(&config.listen, &config.identity, &config.document).await?;
         let address = acceptor.local_addr().map_err(ControlFault::Listen)?;
         let reflection = config.reflection;
-        let (room, engine, listed) = furnish(config, stopped.clone())?;
+        let (room, engine, listed) = furnish(config, stopping.clone())?;
         let (reporter, health) = tonic_health::server::health_reporter();
         let mut routes = services(&room);
         routes.add_service(health);
@@ -148,22 +150,25 @@ impl ControlShell {
                 .map_err(ControlFault::Reflection)?;
             routes.add_service(described);
         }
-        let calls = Places::new(usize::MAX, (room.limits.calls_each, CALLS_EACH));
-        let gate = Gate::new(Arc::clone(&room.document), Tokens::new(Arc::clone(&room.document)), calls);
+        let places = CallPlaces {
+            calls: Places::new(usize::MAX, (room.limits.calls_each, CALLS_EACH)),
+            lists: Places::new(room.limits.lists, (room.limits.lists_each, room.limits.lists / 2)),
+        };
+        let gate = Gate::new(Arc::clone(&room.document), Tokens::new(Arc::clone(&room.document)), places);
         let places = Places::new(
             room.limits.connections,
             (room.limits.connections_each, room.limits.connections_each),
         );
-        let entrance = Entrance::new(acceptor.incoming(), places);
-        let mut ended = stopped;
-        let over = async move { clock::stopped(&mut ended).await };
+        let incoming = entrance(acceptor, places);
+        let mut stopping = stopping;
+        let over = async move { stopped(&mut stopping).await };
         let serving = Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
             .max_concurrent_streams(Some(CALLS_MAX))
             .layer(gate)
             .add_routes(routes.routes())
-            .serve_with_incoming_shutdown(entrance, over);
+            .serve_with_incoming_shutdown(incoming, over);
         tokio::spawn(mend::mend(Arc::clone(&room)));
         let pulse = tokio::spawn(pulse::beat(Arc::clone(&room), reporter, listed));
         let engine = tokio::spawn(engine);
@@ -265,6 +270,7 @@ fn services(room: &Arc<Room>) -> RoutesBuilder {
     let shared = || Arc::clone(room);
     let watchers = room.limits.watchers;
     let watchers = Places::new(watchers, ((watchers / 8).max(1), watchers));
+    let lists = Arc::new(Semaphore::new(LISTS));
     let mut routes = RoutesBuilder::default();
     routes
         .add_service(
@@ -274,27 +280,25 @@ fn services(room: &Arc<Room>) -> RoutesBuilder {
         )
         // The gate bounds what is brought to these.
         .add_service(MpcRegistryServer::new(RegistryService { room: shared() }))
-        .add_service(MpcKeysServer::new(KeysService { room: shared() }))
-        .add_service(MpcCoordinatorServer::new(CoordinatorService {
-            room: shared(),
-            watchers,
-            lists: Semaphore::new(LISTS),
-        }));
+        .add_service(MpcKeysServer::new(KeysService { room: shared(), lists: Arc::clone(&lists) }))
+        .add_service(MpcCoordinatorServer::new(CoordinatorService { room: shared(), watchers, lists }));
     routes
 }
 
 /// Runs everything until it is told to stop, or something dies.
 async fn run(
     serving: impl Future<Output = Result<(), tonic::transport::Error>>,
-    (mut engine, pulse): (JoinHandle<()>, JoinHandle<()>),
+    (mut engine, mut pulse): (JoinHandle<()>, JoinHandle<()>),
     stop: watch::Sender<bool>,
 ) -> Result<(), ControlFault> {
     tokio::pin!(serving);
-    let mut stopped = stop.subscribe();
+    let mut stopping = stop.subscribe();
     let early = tokio::select! {
-        () = clock::stopped(&mut stopped) => None,
+        () = stopped(&mut stopping) => None,
         ended = &mut serving => Some(ended.map_err(ControlFault::Serve)),
         _ = &mut engine => (!*stop.borrow()).then_some(Err(ControlFault::Died)),
+        // Without it nobody would tell who is revoked, nor that the store is gone.
+        _ = &mut pulse => (!*stop.borrow()).then_some(Err(ControlFault::Died)),
     };
     stop.send_replace(true);
     let result = match early {

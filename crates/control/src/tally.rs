@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use keymoot_engine::request::RequestId;
 use keymoot_types::{Party, SessionId};
 
+use crate::latest::Latest;
+
 /// Requests whose tallies are kept. The engine works on fewer at a time.
 const TALLIES_MAX: usize = 8192;
 
@@ -40,23 +42,24 @@ struct Tried {
 /// All of them.
 pub(crate) struct Tallies {
     needed: usize,
-    requests: BTreeMap<RequestId, Tried>,
+    requests: Latest<RequestId, Tried>,
     trials: BTreeMap<SessionId, Trial>,
 }
 
 impl Tallies {
     /// `needed` members have to say the same.
     pub(crate) const fn new(needed: usize) -> Self {
-        Self { needed, requests: BTreeMap::new(), trials: BTreeMap::new() }
+        Self { needed, requests: Latest::new(TALLIES_MAX), trials: BTreeMap::new() }
     }
 
     /// A session has begun.
     pub(crate) fn begin(&mut self, request: RequestId, session: SessionId, members: &[Party]) {
-        if self.requests.len() >= TALLIES_MAX && !self.requests.contains_key(&request) {
-            let first = self.requests.keys().next().copied();
-            first.into_iter().for_each(|request| self.forget(request));
+        if self.requests.get(&request).is_none()
+            && let Some((_, gone)) = self.requests.insert(request, Tried::default())
+        {
+            self.end(gone);
         }
-        let tried = self.requests.entry(request).or_default();
+        let Some(tried) = self.requests.get_mut(&request) else { return };
         tried.tally.attempts = tried.tally.attempts.saturating_add(1);
         if tried.sessions.len() < TRIALS_MAX {
             tried.sessions.push(session);
@@ -89,9 +92,16 @@ impl Tallies {
         self.requests.get(&request).map(|tried| tried.tally.clone()).unwrap_or_default()
     }
 
-    /// A request is settled.
+    /// A request is settled, or somebody else's.
     pub(crate) fn forget(&mut self, request: RequestId) {
-        for session in self.requests.remove(&request).map(|tried| tried.sessions).unwrap_or_default() {
+        if let Some(gone) = self.requests.remove(&request) {
+            self.end(gone);
+        }
+    }
+
+    /// What members say of these sessions does not count any more.
+    fn end(&mut self, gone: Tried) {
+        for session in gone.sessions {
             self.trials.remove(&session);
         }
     }
@@ -155,13 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn there_are_only_so_many() {
+    fn there_are_only_so_many_and_the_latest_are_kept() {
         let mut tallies = Tallies::new(2);
-        for number in 0..TALLIES_MAX + 9 {
+        for number in (0..TALLIES_MAX + 9).rev() {
             let mut session = [0; 16];
             session[..8].copy_from_slice(&number.to_le_bytes());
             tallies.begin(request(number), SessionId::new(session), &[party(1)]);
         }
         assert_eq!((tallies.requests.len(), tallies.trials.len()), (TALLIES_MAX, TALLIES_MAX));
+        assert_eq!([0, TALLIES_MAX + 8].map(|number| tallies.of(request(number)).attempts), [1, 0]);
     }
 }

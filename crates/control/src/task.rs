@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keymoot_engine::coordinator::{Claim, Coordinator, Deed, Event, Finish, StoreAnswer, StoreCall, View};
+use keymoot_engine::coordinator::{
+    Admission, Claim, Coordinator, Deed, Event, Finish, StoreAnswer, StoreCall, View,
+};
 use keymoot_engine::message::{Address, Message};
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::real::{Real, round_of};
@@ -13,12 +15,13 @@ use keymoot_types::{KeyId, Millis, Party};
 use keymoot_wire::mpc::SessionMessage;
 use keymoot_wire::mpc::session_message::Body;
 use keymoot_wire::outbox::Weight;
+use keymoot_wire::stop::stopped;
 use rand::rngs::OsRng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
 use crate::book::{Book, Ending};
-use crate::clock::{Clock, stopped, wall_ms};
+use crate::clock::{Clock, wall_ms};
 use crate::desk::{Close, Desk, Errand, Errands, word};
 use crate::inlet::Brought;
 use crate::nodes::Nodes;
@@ -116,7 +119,8 @@ impl Task {
                         Event::Message(Address::Client(from), Message::Ask(body))
                     }
                     Input::Clients(clients) => {
-                        self.coordinator.go_by(clients);
+                        let deeds = self.coordinator.go_by(clients);
+                        self.carry_out(deeds, step);
                         continue;
                     }
                     Input::Look(eye) => {
@@ -230,6 +234,9 @@ impl Task {
     fn store_answered(&mut self, done: Errands) -> Option<StoreAnswer> {
         self.desk.done(done.about);
         let answer = done.answer?;
+        if let Some(id) = elsewhere(&answer) {
+            self.observer.forget(id);
+        }
         match &answer {
             StoreAnswer::Claimed(id, Claim::Yours { body, .. }) => self.observer.expects(*id, body),
             StoreAnswer::Finished(id, Finish::Stored(outcome)) => {
@@ -263,6 +270,19 @@ impl Task {
     }
 }
 
+/// The request that has ended before, or is somebody else's to work on, by this answer. Its end is not told here.
+const fn elsewhere(answer: &StoreAnswer) -> Option<RequestId> {
+    match answer {
+        StoreAnswer::Admitted(id, Admission::Finished(_))
+        | StoreAnswer::Claimed(id, Claim::Finished(_))
+        | StoreAnswer::Finished(id, Finish::Stale) => Some(*id),
+        StoreAnswer::Admitted(_, Admission::Fresh { .. } | Admission::Open | Admission::Conflict)
+        | StoreAnswer::Claimed(_, Claim::Yours { .. } | Claim::Held | Claim::Unknown)
+        | StoreAnswer::Finished(_, Finish::Stored(_))
+        | StoreAnswer::Orphans(_) => None,
+    }
+}
+
 /// What there is to say about an outcome that is about to be stored.
 fn close(observer: &Observer, request: RequestId, outcome: &[u8]) -> Close {
     let outcome = Outcome::decode(outcome).ok();
@@ -278,15 +298,34 @@ fn close(observer: &Observer, request: RequestId, outcome: &[u8]) -> Close {
 mod tests {
     use std::sync::Arc;
 
+    use keymoot_engine::coordinator::{Admission, Claim, Finish, StoreAnswer};
     use keymoot_engine::message::{Ended, Invite, Message, What};
     use keymoot_engine::outcome::Outcome;
     use keymoot_engine::request::RequestId;
     use keymoot_engine::words::{Hash, Wire};
     use keymoot_types::{Party, SessionId};
 
-    use super::close;
+    use super::{close, elsewhere};
     use crate::names::Names;
     use crate::watch::Observer;
+
+    #[test]
+    fn what_ends_elsewhere_is_known_by_the_answer_of_the_store() {
+        let id = RequestId(Hash::from_bytes([7; 32]));
+        let over = [
+            StoreAnswer::Admitted(id, Admission::Finished(Vec::new())),
+            StoreAnswer::Claimed(id, Claim::Finished(Vec::new())),
+            StoreAnswer::Finished(id, Finish::Stale),
+        ];
+        assert!(over.iter().all(|answer| elsewhere(answer) == Some(id)));
+        let goes_on = [
+            StoreAnswer::Admitted(id, Admission::Open),
+            StoreAnswer::Claimed(id, Claim::Held),
+            StoreAnswer::Finished(id, Finish::Stored(Vec::new())),
+            StoreAnswer::Orphans(vec![id]),
+        ];
+        assert!(goes_on.iter().all(|answer| elsewhere(answer).is_none()));
+    }
 
     #[test]
     fn nobody_is_named_where_a_request_succeeded() {

@@ -1,11 +1,12 @@
 //! What gateways call a request in their logs, so that one name leads through the logs of all processes.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
 use keymoot_engine::request::RequestId;
 use keymoot_wire::trace::{HEADER, is_plain};
+
+use crate::latest::Latest;
 
 /// Requests whose trace is remembered: more than are worked on at a time.
 const REQUESTS_MAX: usize = 4096;
@@ -17,37 +18,30 @@ pub(crate) fn of(headers: &HeaderMap) -> Arc<str> {
 }
 
 /// Traces by request, the latest of each.
-#[derive(Default)]
 pub(crate) struct Traces {
-    inner: Mutex<Inner>,
+    inner: Mutex<Latest<RequestId, Arc<str>>>,
 }
 
-#[derive(Default)]
-struct Inner {
-    traces: BTreeMap<RequestId, Arc<str>>,
-    order: VecDeque<RequestId>,
+impl Default for Traces {
+    fn default() -> Self {
+        Self { inner: Mutex::new(Latest::new(REQUESTS_MAX)) }
+    }
 }
 
 impl Traces {
+    fn lock(&self) -> MutexGuard<'_, Latest<RequestId, Arc<str>>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn note(&self, request: RequestId, trace: &Arc<str>) {
-        if trace.is_empty() {
-            return;
-        }
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.traces.insert(request, Arc::clone(trace)).is_none() {
-            inner.order.push_back(request);
-        }
-        if inner.order.len() > REQUESTS_MAX
-            && let Some(oldest) = inner.order.pop_front()
-        {
-            inner.traces.remove(&oldest);
+        if !trace.is_empty() {
+            self.lock().insert(request, Arc::clone(trace));
         }
     }
 
     /// Empty if nobody has said.
     pub(crate) fn of(&self, request: RequestId) -> String {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.traces.get(&request).map(|trace| trace.to_string()).unwrap_or_default()
+        self.lock().get(&request).map(|trace| trace.to_string()).unwrap_or_default()
     }
 }
 

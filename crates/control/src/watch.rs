@@ -13,6 +13,7 @@ use keymoot_wire::mpc::SessionEvent;
 use tokio::sync::broadcast;
 
 use crate::clock::wall_ms;
+use crate::latest::Latest;
 use crate::names::Names;
 use crate::tally::{Tallies, Tally};
 use crate::traces::Traces;
@@ -61,30 +62,32 @@ impl Sessions {
 const BODIES_MAX: usize = 8192;
 
 /// The names of requests that are worked on, by their bytes, so that these are not read again for each session.
-#[derive(Default)]
 struct Bodies {
     key: RandomState,
     names: HashMap<u64, RequestId>,
-    digests: BTreeMap<RequestId, u64>,
+    digests: Latest<RequestId, u64>,
 }
 
 impl Bodies {
     fn insert(&mut self, request: RequestId, body: &[u8]) {
-        self.remove(request);
-        if self.digests.len() >= BODIES_MAX
-            && let Some((_, gone)) = self.digests.pop_first()
-        {
+        let digest = self.key.hash_one(body);
+        if let Some((_, gone)) = self.digests.insert(request, digest) {
             self.names.remove(&gone);
         }
-        let digest = self.key.hash_one(body);
         self.names.insert(digest, request);
-        self.digests.insert(request, digest);
     }
 
     fn remove(&mut self, request: RequestId) {
         if let Some(digest) = self.digests.remove(&request) {
             self.names.remove(&digest);
         }
+    }
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        let (key, names) = (RandomState::new(), HashMap::new());
+        Self { key, names, digests: Latest::new(BODIES_MAX) }
     }
 }
 
@@ -250,14 +253,19 @@ impl Observer {
         self.tell(session, &going, what, said);
     }
 
+    /// Somebody else works on a request, or has finished it: what came of it is not told here.
+    pub(crate) fn forget(&self, request: RequestId) {
+        self.tallies().forget(request);
+        self.bodies().remove(request);
+    }
+
     /// A request has an outcome.
     pub(crate) fn settled(&self, request: RequestId, outcome: &'static str) {
         let mut all = self.lock();
         let session = all.by_request.get(&request).copied();
         let going = session.and_then(|session| all.remove(session));
         drop(all);
-        self.tallies().forget(request);
-        self.bodies().remove(request);
+        self.forget(request);
         let began = going.as_ref().map(|going| going.began);
         if let Some(began) = began {
             metrics::histogram!("keymoot_control_settled_seconds").record(began.elapsed().as_secs_f64());
@@ -378,5 +386,13 @@ mod tests {
         );
         assert_eq!((observer.tally(REQUEST), observer.named_by(b"body")), (Tally::default(), None));
         assert!(observer.lock().by_request.is_empty());
+    }
+
+    #[test]
+    fn of_a_request_that_is_somebody_elses_nothing_is_kept() {
+        let observer = invited();
+        assert_ne!((observer.tally(REQUEST), observer.named_by(b"body")), (Tally::default(), None));
+        observer.forget(REQUEST);
+        assert_eq!((observer.tally(REQUEST), observer.named_by(b"body")), (Tally::default(), None));
     }
 }

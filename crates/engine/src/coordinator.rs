@@ -306,9 +306,19 @@ impl<C: Crypto> Coordinator<C> {
         std::mem::take(&mut self.deeds)
     }
 
-    /// From now on these clients may ask.
-    pub fn go_by(&mut self, clients: BTreeMap<ClientId, ClientKey>) {
+    /// From now on these clients may ask. What others have asked is not worked on any more: no node would. Nodes go by another
+    /// document as well, so none is held to what it has refused by the one before.
+    pub fn go_by(&mut self, clients: BTreeMap<ClientId, ClientKey>) -> Vec<Deed> {
         self.config.clients = clients;
+        let is_known = |drive: &Drive| self.config.clients.contains_key(&drive.request.client);
+        let strangers = self.drives.iter().filter(|(_, drive)| drive.outcome.is_none() && !is_known(drive));
+        let strangers: Vec<RequestId> = strangers.map(|(id, _)| *id).collect();
+        for id in strangers {
+            self.is_elsewhere(id);
+        }
+        self.drives.values_mut().for_each(|drive| drive.denials.clear());
+        self.past.iter_mut().for_each(|past| past.request = None);
+        std::mem::take(&mut self.deeds)
     }
 
     fn hear(&mut self, from: Address, message: Message, rng: &mut impl CryptoRngCore) {

@@ -18,6 +18,7 @@ use keymoot_types::{Epoch, KeyId, Party, Path, Scheme, SessionId};
 use zeroize::Zeroizing;
 
 use crate::refusal::Reason;
+use crate::request::ToSign;
 
 /// A member that is to take part in something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,8 +131,9 @@ pub trait Crypto: Sized {
     /// What a payload comes to when this key signs it for somebody who has asked at this path.
     ///
     /// # Errors
-    /// Nobody can say for certain what is signed, or it is more than one signature, or one of another key.
-    fn read(key: &Self::Key, path: &Path, payload: &keymoot_chains::Payload) -> Result<Reading, Unreadable>;
+    /// Nobody can say for certain what is signed; it is more than one signature, and the client did not say which, or has not so
+    /// many; or it is one of another key.
+    fn read(key: &Self::Key, what: &ToSign) -> Result<Reading, Unreadable>;
     /// What a signature is for: key, epoch, path, payload and, where there is one, the presignature.
     ///
     /// # Errors

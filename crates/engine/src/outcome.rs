@@ -97,13 +97,13 @@ impl Outcome {
                 let is_its = |attempt| key_of_attempt::<C>(id, attempt) == name;
                 serves == *scheme && (0..KEY_ATTEMPTS_MAX).any(is_its)
             }),
-            (Self::Signed { signature, session, released }, Ask::Sign { path, payload, .. }) => {
+            (Self::Signed { signature, session, released }, Ask::Sign { what, .. }) => {
                 let statement = release::<C>(id, *session);
                 let signers: BTreeSet<Party> = released.iter().map(|(party, _)| *party).collect();
                 signers.len() >= usize::from(committee.threshold().needed())
                     && released.iter().all(|(party, word)| says(*party, &statement, word))
                     && key.is_none_or(|key| {
-                        C::read(key, path, payload)
+                        C::read(key, what)
                             .is_ok_and(|read| C::is_signature(key, &read.path, &read.payload, signature))
                     })
             }

@@ -31,6 +31,7 @@ pub use self::known::Known;
 use crate::crypto::{
     Crypto, Described, Order, PresignatureLabel, Progress, Reading, Task, Unfit, Unreadable,
 };
+use crate::request::ToSign;
 
 /// Threshold cryptography as it is, for the owner of an identity.
 ///
@@ -216,8 +217,8 @@ impl Crypto for Real {
         burnt
     }
 
-    fn read(key: &Key, path: &Path, payload: &keymoot_chains::Payload) -> Result<Reading, Unreadable> {
-        reading::read(key, path, payload)
+    fn read(key: &Key, what: &ToSign) -> Result<Reading, Unreadable> {
+        reading::read(key, what)
     }
 
     fn intent(order: &Order<Self>) -> Result<Hash, Unfit> {

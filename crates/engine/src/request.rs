@@ -62,16 +62,33 @@ pub enum Ask {
     Sign {
         /// Under this key.
         key: KeyId,
-        /// At this path below it.
-        path: Path,
-        /// Of this: bytes, and what they are. What is signed follows from them.
-        payload: Arc<Payload>,
+        /// Of this.
+        what: ToSign,
     },
     /// That a key never signs again.
     Retire {
         /// Which.
         key: KeyId,
     },
+}
+
+/// What is to be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToSign {
+    /// At this path below the key.
+    pub path: Path,
+    /// Bytes, and what they are. What is signed follows from them.
+    pub payload: Arc<Payload>,
+    /// Which of the signatures that the payload needs, from 0. `None` is the only one, and nothing where there are several.
+    pub signing: Option<u16>,
+}
+
+impl ToSign {
+    /// A payload that needs one signature.
+    #[must_use]
+    pub const fn new(path: Path, payload: Arc<Payload>) -> Self {
+        Self { path, payload, signing: None }
+    }
 }
 
 /// A client's request, as every node sees it.
@@ -238,12 +255,13 @@ impl Wire for Request {
                 writer.uint(0);
                 writer.text(scheme.name());
             }
-            Ask::Sign { key, path, payload } => {
+            Ask::Sign { key, what: ToSign { path, payload, signing } } => {
                 writer.uint(1);
                 writer.bytes(key.as_bytes());
                 writer.list(path.steps().iter(), |writer, step| writer.uint(u64::from(*step)));
                 writer.text(payload.kind().name());
                 writer.bytes(payload.bytes());
+                writer.list(signing.iter(), |writer, signing| writer.uint(u64::from(*signing)));
             }
             Ask::Retire { key } => {
                 writer.uint(2);
@@ -267,7 +285,10 @@ impl Wire for Request {
                 let path = Path::new(steps).map_err(|_| Malformed::Integer)?;
                 let kind = Kind::parse(reader.text()?).ok_or(Malformed::Choice)?;
                 let payload = Payload::new(kind, reader.bytes(PAYLOAD_MAX)?.to_vec());
-                Ask::Sign { key, path, payload: Arc::new(payload.map_err(|_| Malformed::WrongLength)?) }
+                let payload = Arc::new(payload.map_err(|_| Malformed::WrongLength)?);
+                let signing =
+                    reader.list(1, |reader| u16::try_from(reader.uint()?).map_err(|_| Malformed::Integer))?;
+                Ask::Sign { key, what: ToSign { path, payload, signing: signing.first().copied() } }
             }
             2 => Ask::Retire { key: KeyId::new(reader.fixed()?) },
             _ => return Err(Malformed::Choice),

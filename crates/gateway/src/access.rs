@@ -123,3 +123,9 @@ pub const fn need(endpoint: Endpoint) -> Need {
         Endpoint::RetireKey => Need::TokenAndSignature(Role::Admin),
     }
 }
+
+/// Whether an answer may be of megabytes.
+#[must_use]
+pub const fn is_list(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::ListKeys | Endpoint::ListSignatures)
+}

@@ -36,10 +36,17 @@ pub struct Limits {
     pub connections: usize,
     /// Those of one certificate's owner; more are closed.
     pub client_connections: usize,
-    /// Requests in progress, the waiting ones included; more are answered with 429. Each item of a batch counts.
+    /// Requests in progress, the waiting ones included; more are answered with 429. Each item of a batch counts. There are as
+    /// many places again for what is open to everybody.
     pub requests: usize,
-    /// Those of one client; more are answered with 429.
+    /// Those of one client; more are answered with 429. Whoever comes without a certificate is one client with all others
+    /// who do.
     pub client_requests: usize,
+    /// Lists of keys or requests in progress, which may be of megabytes; more are answered with 429. A request is in progress
+    /// until its answer has left.
+    pub lists: usize,
+    /// Those of one client; more are answered with 429.
+    pub client_lists: usize,
     /// Event streams; more are answered with 429.
     pub streams: usize,
     /// Those of one client; more are answered with 429.
@@ -79,6 +86,8 @@ impl Default for Limits {
             client_connections: 256,
             requests: 1024,
             client_requests: 256,
+            lists: 256,
+            client_lists: 16,
             streams: 256,
             client_streams: 32,
             rate: 2000.0,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use keymoot_wire::mpc;
 use keymoot_wire::mpc::mpc_coordinator_client::MpcCoordinatorClient;
 use keymoot_wire::problem::Code;
+use keymoot_wire::stop::stopped;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -17,7 +18,6 @@ use tracing::{info, warn};
 
 use crate::problem::Refused;
 use crate::routes::sessions::ASK_TIME;
-use crate::start::stopped;
 use crate::state::App;
 
 /// Events that a slow reader may lag behind before it misses some, and is told so.

@@ -1,8 +1,6 @@
 //! The gate in front of every route: certificate, token, role, budget. What it lets through has a [`Call`].
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::body::Body;
@@ -10,13 +8,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hyper::body::{Bytes, Frame, SizeHint};
 use keymoot_wire::cluster::Role;
+use keymoot_wire::held::Held;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::problem::Code;
 use keymoot_wire::tls::{ClientCertificates, Peer};
 
-use crate::access::{Endpoint, Need, need};
+use crate::access::{Endpoint, Need, is_list, need};
 use crate::limits::Place;
 use crate::problem::Refused;
 use crate::state::{App, Call};
@@ -27,31 +25,8 @@ use crate::trace::RequestId;
 #[derive(Clone, Debug)]
 pub struct Connection(pub Option<Arc<Peer>>);
 
-/// A body that holds a place.
-struct Held {
-    body: Body,
-    _place: Place,
-}
-
-impl hyper::body::Body for Held {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
+/// What a request holds until its answer has left: its place, and one of those for lists if it asks for one.
+type Holds = (Place, Option<Place>);
 
 /// The gate of one endpoint.
 pub async fn gate(
@@ -60,36 +35,34 @@ pub async fn gate(
     next: Next,
 ) -> Response {
     let mut response = match enter(&app, endpoint, request) {
-        // The place is held until the answer has been sent: whoever does not read it keeps it in memory.
-        Ok((request, place)) => held(endpoint, next.run(request).await, place),
+        // Whoever does not read its answer keeps it in memory.
+        Ok((request, holds)) => held(endpoint, next.run(request).await, holds),
         Err(refused) => refused.into_response(),
     };
     response.extensions_mut().insert(endpoint);
     response
 }
 
-/// An answer that holds a place until its body has been sent or dropped. An event stream has a place of its own.
-fn held(endpoint: Endpoint, response: Response, place: Option<Place>) -> Response {
-    match place {
-        Some(place) if endpoint != Endpoint::WatchEvents => {
-            response.map(|body| Body::new(Held { body, _place: place }))
-        }
-        _ => response,
+/// An answer that holds its places until it has been sent or dropped. An event stream has a place of its own.
+fn held(endpoint: Endpoint, response: Response, holds: Holds) -> Response {
+    if endpoint == Endpoint::WatchEvents {
+        return response;
     }
+    response.map(|body| Body::new(Held::new(body, Arc::new(holds))))
 }
 
-fn enter(app: &App, endpoint: Endpoint, mut request: Request) -> Result<(Request, Option<Place>), Refused> {
+fn enter(app: &App, endpoint: Endpoint, mut request: Request) -> Result<(Request, Holds), Refused> {
     let need = need(endpoint);
+    let peer = request.extensions().get::<Connection>().and_then(|connection| connection.0.clone());
     if need == Need::Nothing {
-        return Ok((request, None));
+        let holder = peer.map_or_else(|| "".into(), |peer| peer.id.to_uri().into());
+        return Ok((request, (app.open.take(&holder, 1)?, None)));
     }
     if app.is_stopping() {
         return Err(Refused::new(Code::ShuttingDown, "the gateway is stopping"));
     }
-    let peer = request.extensions().get::<Connection>().and_then(|connection| connection.0.clone());
     check_peer(app, peer.as_deref())?;
     let trace = request.extensions().get::<RequestId>().map_or_else(|| "".into(), |id| id.0.clone());
-    let x5t = peer.as_deref().map(|peer| peer.x5t);
     let client = match need.role() {
         Some(role) => admit(app, peer.as_deref(), request.headers(), role)?,
         // Whoever asks for a token shows who it is by its signature, which the handler checks. The places that it
@@ -98,13 +71,14 @@ fn enter(app: &App, endpoint: Endpoint, mut request: Request) -> Result<(Request
     };
     tracing::Span::current().record("client", &*client);
     let place = app.requests.take(&client, 1)?;
+    let list = if is_list(endpoint) { Some(app.lists.take(&client, 1)?) } else { None };
     if let Err(seconds) = app.budgets.take(&client, Instant::now()) {
         let mut refused = Refused::new(Code::TooManyRequests, "the budget of this client is used up");
         refused.retry_after = Some(seconds);
         return Err(refused);
     }
-    request.extensions_mut().insert(Call { client, trace, x5t });
-    Ok((request, Some(place)))
+    request.extensions_mut().insert(Call { client, trace, peer });
+    Ok((request, (place, list)))
 }
 
 /// The owner of the certificate.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-pub use places::{Place, Places, Share, Shares};
+pub use places::{Place, Places};
 
 /// The most clients with a budget of their own in memory. The cluster document knows at most as many.
 const CLIENTS_MAX: usize = 10_000;

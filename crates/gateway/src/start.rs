@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -14,6 +14,8 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use keymoot_wire::identity::PeerRole;
+use keymoot_wire::places::{Bound, Places};
+use keymoot_wire::stop::stopped;
 use keymoot_wire::tls::{Accepted, Acceptor, Serving, TlsError, server_config};
 use metrics::counter;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,7 +28,7 @@ use tracing::{debug, info, warn};
 
 use crate::config::GatewayConfig;
 use crate::gate::Connection;
-use crate::limits::{Share, Shares};
+use crate::limits::Place;
 use crate::routes::router;
 use crate::state::App;
 
@@ -34,8 +36,8 @@ use crate::state::App;
 const STREAMS_MAX: u32 = 256;
 /// For how long the head of a request may take to come in.
 const HEAD_TIME: Duration = Duration::from_secs(10);
-/// After this time a connection takes no new requests: its certificate may be another by now. Without a
-/// certificate it is anybody's, and sooner over.
+/// After this time, and when its certificate expires, a connection takes no new requests: there may be another certificate
+/// by now. Without a certificate it is anybody's, and sooner over.
 const CONNECTION_TIME: Duration = Duration::from_secs(60 * 60);
 const ANONYMOUS_TIME: Duration = Duration::from_secs(5 * 60);
 /// How often to ask whether a client is still there, and how long to wait for its answer.
@@ -119,7 +121,7 @@ impl Gateway {
 async fn serve(app: Arc<App>, mut acceptor: Acceptor) {
     let router = router(&app);
     let places = Arc::new(Semaphore::new(app.limits.connections));
-    let held = Shares::default();
+    let held = Places::new();
     let mut stopping = app.stopping.clone();
     let mut connections = JoinSet::new();
     let keys = tokio::spawn({
@@ -152,12 +154,13 @@ async fn serve(app: Arc<App>, mut acceptor: Acceptor) {
 
 /// The share in all connections of whoever has this one: of a certificate's owner, or of all who have none. `None` if
 /// it is used up; then the connection is closed.
-fn share(app: &App, held: &Shares, accepted: &Accepted) -> Option<Share> {
+fn share(app: &App, held: &Arc<Places<Arc<str>>>, accepted: &Accepted) -> Option<Place> {
     let (holder, most) = match &accepted.peer {
         Some(peer) => (peer.id.to_uri(), app.limits.client_connections),
         None => (String::new(), app.limits.connections.div_ceil(2)),
     };
-    let share = held.take(&holder.as_str().into(), 1, most);
+    // Of all connections there is a count already.
+    let share = held.take(&holder.as_str().into(), 1, Bound { each: most, all: usize::MAX }).ok();
     if share.is_none() {
         counter!("keymoot_gateway_connections_closed_total").increment(1);
         warn!(address = %accepted.address, holder, most, "closed a connection: its client has as many as it may");
@@ -168,7 +171,10 @@ fn share(app: &App, held: &Shares, accepted: &Accepted) -> Option<Share> {
 async fn serve_one(router: Router, accepted: Accepted, app: Arc<App>) {
     let mut stopping = app.stopping.clone();
     let peer = Connection(accepted.peer.map(Arc::new));
-    let time = if peer.0.is_some() { CONNECTION_TIME } else { ANONYMOUS_TIME };
+    let time = match &peer.0 {
+        Some(peer) => CONNECTION_TIME.min(peer.time_left(SystemTime::now())),
+        None => ANONYMOUS_TIME,
+    };
     let service = service_fn(move |request: http::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());
@@ -212,12 +218,6 @@ where
             timeout(last, connection).await.unwrap_or(Ok(()))
         }
     }
-}
-
-/// Waits until the gateway is told to stop, or nobody is left to tell it.
-pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // Either way there is nothing more to wait for.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use hyper::body::Bytes;
 use keymoot_wire::cluster::DocumentHandle;
-use keymoot_wire::tls::{ClientCertificates, Identity};
+use keymoot_wire::tls::{ClientCertificates, Identity, Peer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
@@ -26,12 +27,16 @@ pub struct App {
     pub tokens: Tokens,
     pub budgets: Budgets,
     pub requests: Places,
+    /// Answers with lists, which may be of megabytes.
+    pub lists: Places,
+    /// Of what is open to everybody.
+    pub open: Places,
     pub streams: Places,
     pub events: Events,
     pub canary: Canary,
     pub readiness: Readiness,
     pub metrics: PrometheusHandle,
-    pub openapi: String,
+    pub openapi: Bytes,
     pub stopping: watch::Receiver<bool>,
 }
 
@@ -44,11 +49,13 @@ impl App {
             tokens: Tokens::new(document.clone(), identity.clone(), client_certificates),
             budgets: Budgets::new(limits.rate, limits.burst),
             requests: Places::new("requests in progress", limits.requests, limits.client_requests),
+            lists: Places::new("lists in progress", limits.lists, limits.client_lists),
+            open: Places::new("requests in progress", limits.requests, limits.client_requests),
             streams: Places::new("event streams", limits.streams, limits.client_streams),
             events: Events::default(),
             canary: Canary::default(),
             readiness: Readiness::default(),
-            openapi: openapi.to_json().unwrap_or_default(),
+            openapi: openapi.to_json().unwrap_or_default().into(),
             document,
             identity,
             client_certificates,
@@ -71,8 +78,8 @@ pub struct Call {
     pub client: Arc<str>,
     /// The id of the HTTP request.
     pub trace: Arc<str>,
-    /// Digest of the client's certificate, if it has one.
-    pub x5t: Option<[u8; 32]>,
+    /// Whose certificate it came with, if with one.
+    pub peer: Option<Arc<Peer>>,
 }
 
 /// When a signature was last made, as far as this gateway has seen.

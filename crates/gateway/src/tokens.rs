@@ -1,26 +1,28 @@
 //! Tokens: our own for the coordinators, those that we mint for clients, and the keys of foreign issuers.
 
-mod known;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use keymoot_wire::cluster::{DocumentHandle, Role};
 use keymoot_wire::problem::Code;
 use keymoot_wire::tls::{ClientCertificates, Credentials, Identity, Peer};
-use keymoot_wire::token::{IssuerKind, MintError, Minter, Subject, TokenError, Unbound, Verifier};
-use sha2::{Digest, Sha256};
-use tokio::time::MissedTickBehavior;
+use keymoot_wire::token::{
+    IssuerKind, KEYS_AGE_MAX, Known, MintError, Minter, Shown, Subject, TokenError, Unbound, Verifier,
+};
+use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
-use self::known::{Known, Shown};
 use crate::problem::Refused;
 use crate::state::wall_ms;
 
 /// For how long our tokens are good, in seconds.
 pub const LIFETIME: u64 = 10 * 60;
-/// How often the keys of foreign issuers are fetched.
+/// How often the keys of foreign issuers are fetched, beside with each new cluster document.
 const FETCH_EVERY: Duration = Duration::from_secs(5 * 60);
+/// How often to look whether there is one.
+const LOOK: Duration = Duration::from_secs(2);
+
+const _: () = assert!(FETCH_EVERY.as_secs() * 4 < KEYS_AGE_MAX, "one fetch that fails locks nobody out");
 /// For how long one fetch may take.
 const FETCH_TIME: Duration = Duration::from_secs(5);
 /// The largest set of keys that is read.
@@ -29,7 +31,7 @@ const KEYS_MAX: usize = 256 << 10;
 /// Verifies and mints.
 pub struct Tokens {
     verifier: Verifier,
-    known: Known,
+    known: Known<(Arc<str>, Role)>,
     document: DocumentHandle,
     identity: Arc<Identity>,
 }
@@ -56,9 +58,7 @@ impl Tokens {
     /// The token is not good, or not for this certificate.
     pub fn verify(&self, token: &str, peer: Option<&Peer>) -> Result<(Arc<str>, Role), Refused> {
         let now = wall_ms() / 1000;
-        // The document from before: if it changes meanwhile, what is found out now counts for nothing afterwards.
-        let document = self.document.load().digest();
-        let shown = peer.map(|peer| Shown { document, x5t: peer.x5t, token: Sha256::digest(token).into() });
+        let shown = peer.map(|peer| Shown::new(&self.document.load(), peer, token));
         if let Some(client) = shown.and_then(|shown| self.known.find(&shown, now)) {
             return Ok(client);
         }
@@ -69,7 +69,7 @@ impl Tokens {
         let client: Arc<str> = name.into();
         // The keys of a foreign issuer may be replaced without a new document, so its tokens are verified each time.
         if let (Some(shown), IssuerKind::Local) = (shown, verified.issuer) {
-            self.known.keep(&shown, (&client, role), verified.expires, now);
+            self.known.keep(&shown, (client.clone(), role), verified.expires, now);
         }
         Ok((client, role))
     }
@@ -95,16 +95,23 @@ impl Tokens {
             Ok(client) => client,
             Err(error) => return warn!(%error, "keys of foreign issuers cannot be fetched"),
         };
-        let mut ticks = tokio::time::interval(FETCH_EVERY);
+        let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = None;
         loop {
-            ticks.tick().await;
+            let now = ticks.tick().await;
             let document = self.document.load_full();
+            let this = document.digest();
+            let is_due = |(when, by): (Instant, [u8; 32])| by != this || now - when >= FETCH_EVERY;
+            if !last.is_none_or(is_due) {
+                continue;
+            }
+            last = Some((now, this));
             for entry in &document.issuers {
                 let Some(url) = &entry.jwks_url else { continue };
                 match self.fetch(&client, &entry.issuer, url).await {
                     Ok(()) => info!(issuer = entry.issuer, "keys fetched"),
-                    // The old keys stay.
+                    // The old keys stay, until they are too old.
                     Err(error) => warn!(issuer = entry.issuer, %error, "keys cannot be fetched"),
                 }
             }
@@ -120,7 +127,7 @@ impl Tokens {
             }
             body.extend_from_slice(&chunk);
         }
-        self.verifier.replace_keys(issuer, serde_json::from_slice(&body)?);
+        self.verifier.replace_keys(issuer, url, serde_json::from_slice(&body)?, wall_ms() / 1000);
         Ok(())
     }
 }
@@ -147,17 +154,5 @@ pub fn mint_service(credentials: &Credentials) -> Result<String, MintError> {
 
 /// A refusal of the verifier, with its code.
 pub fn refused(error: TokenError) -> Refused {
-    let code = match error {
-        TokenError::Missing => Code::TokenMissing,
-        TokenError::Expired | TokenError::NotYet | TokenError::TooLong => Code::TokenExpired,
-        TokenError::NotBound | TokenError::BoundToAnother => Code::TokenBoundElsewhere,
-        TokenError::Malformed
-        | TokenError::Algorithm
-        | TokenError::UnknownIssuer
-        | TokenError::UnknownKey
-        | TokenError::Signature
-        | TokenError::Audience
-        | TokenError::Subject => Code::TokenRefused,
-    };
-    Refused::caused(code, &error)
+    Refused::caused(error.code(), &error)
 }

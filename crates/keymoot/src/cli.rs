@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    admit, bench, completions, config, context, debug, demo, doctor, explain, health, init, join, key, lab,
-    man, node, revoke, run, session, sign, up, verify,
+    admit, bench, completions, config, context, debug, demo, doctor, eth, explain, health, hwi, init, join,
+    key, lab, man, node, revoke, run, session, sign, up, verify,
 };
 
 /// Said below every help.
@@ -44,6 +44,8 @@ pub enum Command {
     #[command(subcommand)]
     Key(key::KeyCommand),
     Sign(sign::SignArgs),
+    Eth(eth::EthArgs),
+    Hwi(hwi::HwiArgs),
     Verify(verify::VerifyArgs),
     /// Look at what is going on.
     #[command(subcommand)]
@@ -92,6 +94,8 @@ pub fn dispatch(cli: Cli) -> Result<(), crate::failure::Failure> {
         Command::Lab(args) => lab::run(&given, &args),
         Command::Key(command) => key::run(&given, &command),
         Command::Sign(args) => sign::run(&given, &args),
+        Command::Eth(args) => eth::run(&given, &args),
+        Command::Hwi(args) => hwi::run(&given, &args),
         Command::Verify(args) => verify::run(&given, &args),
         Command::Session(command) => session::run(&given, &command),
         Command::Node(command) => node::run(&given, &command),

@@ -8,8 +8,10 @@ pub mod context;
 pub mod debug;
 pub mod demo;
 pub mod doctor;
+pub mod eth;
 pub mod explain;
 pub mod health;
+pub mod hwi;
 pub mod init;
 pub mod join;
 pub mod key;
@@ -67,6 +69,12 @@ fn confirm(question: &str) -> Result<bool, Failure> {
     // A terminal that goes away has not said yes.
     let _ = std::io::stdin().lock().read_line(&mut answer);
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// A line beside the output, for a person who reads along.
+fn aside(line: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    writeln!(std::io::stderr().lock(), "{line}").map_err(Failure::Output)
 }
 
 /// Whether somebody can be asked.

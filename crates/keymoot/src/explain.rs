@@ -168,6 +168,71 @@ pages! {
          the answer was shown or used: an address of such a key belongs to somebody else.",
         "Treat the gateway and its coordinators as taken over: send no money to addresses that they have shown to \
          other programs, ask through another gateway, and look at who has been on these hosts.";
+    PAYLOAD_UNREADABLE = "E2701", 2, "the payload cannot be read",
+        "The bytes are not what they are said to be: cut off, too long, of an unknown type or version, or not in the one \
+         encoding that is signed. The message names the field where there is one. Nothing was sent: no node has seen \
+         the payload, and no presignature was used.",
+        "Compare the file with what made it, and the option with the file: --psbt, --tx, --typed-data, --sol-tx.";
+    PAYLOAD_UNSAFE = "E2702", 3, "the payload asks for what is never signed",
+        "The payload can be read, but a signature could mean something else than what is shown: a coin without the \
+         transaction that made it, amounts that do not add up, a signature hash type that leaves inputs or outputs \
+         open, a path that does not lead to its key, a bare digest. The message names the field. Nothing was sent: no \
+         node has seen the payload, and no presignature was used.",
+        "Have the wallet make it again with what the field lacks. No option and no policy turns this check off.";
+    NOT_FOR_THIS_KEY = "E2703", 2, "nothing in the payload is for this key",
+        "The key signs with another kind of signature than the payload needs, or no input and no account in it is the \
+         key's. In a PSBT an input is ours if it says at which path below our fingerprint its key is. Nothing was sent.",
+        "Look at the key with `keymoot key show`, and at what the wallet watches: it needs a descriptor of \
+         `keymoot key xpub`, with the fingerprint in it.";
+    WRONG_NETWORK = "E2704", 2, "this is for another Bitcoin network",
+        "An extended public key or a descriptor is written for another network than the one that was said. Coins of one \
+         network cannot be spent on another, so somebody is mistaken. Nothing was sent.",
+        "Say which network is meant: --network for `keymoot sign`, --chain for `keymoot hwi`. Without it, mainnet is.";
+    NOT_CONFIRMED = "E2705", 3, "nobody has confirmed it",
+        "Before a signature is asked for, what would be signed is shown and has to be confirmed. The answer was no, or \
+         there is no terminal at which to ask. Nothing was sent.",
+        "Read what is shown, and answer y. In scripts, which have decided already, say --yes.";
+    ETH_NOT_JSON = "E2801", 2, "what was sent to the signer is not JSON",
+        "The body of a request to the Ethereum signer could not be read as JSON. In JSON-RPC its number is -32700. Nothing was \
+         done.",
+        "Compare what is sent with the specification of JSON-RPC 2.0; the message says where reading stopped.";
+    ETH_NOT_A_REQUEST = "E2802", 2, "this is no request of JSON-RPC 2.0",
+        "A request is an object with `jsonrpc`, `method`, perhaps `params` and `id`, each once; a batch is a list of 1 to 100 of \
+         them. In JSON-RPC its number is -32600. Nothing was done.",
+        "Correct what the message names. Longer batches are split by the libraries that make them.";
+    ETH_BAD_PARAMS = "E2803", 2, "a parameter is not what the method takes",
+        "A field is missing, has two meanings, is not in the one form that such a value has, stands against another, or is not \
+         known. `field` in the data of the error names it. In JSON-RPC its number is -32602. Nothing was asked of the cluster, \
+         and no presignature was used.",
+        "Correct the field. Numbers are hex behind 0x without leading zeros; an address in two cases needs its checksum.";
+    ETH_NO_METHOD = "E2804", 2, "the signer does not offer the method",
+        "The signer answers what needs a key, and passes a list of methods that read on to the node behind. Others are refused, \
+         since a node may sign with keys of its own or change what it does. In JSON-RPC its number is -32601. Nothing was done.",
+        "If the method is harmless on your node, name it in `methods` of the signer's configuration.";
+    ETH_NOT_OURS = "E2805", 3, "the account is not one of this signer",
+        "No key of the cluster, at no path of the configuration, has this address. In JSON-RPC its number is 4100. Nothing was \
+         signed.",
+        "eth_accounts lists the accounts. `paths` and `keys` of the configuration say which there are.";
+    ETH_WRONG_CHAIN = "E2806", 2, "this is for another chain",
+        "A signer is for one chain, and the transaction or the domain of the typed data names another one. In JSON-RPC its \
+         number is -32602. Nothing was signed.",
+        "Ask the signer of that chain, or correct the chain in the application.";
+    ETH_FEE_TOO_HIGH = "E2807", 3, "the fee is higher than is allowed",
+        "All gas at the highest price would cost more than `fee_max` of the signer's configuration. Prices that were not said \
+         come from the node behind, which may be wrong. In JSON-RPC its number is -32003. Nothing was signed.",
+        "Look at the price of gas at another place. If it is right, raise `fee_max`.";
+    ETH_TOO_LARGE = "E2808", 2, "what was sent to the signer is too large",
+        "A body is read up to one mebibyte, and this one is longer. What lies beyond was not read, and nothing was done.",
+        "Send less at once; a batch can be split.";
+    ETH_NOT_ADMITTED = "E2809", 3, "whoever asks may not",
+        "The signer was asked under a name that is not its own, by a web page, or without its token. Whoever may ask can have \
+         things signed, so nobody else is let in. Nothing was read and nothing was done.",
+        "A web page is named in `origins` of the configuration, a name of the host in `hosts`; the token of `token_file` comes \
+         as `Authorization: Bearer …`.";
+    ETH_NOT_STARTED = "E2810", 2, "the signer cannot start like this",
+        "The node behind is of another chain than the signer is for, its address is none, or others than this machine could ask \
+         without a token. Nothing was started.",
+        "Correct what the message names. `token_file` lets it listen elsewhere than on loopback.";
     UNREACHABLE = "E5901", 5, "the gateway cannot be reached",
         "No connection to the gateway of this context, or none that proves to be it. If a request was \
          sent before, it may still be done: it has a fixed id, and asking again is safe.",
@@ -181,6 +246,14 @@ pages! {
         "At least one check of `keymoot doctor` failed. Whether signatures can be made in spite of it, \
          `keymoot health` says.",
         "Each failed check says what to do.";
+    ETH_SILENT = "E5904", 5, "the node behind the signer does not answer",
+        "The node of the chain that stands behind the Ethereum signer gave no answer, or none that makes sense. In JSON-RPC its \
+         number is -32603. What needs no node is still signed.",
+        "See whether the node runs and whether `downstream` names it. Keys in that address are never shown.";
+    ETH_IN_DOUBT = "E5905", 5, "it is not known whether the transaction was sent",
+        "A signed transaction was given to the node behind, and no answer came. It may be on the chain or never get there. In \
+         JSON-RPC its number is -32603. The signer asks the node before it gives the same place to another transaction.",
+        "Look for the hash in the data of the error before the same is sent again: otherwise it may be paid twice.";
     PENDING = "E2110", 4, "the request is not finished yet",
         "The request was admitted and goes on. Its id is in the message.",
         "Ask again with the same id; nothing is signed twice.";

@@ -1,8 +1,8 @@
 //! How the binary fails: one code for each cause, one exit code for each kind of cause.
 //!
 //! Codes are for ever: E2xxx the request (E22xx a run to be replayed, E23xx configuration, E24xx the ceremony, E25xx
-//! what a process keeps, E26xx where a command goes), E5xxx who is not reachable, E7xxx keymoot itself, E74xx the
-//! machine it runs on. [`crate::explain`] has a page for each.
+//! what a process keeps, E26xx where a command goes, E27xx what is to be signed, E28xx the
+//! signer for Ethereum), E5xxx who is not reachable, E7xxx keymoot itself, E74xx the machine it runs on. [`crate::explain`] has a page for each.
 
 mod trouble;
 

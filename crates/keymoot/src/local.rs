@@ -9,8 +9,8 @@ mod supervisor;
 mod tour;
 
 pub use child::{SUPERVISED, Started};
-pub use host::{Host, stops};
+pub use host::{Host, millis, stops};
 pub use layout::{Layout, Said};
 pub use socket::{Reply, Wish, ask};
 pub use supervisor::MemberState;
-pub use tour::play;
+pub use tour::{play, reported};

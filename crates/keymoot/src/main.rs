@@ -8,17 +8,27 @@ mod config;
 mod context;
 mod door;
 mod explain;
+mod facts;
 mod failure;
 mod ink;
 mod lab;
 mod local;
+mod network;
 mod place;
 mod printer;
 mod progress;
 mod proof;
+mod psbt;
+#[cfg(test)]
+#[path = "../tests/it/purse.rs"]
+mod purse;
 mod remote;
 mod replay;
+mod signed;
+mod unreadable;
 mod wallet;
+#[cfg(test)]
+mod whole;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,12 +1,12 @@
 //! Whether a signature is one, by libraries that have no part in making it. What must have been signed is worked out here
 //! from the payload, and never taken from an answer.
 
-use keymoot_chains::{Algorithm, Kind, Payload, inspect};
+use keymoot_chains::{Algorithm, Inspection, Key, Kind, Network, Payload, Signing, inspect};
 use keymoot_wire::rest::KeyView;
 
 use crate::explain::{BUG, USAGE};
 use crate::failure::{Failure, Trouble};
-use crate::wallet;
+use crate::{network, psbt, unreadable, wallet};
 
 /// What was to be signed.
 pub struct Claim<'a> {
@@ -26,20 +26,34 @@ pub struct Expected {
     pub message: Vec<u8>,
 }
 
+/// A payload that was read here, as every node will read it.
+pub struct Read {
+    /// At the path of the request.
+    pub key: Key,
+    pub payload: Payload,
+    /// What it would do, and what has to be signed for that.
+    pub inspection: Inspection,
+}
+
 impl Claim<'_> {
-    /// Works out what must have been signed.
+    /// Reads the payload. The network is that of Bitcoin addresses.
+    pub fn read(&self, network: Network) -> Result<Read, Failure> {
+        let key = wallet::at(self.key, self.path)?.on(network);
+        let kind = Kind::parse(self.kind)
+            .ok_or_else(|| Trouble::new(USAGE, unknown_kind(self.kind)).undone("nothing was signed"))?;
+        let payload =
+            Payload::new(kind, self.payload.to_vec()).map_err(|error| unreadable::failure(&error))?;
+        let inspection = inspect(&payload, &key).map_err(|error| unreadable::failure(&error))?;
+        if kind == Kind::BtcPsbt {
+            network::check(&psbt::versions(payload.bytes()), network)?;
+        }
+        Ok(Read { key, payload, inspection })
+    }
+
+    /// Works out what must have been signed, where that is one thing.
     pub fn expected(&self) -> Result<Expected, Failure> {
-        let bad = |what: String| Failure::from(Trouble::new(USAGE, what).undone("nothing was verified"));
-        let key = wallet::at(self.key, self.path)?;
-        let kind = Kind::parse(self.kind).ok_or_else(|| bad(unknown_kind(self.kind)))?;
-        let payload = Payload::new(kind, self.payload.to_vec()).map_err(|error| bad(error.to_string()))?;
-        let inspection = inspect(&payload, &key).map_err(|error| bad(error.to_string()))?;
-        let mut signings = inspection.signings.into_iter();
-        match (signings.next(), signings.next()) {
-            (Some(one), None) => {
-                let message = one.message();
-                Ok(Expected { algorithm: one.algorithm, verifies_under: one.verifies_under, message })
-            }
+        match self.read(Network::Mainnet)?.inspection.signings.as_slice() {
+            [one] => Ok(Expected::of(one)),
             _ => Err(Trouble::new(BUG, "a payload with several signatures cannot be verified in one").into()),
         }
     }
@@ -52,6 +66,15 @@ pub fn unknown_kind(kind: &str) -> String {
 }
 
 impl Expected {
+    /// What one signature must be.
+    pub fn of(signing: &Signing) -> Self {
+        Self {
+            algorithm: signing.algorithm,
+            verifies_under: signing.verifies_under.clone(),
+            message: signing.message(),
+        }
+    }
+
     /// The library that verifies.
     pub const fn library(&self) -> &'static str {
         match self.algorithm {

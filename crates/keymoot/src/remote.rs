@@ -8,6 +8,7 @@ mod trouble;
 
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use keymoot_client::{
     Bearer, Client, ClientConfig, ClientError, KeyRefusal, LIFETIME, Page, Prepared, Reply, Retry, Ticket,
 };
@@ -29,7 +30,7 @@ use crate::explain::{BAD_CONTEXT, FILE_DAMAGED, PENDING};
 use crate::failure::{Failure, NOT_ENOUGH_SIGNERS, Trouble};
 use crate::place::{self, AUTHORITY, CERTIFICATE, REQUEST_KEY, TLS_KEY};
 use certificate::Certificates;
-use pending::Pending;
+use pending::{Pending, Wanted};
 use trouble::of_client;
 
 /// How long the service is asked to wait at a time. Short first: what cannot be done now is said soon.
@@ -48,6 +49,8 @@ const SOON: Retry = Retry {
 const EVENTS_MAX: usize = 1024;
 /// Pages of a list that are read.
 const PAGES_MAX: usize = 64;
+/// Signatures of one payload that are asked for at a time.
+const AT_ONCE: usize = 8;
 
 /// A signature that is asked for.
 pub struct Asked<'a> {
@@ -143,6 +146,11 @@ impl Remote {
         Ok(Self { context, document, client })
     }
 
+    /// The client alone, for what asks by itself.
+    pub fn into_client(self) -> Client {
+        self.client
+    }
+
     /// Under which policy the nodes decide, in words.
     pub fn policy_text(&self) -> String {
         let name = match self.document.policy {
@@ -187,7 +195,9 @@ impl Remote {
         let took =
             request.finished_ms.zip(request.created_ms).and_then(|(end, begin)| end.checked_sub(begin));
         let key = request.key.ok_or(Failure::Broken("a complete request for a key has no key"))?;
-        if key.name != name || key.scheme != scheme.name() {
+        // All keys of the cluster are certified; only one of them is made for this request.
+        let is_its = certificate::is_made_for(&key.id, &prepared.to_item());
+        if key.name != name || key.scheme != scheme.name() || !is_its {
             let error = ClientError::Uncertified { key: key.id, why: KeyRefusal::NotAsked };
             return Err(of_client(&error));
         }
@@ -197,33 +207,54 @@ impl Remote {
     /// Has something signed. The same again, while it is not known what became of an earlier request for it, sends that one
     /// again: so the same command can be repeated, and signs once, also if the answer to the first was lost.
     pub async fn sign(&self, asked: &Asked<'_>) -> Result<SignatureView, Failure> {
+        let signed = self.sign_all(asked, 1).await?.pop();
+        signed.ok_or(Failure::Broken("a request for one signature has none"))
+    }
+
+    /// Has all signatures made that a payload needs, each by a request of its own and several at a time. What is signed when
+    /// another fails is remembered, so that the same command asks for the same again.
+    pub async fn sign_all(&self, asked: &Asked<'_>, count: u16) -> Result<Vec<SignatureView>, Failure> {
+        let wanted = Wanted::all(asked, count);
+        let each = stream::iter(wanted.iter().map(|wanted| self.sign_one(asked, wanted)));
+        let signed: Vec<SignatureView> = each.buffered(AT_ONCE).try_collect().await?;
+        // What cannot be forgotten now is asked again with the same outcome, until it expires.
+        let _ = Pending::read(&self.context.directory).forget(&wanted);
+        Ok(signed)
+    }
+
+    async fn sign_one(&self, asked: &Asked<'_>, wanted: &Wanted) -> Result<SignatureView, Failure> {
         let mut pending = Pending::read(&self.context.directory);
-        let ticket = pending.find(asked);
-        let prepared = self.prepare(asked, ticket)?;
+        let ticket = pending.find(wanted);
+        let prepared = self.prepare(asked, wanted.signing, ticket)?;
         if ticket.is_none() {
             // Before it leaves: from then on it may be signed.
-            pending.note(asked, prepared.ticket())?;
+            pending.note(wanted, prepared.ticket())?;
         }
         let outcome = self.signed(&prepared).await;
-        if !matches!(outcome, Err(Unsigned::Open(_))) {
-            // What cannot be forgotten now is asked again with the same outcome, until it expires.
-            let _ = pending.forget(asked);
+        if matches!(outcome, Err(Unsigned::Settled(_))) {
+            let _ = pending.forget(std::slice::from_ref(wanted));
         }
         outcome.map_err(Failure::from)
     }
 
     /// Has something signed, always anew.
     pub async fn sign_once(&self, asked: &Asked<'_>) -> Result<SignatureView, Failure> {
-        self.signed(&self.prepare(asked, None)?).await.map_err(Failure::from)
+        self.signed(&self.prepare(asked, None, None)?).await.map_err(Failure::from)
     }
 
     /// A new request, or the one of this ticket again.
-    fn prepare(&self, asked: &Asked<'_>, ticket: Option<Ticket>) -> Result<Prepared, Failure> {
+    fn prepare(
+        &self,
+        asked: &Asked<'_>,
+        signing: Option<u16>,
+        ticket: Option<Ticket>,
+    ) -> Result<Prepared, Failure> {
         let body = CreateSignatureBody {
             key: asked.key.id.clone(),
             path: asked.path.to_owned(),
             kind: asked.kind.to_owned(),
             payload: hex::encode(asked.payload),
+            signing,
         };
         let prepared = match ticket {
             None => self.client.prepare_signature(&body),

@@ -2,7 +2,7 @@
 //! code, so that no answer of a service can put another address in its place.
 
 use keymoot_chains::bitcoin::{Form, descriptor};
-use keymoot_chains::{Algorithm, Key, bitcoin, ethereum, solana};
+use keymoot_chains::{Algorithm, Key, Network, bitcoin, ethereum, solana};
 use keymoot_types::{Path, Scheme};
 use keymoot_wire::rest::KeyView;
 use serde_json::{Value, json};
@@ -39,9 +39,14 @@ pub fn at(key: &KeyView, path: &str) -> Result<Key, Failure> {
     root.at(steps).map_err(|error| bad(error.to_string()))
 }
 
-/// All addresses of a key at a path.
+/// All addresses of a key at a path, those of Bitcoin on mainnet.
 pub fn addresses(key: &KeyView, path: &str) -> Result<Vec<Address>, Failure> {
-    let key = at(key, path)?;
+    addresses_on(key, path, Network::Mainnet)
+}
+
+/// The same for a Bitcoin network.
+pub fn addresses_on(key: &KeyView, path: &str, network: Network) -> Result<Vec<Address>, Failure> {
+    let key = at(key, path)?.on(network);
     let found = [
         ("ethereum", "account", ethereum::address(&key)),
         ("bitcoin", "p2wpkh", bitcoin::address(&key, Form::P2wpkh)),
@@ -59,9 +64,9 @@ pub struct Watching {
     pub descriptors: Vec<String>,
 }
 
-/// The extended public key of a key on secp256k1.
-pub fn watching(key: &KeyView) -> Result<Watching, Failure> {
-    let root = at(key, "m")?;
+/// The extended public key of a key on secp256k1, written for a Bitcoin network.
+pub fn watching(key: &KeyView, network: Network) -> Result<Watching, Failure> {
+    let root = at(key, "m")?.on(network);
     let Some(xpub) = root.xpub() else {
         let what = format!("a {} key has no extended public key", key.scheme);
         return Err(Trouble::new(USAGE, what).help("Ed25519 has no public derivation").into());

@@ -9,6 +9,8 @@ use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use keymoot_wire::door;
+use keymoot_wire::stop::stopped;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -46,10 +48,10 @@ pub(crate) async fn serve(
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            accepted = listener.accept() => accepted,
+            () = stopped(&mut stop) => return,
+            accepted = door::next(|| listener.accept()) => accepted,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let (stream, _) = accepted;
         let (board, metrics) = (Arc::clone(&board), metrics.clone());
         tokio::spawn(async move {
             // Whoever is slow or breaks off has its own reasons.

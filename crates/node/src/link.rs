@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::outbox::Outbox;
+use keymoot_wire::stop::stopped;
 use keymoot_wire::tls::{self, Identity};
 use rand::Rng;
 use tokio::sync::{mpsc, watch};
@@ -88,7 +89,7 @@ impl Link {
     pub(crate) async fn run(self) {
         let mut stop = self.lines.stop.clone();
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => {}
+            () = stopped(&mut stop) => {}
             () = self.keep_up() => {}
         }
         self.lines.board.link(self.number, |link| link.is_up = false);

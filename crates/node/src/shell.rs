@@ -11,11 +11,13 @@ use keymoot_engine::real::Real;
 use keymoot_ports::{Fault, Journal};
 use keymoot_wire::outbox::{Bounds, Outbox};
 use keymoot_wire::seal::SealKey;
+use keymoot_wire::stop::stopped;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::{Limits, NodeConfig};
+use crate::decisions::Decisions;
 use crate::fault::NodeFault;
 use crate::follow::Follow;
 use crate::health;
@@ -199,7 +201,7 @@ impl Keeper {
         tokio::pin!(over);
         loop {
             tokio::select! {
-                _ = self.stop.wait_for(|stop| *stop) => return true,
+                () = stopped(&mut self.stop) => return true,
                 () = &mut over => return false,
                 Some(_) = self.heard.recv() => {}
             }
@@ -258,6 +260,7 @@ impl Keeper {
             board,
             follow: &mut self.follow,
             trace: String::new(),
+            decisions: Decisions::default(),
             is_fine: false,
         };
         Ok((task, first))

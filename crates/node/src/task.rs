@@ -7,12 +7,13 @@ use keymoot_engine::node::Node;
 use keymoot_engine::plan::{Effect, Pipeline, Plan};
 use keymoot_engine::real::Real;
 use keymoot_ports::Fault;
+use keymoot_wire::stop::stopped;
 use rand::rngs::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use crate::clock::Clock;
-use crate::decisions;
+use crate::decisions::Decisions;
 use crate::fault::NodeFault;
 use crate::follow::{Follow, News};
 use crate::perform::{Halted, Hands};
@@ -57,6 +58,8 @@ pub(crate) struct Task<'a> {
     pub(crate) follow: &'a mut Follow,
     /// What the event that is being handled is called in the logs of others.
     pub(crate) trace: String,
+    /// What is to be told of it when it is durable.
+    pub(crate) decisions: Decisions,
     /// Something of this life is durable.
     pub(crate) is_fine: bool,
 }
@@ -147,7 +150,6 @@ impl Task<'_> {
             _ => None,
         };
         let plan = self.node.step(self.clock.now(), event, &mut OsRng);
-        decisions::log(&plan, &std::mem::take(&mut self.trace));
         // Only what the engine takes part in counts: a refused invitation says nothing about a session.
         if let Some(invite) = invite.filter(|invite| self.node.holds(invite.session)) {
             let node = &self.node;
@@ -168,6 +170,7 @@ impl Task<'_> {
 
     /// Runs a plan: records first.
     fn submit(&mut self, plan: Plan<Effect<Real>>) -> Result<(), End> {
+        self.decisions.note(&plan, &std::mem::take(&mut self.trace));
         let ready = self.pipeline.submit(plan);
         self.write_next()?;
         Ok(self.hands.perform(ready)?)
@@ -175,6 +178,7 @@ impl Task<'_> {
 
     fn write_next(&mut self) -> Result<(), End> {
         let Some(batch) = self.pipeline.next_batch() else { return Ok(()) };
+        self.decisions.write();
         self.scribe.write(batch, &mut OsRng).map_err(|fault| End::Failed(fault.into()))
     }
 
@@ -185,6 +189,7 @@ impl Task<'_> {
                 if !std::mem::replace(&mut self.is_fine, true) {
                     self.board.journal(JournalState::Fine);
                 }
+                self.decisions.written();
                 let ready = self.pipeline.written();
                 self.write_next()?;
                 Ok(self.hands.perform(ready)?)
@@ -208,10 +213,4 @@ impl Task<'_> {
             message => Some(message),
         }
     }
-}
-
-/// Waits until the node is to stop. If nobody can say so any more, it is.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that whoever could say so is gone.
-    let _ = stop.wait_for(|stop| *stop).await;
 }

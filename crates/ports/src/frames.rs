@@ -8,7 +8,8 @@
 //!
 //! Sequence numbers count up by one, so a hole, a repetition or a swap of frames shows. The length has a checksum of
 //! its own, so a damaged length never makes a synced frame look cut short. Only one thing is forgiven: the last frame
-//! may be cut short, because a crash does that to a write which nobody was told is durable.
+//! may be cut short, because a crash does that to a write which nobody was told is durable. Some file systems keep the length
+//! of such a write and lose its bytes: then there are zeros up to the end of the file, where a frame ends in a checksum.
 //!
 //! What the format cannot see: a file that was cut at the end of a frame, and a file that was replaced as a whole. The
 //! checksums find accidents. They stop nobody who can write to the file.
@@ -24,6 +25,9 @@ pub const HEADER_BYTES: usize = 16;
 pub const OVERHEAD_BYTES: usize = HEADER_BYTES + CHECKSUM_BYTES;
 
 const CHECKSUM_BYTES: usize = 4;
+
+/// More zeros than this are not what is left of one write.
+const UNWRITTEN_MAX: usize = 1 << 20;
 
 /// What a journal's bytes hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,7 +149,12 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Corrupt> {
     let mut rest = bytes;
     while !rest.is_empty() {
         let at = decoded.valid_len;
-        match frame(rest, decoded.next).map_err(|why| Corrupt { at, why })? {
+        let found = match frame(rest, decoded.next) {
+            // Where nothing else is, zeros are not the end of a journal but what somebody has put in its place.
+            Err(_) if decoded.next.is_some() && is_unwritten(rest, decoded.next) => None,
+            found => found.map_err(|why| Corrupt { at, why })?,
+        };
+        match found {
             None => {
                 decoded.torn = true;
                 break;
@@ -207,6 +216,29 @@ pub fn frame(bytes: &[u8], expected: Option<u64>) -> Result<Option<Frame<'_>>, D
     } else {
         Err(Damage::Payload { sequence })
     }
+}
+
+/// Whether these bytes, up to the end of a file, are the beginning of a frame and zeros in place of the rest, its checksum among
+/// them. A frame that was written has zeros for a checksum once in 2^32 times.
+#[must_use]
+pub fn is_unwritten(bytes: &[u8], expected: Option<u64>) -> bool {
+    if bytes.len() > UNWRITTEN_MAX {
+        return false;
+    }
+    let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at.saturating_add(1));
+    if written <= HEADER_BYTES - CHECKSUM_BYTES {
+        return cut_header(bytes.get(..written).unwrap_or_default(), expected).is_ok();
+    }
+    // A header may end in a zero, as a record may.
+    let bytes = bytes.get(..written.max(HEADER_BYTES));
+    bytes.is_some_and(|bytes| matches!(frame(bytes, expected), Ok(None)) && !ends_in_checksum(bytes))
+}
+
+/// Whether a frame that is cut short has all of its record, and some of the checksum.
+fn ends_in_checksum(bytes: &[u8]) -> bool {
+    let length = bytes.get(8..).and_then(|rest| rest.first_chunk()).map(|length| u32::from_le_bytes(*length));
+    let end = length.map_or(0, |length| (length as usize).saturating_add(HEADER_BYTES));
+    bytes.len() > end
 }
 
 /// A header without its checksum proves nothing, but its first bytes are known.

@@ -90,6 +90,7 @@ kinds! {
         RolledBack = "an old copy of a journal is put back",
         ClockJump = "a clock jumps",
         StoreOutage = "the store does not answer",
+        DocumentChanged = "a process hears of another document",
         JobLost = "a worker dies without a result",
         JobFailed = "a worker says that it has failed",
     }

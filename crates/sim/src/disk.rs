@@ -49,13 +49,19 @@ impl Disk {
         self.bytes.append(&mut self.unsynced);
     }
 
-    /// The process is gone, and so is what it had not synced, all but a piece from its beginning. Whether there is one.
+    /// The process is gone, and so is what it had not synced, all but a piece from its beginning; now and then its length is kept,
+    /// and its bytes are zeros. Whether there is a piece.
     pub fn crash(&mut self, chance: &mut Chance) -> bool {
         let kept =
             if chance.happens(500) { 0 } else { chance.between(0, self.unsynced.len() as u64) as usize };
         let is_torn = kept > 0 && kept < self.unsynced.len();
-        self.unsynced.truncate(kept);
+        let whole = self.bytes.len() + kept;
         self.bytes.append(&mut self.unsynced);
+        self.bytes.iter_mut().skip(whole).for_each(|byte| *byte = 0);
+        // Zeros from the middle of a checksum on look like damage, and are refused.
+        if !chance.happens(200) || frames::decode(&self.bytes).is_err() {
+            self.bytes.truncate(whole);
+        }
         is_torn
     }
 
@@ -78,7 +84,7 @@ impl Disk {
         let whole = frames::decode(&self.bytes).map_or(self.bytes.len(), |decoded| decoded.valid_len);
         if let Some(byte) = self.bytes.get_mut(at) {
             *byte ^= 1 << chance.below(8);
-            self.is_damaged |= at < whole;
+            self.is_damaged |= at < whole || frames::decode(&self.bytes).is_err();
         }
     }
 

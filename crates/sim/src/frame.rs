@@ -74,6 +74,8 @@ pub struct Faults {
     pub jump: Time,
     /// The store of the coordinators does not answer for a while.
     pub outage: Time,
+    /// A client is taken off the document for a while.
+    pub document: Time,
     /// A worker dies with its job, in parts of a thousand jobs.
     pub job: u32,
     /// An old copy of a journal is put back.
@@ -190,6 +192,7 @@ fn faults(chance: &mut Chance) -> Faults {
         flip: mean(10_000, 60_000),
         jump: mean(3_000, 12_000),
         outage: mean(4_000, 12_000),
+        document: mean(5_000, 15_000),
         job: if chance.happens(200) { chance.between(1, 100) as u32 } else { 0 },
         rollback: if chance.happens(100) { 20_000 } else { 0 },
     }

@@ -18,6 +18,7 @@ use keymoot_chains::Kind;
 use keymoot_engine::crypto::{
     Crypto, Described, Order, PresignatureLabel, Progress, Reading, Task, Unfit, Unreadable,
 };
+use keymoot_engine::request::ToSign;
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::dkls23::{Bans, Payload, PayloadHash};
 use keymoot_protocol::identity::{IdentityPublic, IdentitySignature};
@@ -393,7 +394,11 @@ impl Crypto for Model {
         Ok(widen(mix(&[order.key.digest(), path, digest, presignature])))
     }
 
-    fn read(_: &Arc<Key>, path: &Path, payload: &keymoot_chains::Payload) -> Result<Reading, Unreadable> {
+    fn read(_: &Arc<Key>, what: &ToSign) -> Result<Reading, Unreadable> {
+        let ToSign { path, payload, signing } = what;
+        if signing.is_some_and(|place| place > 0) {
+            return Err(Unreadable("the payload needs one signature".into()));
+        }
         if payload.kind() == Kind::RawDigest {
             return Err(Unreadable("nobody can see what it does".into()));
         }

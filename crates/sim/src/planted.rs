@@ -53,6 +53,8 @@ bugs! {
     AuditAfterRelease = "the decision is recorded after the release", [I2];
     /// Requests are not checked for their client's signature.
     AnyClient = "nodes take a coordinator's word for who asked", [I3, I6];
+    /// A node never hears of another document.
+    OldDocument = "a client that was taken off the document is served", [I2];
     /// Requests never expire.
     NoExpiry = "an expired request is signed", [I2];
     /// Whatever is asked is allowed.

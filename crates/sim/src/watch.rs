@@ -13,7 +13,7 @@ use keymoot_engine::audit::Tree;
 use keymoot_engine::message::{Message, What, Words};
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::record::Entry;
-use keymoot_engine::request::{Request, RequestId};
+use keymoot_engine::request::{ClientId, Request, RequestId};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{KeyId, Party, Scheme, SessionId};
@@ -152,6 +152,11 @@ impl<B: Backend> Watch<B> {
     /// A client asks for this.
     pub fn request(&mut self, id: RequestId, request: Request) {
         self.requests.insert(id, request);
+    }
+
+    /// Who has asked for this.
+    pub fn client_of(&self, id: RequestId) -> Option<ClientId> {
+        self.requests.get(&id).map(|request| request.client)
     }
 
     /// A node hears an invitation.

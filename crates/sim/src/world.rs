@@ -3,6 +3,7 @@
 mod asking;
 mod clients;
 mod coordinators;
+mod documents;
 mod forgers;
 mod liars;
 mod network;
@@ -60,6 +61,8 @@ enum Happening<B: Backend> {
     AtStore(u16, u32, StoreCall),
     FromStore(u16, u32, StoreAnswer),
     Starts(Address),
+    /// A process hears of a document that has all clients.
+    Learns(Address),
     /// A coordinator sees that the line to a node has broken.
     LineBreaks(u16, Party),
     Client(usize),
@@ -112,6 +115,8 @@ pub struct World<B: Backend> {
     /// Keys that somebody has asked to retire.
     doomed: BTreeSet<KeyId>,
     clients: Vec<B>,
+    /// Whom the document that a process goes by does not have.
+    absent: BTreeMap<Address, usize>,
     cuts: BTreeSet<(Address, Address)>,
     watch: Watch<B>,
     is_healed: bool,
@@ -177,6 +182,7 @@ impl<B: Backend> World<B> {
             wishes: Vec::new(),
             doomed: BTreeSet::new(),
             clients,
+            absent: BTreeMap::new(),
             cuts: BTreeSet::new(),
             is_healed: false,
             extensions: 0,
@@ -291,6 +297,7 @@ impl<B: Backend> World<B> {
             Happening::AtStore(replica, life, call) => self.at_store(replica, life, call),
             Happening::FromStore(replica, life, answer) => self.store_answers(replica, life, answer)?,
             Happening::Starts(who) => self.starts(who)?,
+            Happening::Learns(who) => self.hears_of(who, None)?,
             Happening::LineBreaks(replica, party) => self.line_breaks(replica, party)?,
             Happening::Client(wish) => self.client_acts(wish),
             Happening::Trouble(trouble) => self.trouble(trouble)?,
@@ -314,6 +321,7 @@ impl<B: Backend> World<B> {
             Happening::AtStore(replica, ..) => mix(&[5, u64::from(*replica)]),
             Happening::FromStore(replica, ..) => mix(&[6, u64::from(*replica)]),
             Happening::Starts(who) => mix(&[7, word_of(*who)]),
+            Happening::Learns(who) => mix(&[13, word_of(*who)]),
             Happening::Client(wish) => mix(&[8, *wish as u64]),
             Happening::Trouble(trouble) => mix(&[9, trouble.word()]),
             Happening::Heals => 10,
@@ -338,6 +346,7 @@ impl<B: Backend> World<B> {
                     format!("the store answers {replica}: {answer:.80?}")
                 }
                 Happening::Starts(who) => format!("{who:?} starts"),
+                Happening::Learns(who) => format!("{who:?} goes by a document with all clients"),
                 Happening::LineBreaks(replica, party) => {
                     format!("coordinator {replica} sees the line to {party} break")
                 }

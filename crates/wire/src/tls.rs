@@ -9,17 +9,19 @@ mod configs;
 mod credentials;
 mod dial;
 mod identity;
+mod incoming;
 mod peer;
 mod refusal;
 mod verify;
 
 use crate::identity::IdentityError;
 
-pub use accept::{Accepted, Acceptor, Incoming, PeerStream};
+pub use accept::{Accepted, Acceptor};
 pub use configs::{ClientCertificates, Serving, client_config, server_config};
 pub use credentials::{CredentialFiles, Credentials};
 pub use dial::{Link, dial};
 pub use identity::Identity;
+pub use incoming::{Incoming, PeerStream};
 pub use peer::{Peer, admit};
 pub use refusal::{TlsRefusal, refusal_of, refusal_of_io};
 

@@ -11,17 +11,24 @@
 mod claims;
 mod header;
 mod issuer;
+mod known;
 mod mint;
 mod verify;
 
 use crate::cluster::Role;
 use crate::identity::PeerId;
+use crate::problem::Code;
 
+pub use known::{Known, Shown};
 pub use mint::{MintError, Minter};
 pub use verify::{Unbound, Verifier};
 
 /// The longest life of a token, in seconds.
 pub const LIFETIME_MAX: u64 = 15 * 60;
+
+/// For how long keys count that were fetched from a foreign issuer, in seconds: if they cannot be fetched again, somebody may
+/// not want it to be known that one of them is good no more.
+pub const KEYS_AGE_MAX: u64 = 60 * 60;
 
 /// For how long clocks may differ, in seconds.
 pub const LEEWAY: u64 = 30;
@@ -108,6 +115,25 @@ pub enum TokenError {
     /// its issuer does not speak for.
     #[error("the token is about somebody else")]
     Subject,
+}
+
+impl TokenError {
+    /// The code of the problem that this is to whoever brought the token.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Missing => Code::TokenMissing,
+            Self::Expired | Self::NotYet | Self::TooLong => Code::TokenExpired,
+            Self::NotBound | Self::BoundToAnother => Code::TokenBoundElsewhere,
+            Self::Malformed
+            | Self::Algorithm
+            | Self::UnknownIssuer
+            | Self::UnknownKey
+            | Self::Signature
+            | Self::Audience
+            | Self::Subject => Code::TokenRefused,
+        }
+    }
 }
 
 /// The token in an `Authorization` header.

@@ -61,7 +61,8 @@ async fn lies() {
     assert_eq!(words, 0, "a node has said something in a session of lies: {said:?}");
     // And the real one still serves.
     let (path, kind) = ("m".to_owned(), "message".to_owned());
-    let body = keymoot_wire::rest::CreateSignatureBody { key, path, kind, payload: "cc".into() };
+    let body =
+        keymoot_wire::rest::CreateSignatureBody { key, path, kind, payload: "cc".into(), signing: None };
     let view = client.sign(&body, Duration::from_secs(20)).await.expect("an answer");
     assert_eq!(view.status, keymoot_wire::rest::Status::Complete, "{view:?}");
 }

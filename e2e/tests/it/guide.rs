@@ -110,7 +110,7 @@ fn the_guide_makes_a_cluster_of_three_hosts() {
         ran += 1;
     }
     assert!(ran >= 20, "the guide has lost its commands");
-    let again = |text: &str| format!("keymoot sign --key hot --message {text} --json");
+    let again = |text: &str| format!("keymoot sign --key hot --message {text} --yes --json");
     let mut best = Duration::MAX;
     for number in 0..5 {
         let began = Instant::now();

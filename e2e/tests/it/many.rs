@@ -22,7 +22,8 @@ fn twelve_nodes_sign_with_seven() {
         for scheme in Scheme::ALL {
             let key = load::key(&client, scheme, scheme.name()).await.expect("a key");
             let payload = hex::encode("seven of twelve");
-            let body = CreateSignatureBody { key, path: "m".into(), kind: "message".into(), payload };
+            let body =
+                CreateSignatureBody { key, path: "m".into(), kind: "message".into(), payload, signing: None };
             let view: SignatureView = client.sign(&body, Duration::from_secs(60)).await.expect("an answer");
             assert_eq!(view.status, Status::Complete, "{view:?}");
             assert_eq!(view.signers.len(), 7, "{view:?}");

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 fn body(key: &str, text: &str) -> CreateSignatureBody {
     let (path, kind) = ("m".to_owned(), "message".to_owned());
-    CreateSignatureBody { key: key.to_owned(), path, kind, payload: hex::encode(text) }
+    CreateSignatureBody { key: key.to_owned(), path, kind, payload: hex::encode(text), signing: None }
 }
 
 async fn must_sign(client: &keymoot_client::Client, key: &str, text: &str) -> SignatureView {

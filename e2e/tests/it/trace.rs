@@ -27,7 +27,8 @@ fn a_request_has_one_trace_from_the_gateway_to_the_nodes() {
         let client = load::client(&cluster.place("alice"), cluster.gateway()).expect("a client");
         let key = load::key(&client, Scheme::FrostEd25519, "hot").await.expect("a key");
         let payload = hex::encode("hello");
-        let body = CreateSignatureBody { key, path: "m".into(), kind: "message".into(), payload };
+        let body =
+            CreateSignatureBody { key, path: "m".into(), kind: "message".into(), payload, signing: None };
         let view: SignatureView = client.sign(&body, Duration::from_secs(30)).await.expect("an answer");
         assert_eq!(view.status, Status::Complete, "{view:?}");
         let request = view.id.as_str();

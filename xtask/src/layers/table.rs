@@ -30,7 +30,7 @@ const fn top(name: &'static str) -> Layer {
 const TOOLS: [&str; 5] =
     ["keymoot-bench", "keymoot-canary", "keymoot-e2e", "keymoot-timing", "keymoot-xtask"];
 
-const TABLE: [Layer; 20] = [
+const TABLE: [Layer; 21] = [
     pure("keymoot-types", &[]),
     may_wait("keymoot-wire", &["keymoot-types"]),
     pure("keymoot-protocol", &["keymoot-types"]),
@@ -47,6 +47,7 @@ const TABLE: [Layer; 20] = [
     may_wait("keymoot-control", &["keymoot-types", "keymoot-wire", "keymoot-engine", "keymoot-ports"]),
     may_wait("keymoot-gateway", &["keymoot-types", "keymoot-wire", "keymoot-ports"]),
     may_wait("keymoot-client", &["keymoot-types", "keymoot-wire"]),
+    may_wait("keymoot-rpc", &["keymoot-types", "keymoot-wire", "keymoot-client", "keymoot-chains"]),
     may_wait(
         "keymoot-sim",
         &[

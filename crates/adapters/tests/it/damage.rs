@@ -44,6 +44,49 @@ async fn a_journal_that_was_flipped_is_corrupt_and_one_that_was_cut_is_a_prefix(
     }
 }
 
+/// A file system may keep the length of a write that was never finished, and lose its bytes.
+#[tokio::test]
+async fn a_journal_that_ends_in_zeros_goes_on_where_they_begin() {
+    let mut folders = Folders::new("journal");
+    for zeros in [1usize, 15, 40, 5_000, 900_000] {
+        let path = folders.fresh();
+        let records = vec![vec![7; 50], vec![8; 5_000]];
+        FileJournal::open(&path).unwrap().append(&records).await.unwrap();
+        let whole = fs::read(&path).unwrap();
+        // Zeros in place of a frame, and of what was left of the last one.
+        for kept in [whole.len(), whole.len() - 2_000] {
+            let mut bytes = whole[..kept].to_vec();
+            bytes.resize(whole.len() + zeros, 0);
+            fs::write(&path, &bytes).unwrap();
+            let left = if kept == whole.len() { &records[..] } else { &records[..1] };
+            let journal = FileJournal::open(&path).unwrap();
+            assert_eq!(journal.replay().await.unwrap(), left, "{zeros} zeros");
+            journal.append(&[vec![9; 3]]).await.unwrap();
+            drop(journal);
+            assert_eq!(FileJournal::open(&path).unwrap().replay().await.unwrap().len(), left.len() + 1);
+        }
+        let mut bytes = whole.clone();
+        bytes.resize(whole.len() + zeros, 0);
+        bytes.push(1);
+        fs::write(&path, &bytes).unwrap();
+        let answer = FileJournal::open(&path).unwrap().replay().await;
+        assert!(matches!(answer, Err(Fault::Corrupt { .. })), "something was written after {zeros} zeros");
+        fs::write(&path, vec![0; zeros]).unwrap();
+        let answer = FileJournal::open(&path).unwrap().replay().await;
+        assert!(matches!(answer, Err(Fault::Corrupt { .. })), "{zeros} zeros are no journal");
+    }
+    let path = folders.fresh();
+    FileJournal::open(&path).unwrap().append(&[vec![7; 50]]).await.unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.resize(bytes.len() + (3 << 20), 0);
+    fs::write(&path, &bytes).unwrap();
+    let answer = FileJournal::open(&path).unwrap().replay().await;
+    assert!(
+        matches!(answer, Err(Fault::Corrupt { .. })),
+        "three megabytes are not what is left of one write"
+    );
+}
+
 async fn filled(path: &Path) {
     let store = must_open(path, clock()).await;
     let (ann, kind) = (Name::new("ann").unwrap(), Name::new("key").unwrap());

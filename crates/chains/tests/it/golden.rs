@@ -116,6 +116,57 @@ const DANGERS: [Danger; 12] = [
     Danger::Blind,
 ];
 
+/// The payloads themselves, in hexadecimal digits: what fuzzing begins with.
+fn payloads() -> Value {
+    let hello = b"hello".to_vec();
+    let payloads = [
+        ("evm_tx, safe", transaction()),
+        ("evm_tx, plain 0", second::plain(0).signing()),
+        ("evm_tx, plain 1", second::plain(1).signing()),
+        ("evm_tx, plain 2", second::plain(2).signing()),
+        ("evm_tx, plain 3", second::plain(3).signing()),
+        ("evm_typed_data", typed().to_string().into_bytes()),
+        ("btc_psbt, ecdsa", psbt(Scheme::Dkls23)),
+        ("btc_psbt, taproot", psbt(Scheme::FrostTaproot)),
+        (
+            "btc_psbt, version 0",
+            Wallet::simple(Scheme::Dkls23).bytes(&Local::new(Scheme::Dkls23, [0x46; 32])),
+        ),
+        ("sol_tx", solana()),
+        ("messages", hello),
+    ];
+    payloads
+        .into_iter()
+        .map(|(name, bytes)| (name.to_owned(), json!(hex::encode(bytes))))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+#[test]
+fn fuzzing_begins_with_payloads_that_are_read() {
+    let now = payloads();
+    if std::env::var_os("KEYMOOT_BLESS").is_some() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors");
+        std::fs::write(format!("{folder}/payloads.json"), serde_json::to_string_pretty(&now).unwrap() + "\n")
+            .unwrap();
+        std::fs::create_dir_all(format!("{folder}/keys")).unwrap();
+        for scheme in Scheme::ALL {
+            let public = hex::encode(Local::new(scheme, [0x46; 32]).public());
+            std::fs::write(format!("{folder}/keys/{scheme}"), public + "\n").unwrap();
+        }
+        panic!("blessed {folder}/payloads.json and keys; run without");
+    }
+    let before: Value = serde_json::from_str(include_str!("../../vectors/payloads.json")).unwrap();
+    assert_eq!(now, before);
+    for (scheme, public) in [
+        (Scheme::Dkls23, include_str!("../../vectors/keys/dkls23")),
+        (Scheme::FrostTaproot, include_str!("../../vectors/keys/frost-taproot")),
+        (Scheme::FrostEd25519, include_str!("../../vectors/keys/frost-ed25519")),
+    ] {
+        assert_eq!(hex::encode(Local::new(scheme, [0x46; 32]).public()), public.trim());
+    }
+}
+
 #[test]
 fn facts_keep_their_names() {
     let now = all();

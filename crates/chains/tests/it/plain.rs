@@ -30,6 +30,24 @@ fn a_message_is_signed_behind_a_prefix_that_begins_no_transaction() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_message_is_signed_behind_the_prefix_and_its_length(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        secret in 1u8..,
+        which in 0usize..3,
+    ) {
+        let scheme = Scheme::ALL[which];
+        let local = Local::new(scheme, [secret; 32]);
+        let written =
+            [b"\xffkeymoot signed message v1\n".as_slice(), &(bytes.len() as u64).to_be_bytes(), &bytes].concat();
+        let expected = if scheme == Scheme::FrostEd25519 { written.clone() } else { Sha256::digest(&written).to_vec() };
+        let signing = inspect(&message(&bytes), &local.key()).unwrap().signings.remove(0);
+        proptest::prop_assert_eq!(signing.message(), expected);
+        proptest::prop_assert_eq!(local.round(&message(&bytes), &local.key()).len(), 64);
+    }
+}
+
 #[test]
 fn a_message_is_shown_as_text_only_if_it_shows_as_what_it_is() {
     let key = Local::new(Scheme::Dkls23, [3; 32]).key();

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use keymoot_wire::cluster::DocumentHandle;
+use keymoot_wire::held::Held;
 use keymoot_wire::identity::{PeerId, PeerRole};
 use keymoot_wire::problem::Code;
 use keymoot_wire::tls::Peer;
@@ -35,17 +36,26 @@ pub(crate) struct Caller {
 pub(crate) struct Guard {
     pub(crate) document: DocumentHandle,
     pub(crate) tokens: Tokens,
-    /// For the calls that are in progress.
-    pub(crate) calls: Arc<Places>,
+    pub(crate) places: CallPlaces,
 }
+
+/// Places of calls that are in progress: from when they are let in until their answers have left.
+pub(crate) struct CallPlaces {
+    /// For all calls.
+    pub(crate) calls: Arc<Places>,
+    /// For those whose answers are long, beside that.
+    pub(crate) lists: Arc<Places>,
+}
+
+/// What a call holds.
+type HeldPlaces = (Place, Option<Place>);
 
 /// Somebody who is let in.
 struct Admitted {
     caller: Caller,
     /// The longest that the call may bring, in bytes.
     longest: Option<usize>,
-    /// Held until the call is answered; a stream holds it until its end.
-    place: Arc<Place>,
+    places: Arc<HeldPlaces>,
 }
 
 /// The gate, as a layer.
@@ -55,17 +65,16 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(document: DocumentHandle, tokens: Tokens, calls: Arc<Places>) -> Self {
-        Self { guard: Arc::new(Guard { document, tokens, calls }) }
+    pub(crate) fn new(document: DocumentHandle, tokens: Tokens, places: CallPlaces) -> Self {
+        Self { guard: Arc::new(Guard { document, tokens, places }) }
     }
 }
 
 impl Guard {
     /// Who calls, if it may.
-    fn admit<B>(&self, request: &Request<B>) -> Result<Admitted, Status> {
+    fn admit<B>(&self, request: &Request<B>, peer: Option<&Arc<Peer>>) -> Result<Admitted, Status> {
         let path = request.uri().path();
         let call = Call::of_path(path).ok_or_else(|| Status::unimplemented("there is no such call"))?;
-        let peer = request.extensions().get::<Arc<Peer>>();
         let peer =
             peer.ok_or_else(|| Code::CertificateMissing.to_status("there is no client certificate"))?;
         let document = self.document.load();
@@ -89,13 +98,21 @@ impl Guard {
                 Code::RoleTooLow.to_status(format!("{path} is for the role {least} and above"))
             }
         })?;
-        let place = self.calls.take(&peer.id);
-        let busy = || Code::Busy.to_status("this peer has too many calls in progress; nothing was begun");
-        let place = Arc::new(place.ok_or_else(busy)?);
+        let busy = |what| {
+            let words = format!("this peer has too many {what} in progress; nothing was begun");
+            move || Code::Busy.to_status(words)
+        };
+        let place = self.places.calls.take(&peer.id).ok_or_else(busy("calls"))?;
+        let list = if call.is_list() {
+            Some(self.places.lists.take(&peer.id).ok_or_else(busy("lists"))?)
+        } else {
+            None
+        };
+        let places = Arc::new((place, list));
         Ok(Admitted {
             caller: Caller { peer: peer.id.clone(), trace: traces::of(request.headers()) },
             longest: call.longest(),
-            place,
+            places,
         })
     }
 }
@@ -141,10 +158,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match self.guard.admit(&request) {
-            Ok(Admitted { caller, longest, place }) => {
+        // Of the connection. All who ask for it share one.
+        let peer = request.extensions_mut().remove::<Peer>().map(Arc::new);
+        match self.guard.admit(&request, peer.as_ref()) {
+            Ok(Admitted { caller, longest, places }) => {
                 request.extensions_mut().insert(caller);
-                request.extensions_mut().insert(Arc::clone(&place));
+                if let Some(peer) = peer {
+                    request.extensions_mut().insert(peer);
+                }
                 let request = match longest {
                     Some(longest) => request.map(|body| short(body, longest)),
                     None => request,
@@ -153,15 +174,15 @@ where
                 let copy = self.inner.clone();
                 let mut ready = std::mem::replace(&mut self.inner, copy);
                 Box::pin(async move {
-                    let answer = ready.call(request).await;
-                    drop(place);
-                    answer
+                    let answer = ready.call(request).await?;
+                    // Whoever does not read its answer keeps it in memory.
+                    Ok(answer.map(|body| Body::new(Held::new(body, places))))
                 })
             }
             Err(status) => {
                 let code = Code::of_status(&status);
                 metrics::counter!("keymoot_control_refused_total", "code" => code.as_str()).increment(1);
-                let peer = request.extensions().get::<Arc<Peer>>().map(|peer| peer.id.to_uri());
+                let peer = peer.map(|peer| peer.id.to_uri());
                 let (path, reason) = (request.uri().path().to_owned(), status.message().to_owned());
                 tracing::warn!(code = code.as_str(), peer, path, reason, "a call is refused");
                 Box::pin(std::future::ready(Ok(status.into_http())))

@@ -17,6 +17,7 @@ use keymoot_wire::mpc::{
     SessionEvent, WatchSessionsRequest,
 };
 use keymoot_wire::problem::Code;
+use keymoot_wire::stop::stopped;
 use keymoot_wire::tls::Peer;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -25,7 +26,6 @@ use tonic::{Request, Response, Status};
 
 use super::{Place, caller, peer};
 use crate::asking::{self, Judged, Purpose};
-use crate::clock::stopped;
 use crate::entrance;
 use crate::lookup::{self, Found};
 use crate::room::Room;
@@ -46,7 +46,7 @@ const AGGREGATING: u64 = 60_000;
 pub(crate) struct CoordinatorService {
     pub(crate) room: Arc<Room>,
     pub(crate) watchers: Arc<entrance::Places>,
-    pub(crate) lists: Semaphore,
+    pub(crate) lists: Arc<Semaphore>,
 }
 
 type Events = Pin<Box<dyn Stream<Item = Result<SessionEvent, Status>> + Send>>;
@@ -141,7 +141,6 @@ impl MpcCoordinator for CoordinatorService {
     ) -> Result<Response<Events>, Status> {
         let peer = peer(&request);
         let peer = peer.ok_or_else(|| Code::CertificateMissing.to_status("there is no certificate"))?;
-        let place = request.extensions().get::<Arc<entrance::Place>>().cloned();
         let wanted = request.into_inner().request;
         if !wanted.is_empty() {
             lookup::request_id(&wanted)?;
@@ -155,7 +154,7 @@ impl MpcCoordinator for CoordinatorService {
             document: Arc::clone(&self.room.document),
             stop: self.room.stop.clone(),
             look: interval(LOOK),
-            _held: (watching, place),
+            _watching: watching,
         };
         Ok(Response::new(events_of(events, onlooker)))
     }
@@ -231,7 +230,7 @@ struct Onlooker {
     document: DocumentHandle,
     stop: watch::Receiver<bool>,
     look: Interval,
-    _held: (entrance::Place, Option<Arc<entrance::Place>>),
+    _watching: entrance::Place,
 }
 
 impl Onlooker {

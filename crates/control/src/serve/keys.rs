@@ -10,6 +10,7 @@ use keymoot_wire::mpc::{
     GetXpubResponse, ListKeysRequest, ListKeysResponse, RetireKeyRequest,
 };
 use keymoot_wire::problem::Code;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use super::{Place, caller};
@@ -22,6 +23,8 @@ use crate::room::Room;
 /// The service.
 pub(crate) struct KeysService {
     pub(crate) room: Arc<Room>,
+    /// The same as of the lists of requests.
+    pub(crate) lists: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -46,6 +49,8 @@ impl MpcKeys for KeysService {
     ) -> Result<Response<ListKeysResponse>, Status> {
         let place = Place::of(request.into_inner().page)?;
         let before = place.before.as_ref().map(|(order, id)| (*order, id.as_str()));
+        // The semaphore is never closed.
+        let _turn = self.lists.acquire().await;
         let found = self.room.book.keys(before, place.limit).await.map_err(lookup::unavailable)?;
         let keys = self.shown(&found.items).await?;
         Ok(Response::new(ListKeysResponse { keys, next_cursor: Place::cursor(found.next) }))

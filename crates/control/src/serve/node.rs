@@ -104,8 +104,7 @@ impl MpcNode for NodeService {
         tokio::spawn(async move {
             let reason = listen(&room, party, turn, incoming).await;
             if room.nodes.disconnect(party, turn) {
-                // Nobody to tell when the coordinator stops.
-                let _ = room.hear(Input::Gone(party)).await;
+                room.tell(Input::Gone(party)).await;
             }
             tracing::info!(node = room.names.of(party), reason, "a node is disconnected");
         });

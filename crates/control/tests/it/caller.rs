@@ -1,7 +1,9 @@
 //! A gateway or a client that calls coordinators.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hyper_util::rt::TokioIo;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::mpc::mpc_coordinator_client::MpcCoordinatorClient;
 use keymoot_wire::mpc::mpc_keys_client::MpcKeysClient;
@@ -10,12 +12,17 @@ use keymoot_wire::mpc::{
     self, CreateKeyRequest, CreateSigningSessionRequest, GetSessionStatusRequest, RequestStatus,
 };
 use keymoot_wire::signed::Unsigned;
-use keymoot_wire::tls::{Link, dial};
+use keymoot_wire::tls::{Identity, Link, client_config, dial};
 use keymoot_wire::token::Minter;
 use rand::RngCore;
 use rand::rngs::OsRng;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::metadata::MetadataValue;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+use tower::service_fn;
 
 use crate::cluster::{Cluster, GROUP, must_id, signing_key};
 
@@ -67,12 +74,37 @@ impl Caller {
 
     /// A client with a token of the gateway.
     pub fn client(cluster: &Cluster, place: usize, name: &str) -> Self {
-        let identity = cluster.identity(PeerRole::Client, name);
+        Self::client_with(cluster, place, name, &cluster.identity(PeerRole::Client, name))
+    }
+
+    fn client_with(cluster: &Cluster, place: usize, name: &str, identity: &Arc<Identity>) -> Self {
         let gateway = cluster.credentials(&must_id(PeerRole::Gateway, "gateway-1"));
         let minter = Minter::local(&gateway).expect("a minter");
         let x5t = identity.current().as_peer().x5t;
         let token = minter.mint(name, &x5t, 600, now()).expect("a token");
-        Self { link: connect(cluster, place, &identity), token }
+        Self { link: connect(cluster, place, identity), token }
+    }
+
+    /// A client that takes so many bytes of each answer, and no more. It is one connection, which is open.
+    pub async fn that_takes(cluster: &Cluster, name: &str, window: u32) -> (Self, Channel) {
+        let identity = cluster.identity(PeerRole::Client, name);
+        let caller = Self::client_with(cluster, 0, name, &identity);
+        let document = cluster.document.load_full();
+        let address = document.coordinator(0).expect("a coordinator").address.clone();
+        let expected = must_id(PeerRole::Coordinator, "coordinator-1");
+        let config = client_config(&identity, &cluster.document, &expected).expect("a configuration");
+        let tls = TlsConnector::from(Arc::new(config));
+        let (plain, authority) = (address.replace("https", "http"), address.replace("https://", ""));
+        let endpoint = Endpoint::from_shared(plain).expect("an address").initial_stream_window_size(window);
+        let connect = service_fn(move |_: http::Uri| {
+            let (tls, authority) = (tls.clone(), authority.clone());
+            async move {
+                let stream = TcpStream::connect(authority).await?;
+                let name = ServerName::try_from("localhost").expect("a name");
+                tls.connect(name, stream).await.map(TokioIo::new)
+            }
+        });
+        (caller, endpoint.connect_with_connector(connect).await.expect("a connection"))
     }
 
     pub fn request<T>(&self, message: T) -> Request<T> {
@@ -128,7 +160,7 @@ pub fn signature_body(key: &mpc::Key, message: &str) -> String {
     format!(r#"{{"key":"{}","path":"m","kind":"message","payload":"{digits}"}}"#, key.id)
 }
 
-fn connect(cluster: &Cluster, place: usize, identity: &std::sync::Arc<keymoot_wire::tls::Identity>) -> Link {
+fn connect(cluster: &Cluster, place: usize, identity: &Arc<Identity>) -> Link {
     let document = cluster.document.load_full();
     let entry = document.coordinator(place).expect("such a coordinator");
     let expected = must_id(PeerRole::Coordinator, &entry.name);

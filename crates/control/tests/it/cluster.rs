@@ -18,7 +18,7 @@ use keymoot_wire::cluster::{
 };
 use keymoot_wire::identity::{PeerId, PeerRole};
 use keymoot_wire::signed::SigningKey;
-use keymoot_wire::tls::{Credentials, Identity};
+use keymoot_wire::tls::{CredentialFiles, Credentials, Identity};
 use rand::rngs::OsRng;
 use tempfile::TempDir;
 use tokio::time::{interval, timeout};
@@ -211,6 +211,39 @@ impl Cluster {
     }
 
     pub async fn start_node_on(&mut self, place: usize, journal: Arc<dyn Journal>) {
+        let identity = self.identity(PeerRole::Node, &format!("node-{}", place + 1));
+        self.start_node_as(place, identity, journal).await;
+    }
+
+    /// A node whose certificate is in files, and lasts for so long.
+    pub async fn start_node_for(&mut self, place: usize, time: Duration) -> Arc<Identity> {
+        let folder = self.node_folder(place);
+        let file = |name: &str| folder.join(name);
+        self.certify_node_for(place, time);
+        std::fs::write(file("authority.pem"), self.authority.certificate_pem()).expect("a file");
+        let files = CredentialFiles {
+            certificate: file("tls.pem"),
+            key: file("tls.key.pem"),
+            authority: file("authority.pem"),
+        };
+        let identity = Identity::open(files).expect("an identity");
+        let journal = FileJournal::open(&file("journal")).expect("the journal");
+        self.start_node_as(place, Arc::clone(&identity), Arc::new(journal)).await;
+        identity
+    }
+
+    /// Writes the certificate of a node, as of now.
+    pub fn certify_node_for(&self, place: usize, time: Duration) {
+        let id = must_id(PeerRole::Node, &format!("node-{}", place + 1));
+        let (_, key) = self.tls.iter().find(|(known, _)| *known == id).expect("a node");
+        let validity = Validity::between(SystemTime::now() - PATIENCE, SystemTime::now() + time);
+        let pem = self.authority.issue(key.csr_pem(), &id, &[], validity).expect("a certificate");
+        std::fs::write(self.node_folder(place).join("tls.pem"), pem).expect("a file");
+        std::fs::write(self.node_folder(place).join("tls.key.pem"), key.key_pem().as_bytes())
+            .expect("a file");
+    }
+
+    async fn start_node_as(&mut self, place: usize, identity: Arc<Identity>, journal: Arc<dyn Journal>) {
         let name = format!("node-{}", place + 1);
         let folder = self.node_folder(place);
         let owner = Owner::new(CLUSTER, &name).expect("an owner");
@@ -218,7 +251,7 @@ impl Cluster {
         let mut limits = NodeLimits::default();
         limits.engine.ceremony = CEREMONY;
         let config = NodeConfig {
-            identity: self.identity(PeerRole::Node, &name),
+            identity,
             name,
             document: Arc::clone(&self.document),
             vault: Arc::new(vault),

@@ -172,7 +172,7 @@ impl<C: Crypto> Coordinator<C> {
     }
 
     /// Somebody else works on a request.
-    fn is_elsewhere(&mut self, id: RequestId) {
+    pub(super) fn is_elsewhere(&mut self, id: RequestId) {
         if let Some((_, askers)) = self.give_up(id) {
             self.tell(&askers, id, &Answer::Pending);
         }

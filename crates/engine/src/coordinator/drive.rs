@@ -2,7 +2,6 @@
 //! other members or another presignature. A session never goes on after it has failed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use keymoot_types::{KeyId, Millis, Party, SessionId};
 use rand_core::CryptoRngCore;
@@ -23,6 +22,9 @@ pub(super) const PATIENCE: u64 = 5;
 
 /// How long after the nodes a coordinator gives a session up, in milliseconds.
 const GRACE: u64 = 250;
+
+/// How much longer than a session a taken presignature is not believed to be free, in milliseconds.
+const LATE: u64 = 1_000;
 
 /// Failed sessions that reports are still taken of.
 const PAST_MAX: usize = 256;
@@ -173,11 +175,11 @@ impl<C: Crypto> Coordinator<C> {
 
     fn sign(&mut self, id: RequestId, rng: &mut impl CryptoRngCore) {
         let Some(drive) = self.drives.get(&id) else { return };
-        let Ask::Sign { key, path, payload } = &drive.request.ask else { return };
+        let Ask::Sign { key, what } = &drive.request.ask else { return };
         if let Some(outcome) = self.verdict(drive) {
             return self.conclude(id, outcome);
         }
-        let (path, payload, body) = (path.clone(), Arc::clone(payload), drive.body.clone());
+        let (what, body) = (what.clone(), drive.body.clone());
         let known = drive.reading.clone();
         let unwilling: BTreeSet<Party> = drive.denials.keys().chain(&drive.spent).copied().collect();
         let members = self.members.all();
@@ -187,7 +189,7 @@ impl<C: Crypto> Coordinator<C> {
             return self.later(id, PATIENCE, "no node shows the key");
         };
         // Nodes read it themselves; here it only spares them what nobody can read.
-        let reading = match known.map_or_else(|| C::read(&key, &path, &payload), Ok) {
+        let reading = match known.map_or_else(|| C::read(&key, &what), Ok) {
             Ok(reading) => reading,
             Err(unreadable) => return self.conclude(id, Outcome::Failed(unreadable.to_string())),
         };
@@ -196,10 +198,16 @@ impl<C: Crypto> Coordinator<C> {
         }
         let described = C::describe(&key);
         let (now, silence) = (self.now.mono, self.config.limits.silence);
-        let lost: BTreeSet<Party> =
-            unwilling.iter().copied().chain(self.members.retired(described.digest)).collect();
-        if members.len().saturating_sub(lost.len()) < needed {
-            return self.conclude(id, Outcome::Failed("the key is retired".to_owned()));
+        let retired: BTreeSet<Party> = self.members.retired(described.digest).collect();
+        let lost: BTreeSet<Party> = unwilling.union(&retired).copied().collect();
+        let is_lost = |lost: &BTreeSet<Party>| members.len().saturating_sub(lost.len()) < needed;
+        if is_lost(&lost) {
+            let why = if is_lost(&retired) {
+                "the key is retired"
+            } else {
+                "too few nodes are left that would sign"
+            };
+            return self.conclude(id, Outcome::Failed(why.to_owned()));
         }
         let ranked = self.members.ranked(now, silence, &lost);
         let Some(preferred) = self.members.quorum(&ranked) else {
@@ -207,7 +215,10 @@ impl<C: Crypto> Coordinator<C> {
         };
         let (signers, presignature) = if described.scheme.presigns() {
             self.supply.use_key(described.digest, self.config.limits.pool, now);
-            let Some((signers, public)) = self.members.take(described.digest, &ranked, &preferred) else {
+            let until = now.plus(self.config.limits.signing).plus(LATE);
+            let Some((signers, public)) =
+                self.members.take(described.digest, &ranked, &preferred, (now, until))
+            else {
                 self.prepare(described.digest, &preferred, &ranked, rng);
                 return self.later(id, PATIENCE, "there are no presignatures");
             };
@@ -291,7 +302,7 @@ impl<C: Crypto> Coordinator<C> {
             let (now, limits) = (self.now.mono, &self.config.limits);
             let took = now.0.saturating_sub(run.began.0);
             if matches!(run.aim, Aim::Presign(..)) && took.saturating_mul(2) >= limits.ceremony {
-                self.supply.took(took, limits.ceremony, limits.batch);
+                self.supply.took(&run.members, took, limits.ceremony, limits.batch);
             }
             self.supply.not_before = self.now.mono.plus(run.respite);
             return;

@@ -199,7 +199,7 @@ impl<C: Crypto> Coordinator<C> {
                     self.query_key(key);
                 }
             }
-            Refusal::Presignature => self.members.ask_again(from),
+            Refusal::Presignature => key.into_iter().for_each(|key| self.members.disown(from, key)),
             Refusal::Setup(_) => {
                 self.members.suspect(from, 1);
                 self.members.forget_setup(from, setup);
@@ -298,7 +298,10 @@ impl<C: Crypto> Coordinator<C> {
                 return self.has_retired(from, (session, request), word, rng);
             }
             Complete::Presigned(stock) => {
-                if self.packages.contains_key(&stock.key) {
+                let is_new = self.runs.get(&session).is_some_and(|run| !run.complete.contains(&from));
+                if self.packages.contains_key(&stock.key) && is_new {
+                    self.members.add_stock(from, &stock, self.now.mono);
+                } else if self.packages.contains_key(&stock.key) {
                     self.members.restock(from, &stock, self.now.mono);
                 }
             }
@@ -311,7 +314,7 @@ impl<C: Crypto> Coordinator<C> {
                 Aim::Presign(key, _) => {
                     let limits = &self.config.limits;
                     let took = self.now.mono.0.saturating_sub(run.began.0);
-                    self.supply.took(took, limits.ceremony, limits.batch);
+                    self.supply.took(&members, took, limits.ceremony, limits.batch);
                     self.members.doubt_batch(key, &members);
                 }
                 Aim::Setup => self.members.note_setup(&members),

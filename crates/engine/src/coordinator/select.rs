@@ -21,7 +21,7 @@ pub(super) const PROVEN: u32 = 16;
 const MADE_MAX: usize = 32;
 
 /// Taken presignatures that are remembered: more than can be on their way.
-const TAKEN_MAX: usize = 1024;
+const TAKEN_MAX: usize = 16_384;
 
 /// Between two halvings of all suspicion, in milliseconds.
 const FORGIVENESS: u64 = 10_000;
@@ -47,8 +47,11 @@ pub(super) struct Members<C: Crypto> {
     stock: BTreeMap<(Hash, Vec<Party>), Lot<C>>,
     /// Who says to hold how many more of these than it could name.
     unnamed: BTreeMap<(Hash, Vec<Party>), BTreeMap<Party, u64>>,
-    /// Presignatures that were taken lately: what a node has said before it knew that does not bring them back.
-    taken: VecDeque<Hash>,
+    /// Presignatures that were taken lately, and until when what a node says does not bring them back: it may have said it before
+    /// it knew. What it still says later, it still has.
+    taken: Taken,
+    /// When one of these keys' presignatures was taken last.
+    drawn: BTreeMap<Hash, Millis>,
     /// Who has said to have completed a pair setup with whom.
     made: Vec<BTreeSet<Party>>,
     forgive_at: Millis,
@@ -70,13 +73,38 @@ struct Member {
     asked: BTreeMap<Hash, Millis>,
 }
 
+/// Presignatures that were taken lately.
+#[derive(Default)]
+struct Taken {
+    until: BTreeMap<Hash, Millis>,
+    order: VecDeque<Hash>,
+}
+
+impl Taken {
+    fn contains(&self, id: Hash, now: Millis) -> bool {
+        self.until.get(&id).is_some_and(|until| now < *until)
+    }
+
+    fn add(&mut self, id: Hash, now: Millis, until: Millis) {
+        while let Some(first) = self.order.front() {
+            if self.order.len() < TAKEN_MAX && self.contains(*first, now) {
+                break;
+            }
+            self.until.remove(first);
+            self.order.pop_front();
+        }
+        self.until.insert(id, until);
+        self.order.push_back(id);
+    }
+}
+
 impl<C: Crypto> Members<C> {
     pub(super) fn new(committee: &Committee) -> Self {
         let members = committee.threshold().parties().map(|party| (party, Member::default())).collect();
         let needed = usize::from(committee.threshold().needed());
         let (apart, stock, unnamed) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        let (taken, made) = (VecDeque::new(), Vec::new());
-        Self { members, apart, stock, unnamed, taken, made, forgive_at: Millis(0), needed }
+        let (taken, drawn, made) = (Taken::default(), BTreeMap::new(), Vec::new());
+        Self { members, apart, stock, unnamed, taken, drawn, made, forgive_at: Millis(0), needed }
     }
 
     pub(super) fn contains(&self, party: Party) -> bool {
@@ -207,6 +235,57 @@ impl<C: Crypto> Members<C> {
     /// What a member says it holds of one key that exists, instead of what it said before. Not more than an honest one
     /// says is taken in.
     pub(super) fn restock(&mut self, party: Party, stock: &Stock, now: Millis) {
+        self.forget_named(party, stock.key);
+        self.add_stock(party, stock, now);
+    }
+
+    /// What a member says it holds after a batch. It names the youngest, and those it has named before are there as well; unless
+    /// it names more than an honest one can in a while.
+    pub(super) fn add_stock(&mut self, party: Party, stock: &Stock, now: Millis) {
+        if self.named(party, stock.key) > OFFERED_MAX {
+            self.forget_named(party, stock.key);
+        }
+        self.note_stock(party, stock, now);
+        self.forget_unnamed(party, |key| key == stock.key);
+        let mut offered: BTreeMap<Vec<Party>, u64> = BTreeMap::new();
+        for bytes in stock.presignatures.iter().take(OFFERED_MAX) {
+            let Some(public) = C::decode_public(bytes) else { continue };
+            let label = C::label(&public);
+            if label.key != stock.key || !self.is_quorum_of(party, &label.signers) {
+                continue;
+            }
+            let count = offered.entry(label.signers.clone()).or_default();
+            *count = count.saturating_add(1);
+            if !self.taken.contains(label.id, now) {
+                let lot = self.stock.entry((label.key, label.signers)).or_default();
+                lot.entry(label.id).or_insert_with(|| (BTreeSet::new(), public)).0.insert(party);
+            }
+        }
+        for (signers, count) in &stock.unnamed {
+            if !self.is_quorum_of(party, signers) {
+                continue;
+            }
+            // Of those that it does not name now, it has named some before.
+            let lot = self.stock.get(&(stock.key, signers.clone()));
+            let named =
+                lot.map_or(0, |lot| lot.values().filter(|(holders, _)| holders.contains(&party)).count());
+            let before = (named as u64).saturating_sub(offered.get(signers).copied().unwrap_or(0));
+            let known = self.unnamed.entry((stock.key, signers.clone())).or_default();
+            known.insert(party, count.saturating_sub(before));
+        }
+    }
+
+    fn is_quorum_of(&self, party: Party, signers: &[Party]) -> bool {
+        signers.len() == self.needed && signers.contains(&party)
+    }
+
+    /// How many presignatures of a key a member has named.
+    fn named(&self, party: Party, key: Hash) -> usize {
+        let lots = self.stock.iter().filter(|((of, signers), _)| *of == key && signers.contains(&party));
+        lots.map(|(_, lot)| lot.values().filter(|(holders, _)| holders.contains(&party)).count()).sum()
+    }
+
+    fn note_stock(&mut self, party: Party, stock: &Stock, now: Millis) {
         if let Some(member) = self.members.get_mut(&party) {
             let excess = stock.setups.len().saturating_sub(SETUPS_MAX);
             member.setups = stock.setups.iter().skip(excess).copied().collect();
@@ -218,31 +297,6 @@ impl<C: Crypto> Members<C> {
             }
             member.asked.remove(&stock.key);
         }
-        for ((key, signers), lot) in &mut self.stock {
-            if *key == stock.key && signers.contains(&party) {
-                lot.values_mut().for_each(|(holders, _)| {
-                    holders.remove(&party);
-                });
-                lot.retain(|_, (holders, _)| !holders.is_empty());
-            }
-        }
-        self.forget_unnamed(party, |key| key == stock.key);
-        let is_quorum = |signers: &[Party]| signers.len() == self.needed && signers.contains(&party);
-        for (signers, count) in stock.unnamed.iter().filter(|(signers, _)| is_quorum(signers)) {
-            let known = self.unnamed.entry((stock.key, signers.clone())).or_default();
-            known.insert(party, *count);
-        }
-        for bytes in stock.presignatures.iter().take(OFFERED_MAX) {
-            let Some(public) = C::decode_public(bytes) else { continue };
-            let label = C::label(&public);
-            let is_quorum = label.signers.len() == self.needed && label.signers.contains(&party);
-            if label.key != stock.key || !is_quorum || self.taken.contains(&label.id) {
-                continue;
-            }
-            let lot = self.stock.entry((label.key, label.signers)).or_default();
-            lot.entry(label.id).or_insert_with(|| (BTreeSet::new(), public)).0.insert(party);
-        }
-        self.stock.retain(|_, lot| !lot.is_empty());
     }
 
     /// Who says that it does not sign with this key any more.
@@ -273,6 +327,35 @@ impl<C: Crypto> Members<C> {
             due.push(*party);
         }
         due
+    }
+
+    /// Which of these may have more presignatures to name than they did: some were taken since they said what they hold.
+    pub(super) fn may_name_more(&self, key: Hash, signers: &[Party]) -> Vec<Party> {
+        let told = |party: &Party| self.members.get(party).and_then(|member| member.told.get(&key));
+        let drawn = self.drawn.get(&key);
+        let some = self.unnamed(key, signers) > 0;
+        signers.iter().copied().filter(|party| some && told(party) <= drawn).collect()
+    }
+
+    /// A member does not have a presignature that it has named, so none of what it named of this key is counted on.
+    pub(super) fn disown(&mut self, party: Party, key: Hash) {
+        if let Some(member) = self.members.get_mut(&party) {
+            member.told.remove(&key);
+        }
+        self.forget_named(party, key);
+        self.forget_unnamed(party, |of| of == key);
+    }
+
+    fn forget_named(&mut self, party: Party, key: Hash) {
+        for ((of, signers), lot) in &mut self.stock {
+            if *of == key && signers.contains(&party) {
+                lot.values_mut().for_each(|(holders, _)| {
+                    holders.remove(&party);
+                });
+                lot.retain(|_, (holders, _)| !holders.is_empty());
+            }
+        }
+        self.stock.retain(|_, lot| !lot.is_empty());
     }
 
     /// What this member said of its stock does not hold any more.
@@ -344,12 +427,14 @@ impl<C: Crypto> Members<C> {
         self.unnamed.retain(|_, known| !known.is_empty());
     }
 
-    /// A presignature that all of its signers say they hold, of the most trusted signers among those that can be asked.
+    /// A presignature that all of its signers say they hold, of the most trusted signers among those that can be asked. Until then
+    /// nobody brings it back.
     pub(super) fn take(
         &mut self,
         key: Hash,
         ranked: &[Party],
         preferred: &[Party],
+        (now, until): (Millis, Millis),
     ) -> Option<(Vec<Party>, C::Public)> {
         let usable = |signers: &[Party]| {
             let able = signers.iter().all(|signer| ranked.contains(signer));
@@ -367,10 +452,8 @@ impl<C: Crypto> Members<C> {
         let lot = self.stock.get_mut(&(key, signers.clone()))?;
         let id = lot.iter().find(|(_, (holders, _))| holders.len() == signers.len()).map(|(id, _)| *id)?;
         let (_, public) = lot.remove(&id)?;
-        if self.taken.len() >= TAKEN_MAX {
-            self.taken.pop_front();
-        }
-        self.taken.push_back(id);
+        self.taken.add(id, now, until);
+        self.drawn.insert(key, now);
         Some((signers, public))
     }
 

@@ -21,6 +21,15 @@ const SUPPLY_MAX: usize = 32_768;
 /// How long after its last use a key is kept supplied, in milliseconds.
 const IN_USE: u64 = 60 * 60 * 1000;
 
+/// Sets of signers whose batches are remembered.
+const SETS_MAX: usize = 256;
+
+/// Batches at one time: nodes have room for a few of each coordinator, and what is made side by side takes as much longer.
+const BATCHES_MAX: usize = 4;
+
+/// Batches at one time for which nobody waits.
+const QUIET_BATCHES_MAX: usize = 2;
+
 /// With more signatures than this in progress, only what is short is made.
 const QUIET: usize = 2;
 
@@ -32,8 +41,10 @@ const LEAST: u16 = 8;
 
 /// Which keys are in use, and since when nothing is prepared.
 pub(super) struct Supply {
-    /// How many presignatures the next batch has.
-    batch: u16,
+    /// How many presignatures the next batch of these signers has: who is slow slows nobody else down.
+    batches: BTreeMap<Vec<Party>, u16>,
+    /// The first batch of any.
+    first: u16,
     /// By key package, when it was used last.
     used: BTreeMap<Hash, Millis>,
     /// Nothing is prepared before then: replicas that want the same nodes at once get out of each other's way.
@@ -42,17 +53,29 @@ pub(super) struct Supply {
 
 impl Supply {
     pub(super) fn new(batch: u16, now: Millis) -> Self {
-        Self { batch: batch.min(FIRST), used: BTreeMap::new(), not_before: now }
+        Self { batches: BTreeMap::new(), first: batch.min(FIRST), used: BTreeMap::new(), not_before: now }
     }
 
-    /// A batch took so long, of the time that it may take. Slow machines make small ones: a batch that misses its time is lost
-    /// whole.
-    pub(super) fn took(&mut self, time: u64, limit: u64, most: u16) {
-        if time.saturating_mul(4) <= limit {
-            self.batch = self.batch.saturating_mul(2).min(most);
+    /// The size of the next batch of these signers.
+    fn batch(&self, signers: &[Party]) -> u16 {
+        self.batches.get(signers).copied().unwrap_or(self.first)
+    }
+
+    /// A batch of these took so long, of the time that it may take. Slow machines make small ones: a batch that misses its time is
+    /// lost whole.
+    pub(super) fn took(&mut self, signers: &[Party], time: u64, limit: u64, most: u16) {
+        let size = self.batch(signers);
+        let next = if time.saturating_mul(4) <= limit {
+            size.saturating_mul(2).min(most)
         } else if time.saturating_mul(2) >= limit {
-            self.batch = (self.batch / 2).max(LEAST.min(most));
+            (size / 2).max(LEAST.min(most))
+        } else {
+            size
+        };
+        if self.batches.len() >= SETS_MAX {
+            self.batches.clear();
         }
+        self.batches.insert(signers.to_vec(), next);
     }
 
     /// Somebody has a use for this key.
@@ -97,17 +120,25 @@ impl<C: Crypto> Coordinator<C> {
         let now = self.now.mono;
         for key in self.supply.in_use(now) {
             let signing = self.runs.values().filter(|run| matches!(run.aim, Aim::Sign(..))).count();
-            if signing >= QUIET || now < self.supply.not_before {
+            if signing >= QUIET || now < self.supply.not_before || self.batches() >= QUIET_BATCHES_MAX {
                 return;
             }
             let retired = self.members.retired(key).collect();
             let ranked = self.members.ranked(now, self.config.limits.silence, &retired);
             let Some(signers) = self.members.quorum(&ranked) else { continue };
-            let all = self.members.left(key, &signers).saturating_add(self.members.unnamed(key, &signers));
-            if all < self.config.limits.pool {
+            let left = self.members.left(key, &signers);
+            // Of what could not be named, nobody knows whether all of them hold it. If they do, more is named soon.
+            let is_all_named = left < self.config.limits.low
+                && (left == 0 || !self.members.may_name_more(key, &signers).is_empty());
+            let unnamed = if is_all_named { 0 } else { self.members.unnamed(key, &signers) };
+            if left.saturating_add(unnamed) < self.config.limits.pool {
                 self.prepare(key, &signers, &ranked, rng);
             }
         }
+    }
+
+    fn batches(&self) -> usize {
+        self.runs.values().filter(|run| matches!(run.aim, Aim::Presign(..))).count()
     }
 
     /// Has presignatures made for these signers, and before that whatever they are made with.
@@ -126,11 +157,12 @@ impl<C: Crypto> Coordinator<C> {
         let now = self.now.mono;
         let (left, low) = (self.members.left(key, signers), self.config.limits.low);
         // What could not be named may be enough.
-        let asks_all = left > 0 && left < low && self.members.unnamed(key, signers) > 0;
-        if !asks_all && (is_busy || now < self.supply.not_before) {
+        let more = if left < low { self.members.may_name_more(key, signers) } else { Vec::new() };
+        let is_busy = is_busy || self.batches() >= BATCHES_MAX;
+        if more.is_empty() && (is_busy || now < self.supply.not_before) {
             return;
         }
-        let untold = if asks_all { signers.to_vec() } else { self.members.untold(signers, key, now) };
+        let untold = if more.is_empty() { self.members.untold(signers, key, now) } else { more };
         if !untold.is_empty() {
             let due = self.members.due(&untold, key, now);
             due.iter().for_each(|one| self.send(Address::Node(*one), Message::StockQuery(key)));
@@ -138,7 +170,7 @@ impl<C: Crypto> Coordinator<C> {
         }
         match self.members.shared_setup(signers) {
             Some(setup) => {
-                let size = self.supply.batch;
+                let size = self.supply.batch(signers);
                 let what = What::Presign { key, signers: signers.to_vec(), setup, size };
                 self.call(Aim::Presign(key, setup), signers.to_vec(), &what, None, rng);
             }
@@ -154,23 +186,26 @@ impl<C: Crypto> Coordinator<C> {
 
 #[cfg(test)]
 mod tests {
-    use keymoot_types::Millis;
+    use keymoot_types::{Millis, Party};
 
     use super::Supply;
 
     #[test]
     fn batches_grow_while_there_is_time_and_shrink_when_there_is_not() {
         let mut supply = Supply::new(256, Millis(0));
+        let slow = [1, 2].map(|number| Party::new(number).unwrap());
         let mut next = |time| {
-            supply.took(time, 10_000, 256);
-            supply.batch
+            supply.took(&slow, time, 10_000, 256);
+            supply.batch(&slow)
         };
         assert_eq!([200, 400, 800, 1_600].map(&mut next), [64, 128, 256, 256]);
         assert_eq!(next(3_000), 256, "neither quick nor late");
         assert_eq!([5_000, 10_250, 10_250].map(&mut next), [128, 64, 32]);
         assert_eq!([10_250, 10_250, 10_250].map(&mut next), [16, 8, 8]);
+        let others = [1, 3].map(|number| Party::new(number).unwrap());
+        assert_eq!(supply.batch(&others), 32, "others are not slower for that");
         let mut small = Supply::new(4, Millis(0));
-        small.took(10_250, 10_000, 4);
-        assert_eq!(small.batch, 4, "as small as it was asked to be");
+        small.took(&slow, 10_250, 10_000, 4);
+        assert_eq!(small.batch(&slow), 4, "as small as it was asked to be");
     }
 }

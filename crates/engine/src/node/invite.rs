@@ -21,6 +21,9 @@ use crate::record::Entry;
 use crate::refusal::Refusal;
 use crate::request::{Ask, RequestId, SKEW_MAX, SignedRequest, VALIDITY_MAX, key_of_attempt};
 
+/// Sessions of one coordinator that it has given up and a worker still has, at most; then it has to wait.
+const GIVEN_UP_MAX: usize = 6;
+
 pub(super) const SOMETHING_ELSE: &str = "the request asks for something else";
 
 /// What was served for whom, until the requests expire: attempts are bounded, and no session comes twice.
@@ -202,14 +205,17 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let Ask::Key(scheme) = asked.signed.request.ask else {
             return Err(Refusal::Unfit(SOMETHING_ELSE.into()));
         };
-        self.requests.admits(asked, session, self.config.limits.attempts)?;
         if attempt >= self.config.limits.attempts {
             return Err(Refusal::Exhausted);
         }
         let key = key_of_attempt::<C>(asked.id, attempt);
         let is_running = self.sessions.values().any(|live| live.kind == Kind::Keygen(key));
-        if self.keys.is_taken(key) || is_running {
-            return Err(Refusal::Generated);
+        let is_there = self.keys.is_taken(key) || is_running;
+        match self.requests.admits(asked, session, self.config.limits.attempts) {
+            Ok(()) if is_there => return Err(Refusal::Generated),
+            // The last attempt may have made it.
+            Err(Refusal::Exhausted) if is_there => return Err(Refusal::Generated),
+            admitted => admitted?,
         }
         let committee = Arc::clone(&self.config.committee);
         let members = everybody(&committee);
@@ -232,7 +238,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.check_signers(&members, false)?;
         // Each coordinator has its own, so that a stolen one cannot keep the others out.
         let most = self.config.limits.setups;
-        self.make_way(|live| live.kind == Kind::Setup && live.coordinator == from, most);
+        self.check_given_up(from)?;
+        self.make_way(from, |live| live.kind == Kind::Setup, most);
         let committee = Arc::clone(&self.config.committee);
         let (me, bans) = (self.config.me, self.bans.clone());
         let task = Task::Setup { session, committee, members: members.clone(), me, bans };
@@ -255,15 +262,15 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         if usize::from(size) > self.config.limits.stock {
             return Err(Refusal::Enough);
         }
+        let same =
+            |live: &Live<C>| live.kind == Kind::Presign && live.key == Some(key) && live.members == signers;
+        // Nobody's session ends, and no use of a setup is counted, for one that is not begun.
+        self.check_given_up(from)?;
         let Use { setup, ticket } = self
             .setups
             .reserve((setup, session, from), &signers, &self.bans)
             .map_err(|unfit| Refusal::Setup(unfit.0.into()))?;
-        let same = |live: &Live<C>| {
-            let same = live.key == Some(key) && live.members == signers && live.coordinator == from;
-            live.kind == Kind::Presign && same
-        };
-        self.make_way(same, 1);
+        self.make_way(from, same, 1);
         let name = C::setup_name(&setup);
         let task = Task::Presign { session, share, setup, ticket, size, bans: self.bans.clone() };
         self.begin(from, session, (Kind::Presign, signers), task, rng)?;
@@ -281,7 +288,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         (signers, presignature): (Vec<Party>, Option<Hash>),
         rng: &mut impl CryptoRngCore,
     ) -> Result<(), Refusal> {
-        let Ask::Sign { key, path, payload } = &asked.signed.request.ask else {
+        let Ask::Sign { key, what } = &asked.signed.request.ask else {
             return Err(Refusal::Unfit(SOMETHING_ELSE.into()));
         };
         let share = Arc::clone(self.keys.active(*key)?);
@@ -293,7 +300,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.check_signers(&signers, described.scheme.presigns())?;
         self.requests.admits(asked, session, self.config.limits.attempts)?;
         // What is signed follows from the payload that the client signed for, and from nothing that a coordinator says.
-        let reading = C::read(&key, path, payload).map_err(|unreadable| Refusal::Unfit(unreadable.0))?;
+        let reading = C::read(&key, what).map_err(|unreadable| Refusal::Unfit(unreadable.0))?;
         if let Decision::Deny(why) = self.policy.decide(&asked.signed.request, Some(&described)) {
             return Err(Refusal::Policy(why.into()));
         }
@@ -320,11 +327,22 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.begin(from, session, (Kind::Sign(asked.id), signers), task, rng)
     }
 
-    /// Gives up the oldest of these sessions, so that with one more there are at most so many. Its coordinator has begun again and
-    /// knows nothing of them: to refuse would keep it waiting for their deadline. What a worker still has of them counts until it
-    /// is done, so nobody makes the workers do more by calling more.
-    fn make_way(&mut self, fits: impl Fn(&Live<C>) -> bool, most: usize) {
-        let its = self.sessions.iter().filter(|(_, live)| !live.is_over && fits(live));
+    /// What a worker still has of sessions that are over is work for nobody. A coordinator that calls much and waits for nothing
+    /// has no more than [`GIVEN_UP_MAX`] of them.
+    fn check_given_up(&self, from: Address) -> Result<(), Refusal> {
+        let of_it = |live: &&Live<C>| live.is_over && live.coordinator == from && live.kind.is_heavy();
+        if self.sessions.values().filter(of_it).count() < GIVEN_UP_MAX {
+            Ok(())
+        } else {
+            Err(Refusal::TooMany)
+        }
+    }
+
+    /// Gives up the oldest of these sessions of a coordinator, so that with one more there are at most so many. It has begun again
+    /// and knows nothing of them: to refuse would keep it waiting for their deadline.
+    fn make_way(&mut self, from: Address, fits: impl Fn(&Live<C>) -> bool, most: usize) {
+        let its = |live: &Live<C>| !live.is_over && live.coordinator == from && fits(live);
+        let its = self.sessions.iter().filter(|(_, live)| its(live));
         let mut its: Vec<_> = its.map(|(session, live)| (live.deadline, *session)).collect();
         its.sort_unstable();
         let excess = its.len().saturating_add(1).saturating_sub(most.max(1));

@@ -3,6 +3,7 @@
 //! Both are in memory and nowhere else. What may be used once only is not on disk, so that no copy of a disk can bring
 //! it back.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -114,17 +115,22 @@ impl<C: Crypto> Pool<C> {
         (free, self.burnt)
     }
 
-    /// The public sides of some of each set of signers, first those that this coordinator has had made; and how many more
-    /// there are.
+    /// The public sides of some of each set of signers, and how many more there are.
+    ///
+    /// First come those that this coordinator has had made, the youngest before all: another signer that has begun again still has
+    /// its parts of those. Then come those of others, the oldest first, since their own coordinators use the youngest.
     fn offers(&self, key: Hash, to: Address) -> (Vec<Vec<u8>>, Vec<Unnamed>) {
-        let of_key = || self.ready.values().filter(|one| one.label.key == key);
+        let of_key = self.ready.values().filter(|one| one.label.key == key);
+        let (mut own, mut others): (Vec<_>, Vec<_>) = of_key.partition(|one| one.owner == to);
+        let of_key = || own.iter().chain(&others);
         let sets: BTreeSet<&[Party]> = of_key().map(|one| one.label.signers.as_slice()).collect();
         let most = OFFERED_MAX.checked_div(sets.len()).unwrap_or(OFFERED).clamp(1, OFFERED);
         let mut named: BTreeMap<&[Party], usize> = BTreeMap::new();
         let mut unnamed: BTreeMap<&[Party], u64> = BTreeMap::new();
         let (mut offers, mut room) = (Vec::new(), OFFERS_MAX);
-        let own = of_key().filter(|one| one.owner == to);
-        for one in own.chain(of_key().filter(|one| one.owner != to)) {
+        own.sort_unstable_by_key(|one| (Reverse(one.expires), one.label.id));
+        others.sort_unstable_by_key(|one| (one.expires, one.label.id));
+        for one in own.into_iter().chain(others) {
             let count = named.entry(&one.label.signers).or_default();
             // With what stands around it.
             let offer = (*count < most).then(|| C::encode_public(&one.public)).and_then(|offer| {
@@ -270,19 +276,21 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             let share = limits.pool / usize::from(self.config.coordinators.max(1));
             let keep = |most: usize| most.saturating_sub(batch.len());
             let same = |label: &PresignatureLabel| label.key == first.key && label.signers == first.signers;
-            // Of the same kind first, and then, for what nobody may ever want again, of any.
-            for excess in [
-                self.pool.excess(owner, keep(limits.stock), same),
-                self.pool.excess(owner, keep(share), |_| true),
-            ] {
-                self.pool.bury(&excess);
-                self.record_buried(&excess);
-            }
+            // Of the same kind first, and then, for what nobody may ever want again, of any of what is left.
+            self.evict(owner, keep(limits.stock), same);
+            self.evict(owner, keep(share), |_| true);
         }
         let expires = self.now.mono.plus(self.config.limits.presignature);
         let presignatures = labels.iter().map(|label| label.id).collect();
         self.persist(Entry::Stocked { presignatures });
         batch.into_iter().for_each(|one| self.pool.add(one, owner, expires));
+    }
+
+    /// Throws away the oldest of a coordinator's presignatures that fit, but for the youngest `keep`.
+    fn evict(&mut self, owner: Address, keep: usize, fits: impl Fn(&PresignatureLabel) -> bool) {
+        let excess = self.pool.excess(owner, keep, fits);
+        self.pool.bury(&excess);
+        self.record_buried(&excess);
     }
 
     pub(super) fn expire_presignatures(&mut self) {

@@ -10,12 +10,12 @@ use keymoot_types::Path;
 use super::{Key, Real, order};
 use crate::crypto::{Crypto, Reading, Unreadable};
 use crate::refusal::REASON_MAX;
+use crate::request::ToSign;
 
-pub(super) fn read(key: &Key, path: &Path, payload: &Payload) -> Result<Reading, Unreadable> {
+pub(super) fn read(key: &Key, what: &ToSign) -> Result<Reading, Unreadable> {
+    let ToSign { path, payload, signing } = what;
     let Inspection { signings, facts, .. } = inspection(key, path, payload)?;
-    let Ok([signing]) = <[Signing; 1]>::try_from(signings) else {
-        return Err(refused("a payload that needs several signatures is not signed yet"));
-    };
+    let signing = chosen(signings, *signing)?;
     let is_below = signing.path.steps().starts_with(path.steps());
     let is_ours =
         order::verifies_under(key, &signing.path).is_some_and(|ours| ours == signing.verifies_under);
@@ -29,6 +29,24 @@ pub(super) fn read(key: &Key, path: &Path, payload: &Payload) -> Result<Reading,
         path: signing.path,
         payload: Arc::new(Signed::new(hash, signing.bytes)),
         facts: Real::digest("keymoot/facts/v1", &facts),
+    })
+}
+
+/// The one that the client wants. It has to say which where there are several: who does not know that has not read the payload.
+fn chosen(signings: Vec<Signing>, which: Option<u16>) -> Result<Signing, Unreadable> {
+    let count = signings.len();
+    let place = match which {
+        Some(place) => usize::from(place),
+        None if count == 1 => 0,
+        None => {
+            return Err(worded(&format!(
+                "the payload needs {count} signatures, and the request does not say which"
+            )));
+        }
+    };
+    let chosen = signings.into_iter().nth(place);
+    chosen.ok_or_else(|| {
+        worded(&format!("the payload needs {count} signatures, and number {place} is asked, counted from 0"))
     })
 }
 

@@ -12,7 +12,7 @@ use keymoot_types::{GroupId, KeyId, Millis, Path, Scheme};
 use serde::Deserialize;
 
 use super::client::{ClientId, ClientKey};
-use super::{Ask, BadRequest, PAYLOAD_MAX, Request, RequestId};
+use super::{Ask, BadRequest, PAYLOAD_MAX, Request, RequestId, ToSign};
 use crate::crypto::Crypto;
 use crate::words::text;
 
@@ -64,6 +64,8 @@ struct NewSignature {
     path: Option<String>,
     kind: String,
     payload: String,
+    #[serde(default)]
+    signing: Option<u16>,
 }
 
 /// `POST /v1/keys/{id}/retire`
@@ -165,11 +167,11 @@ fn key(body: &[u8]) -> Option<Ask> {
 }
 
 fn signature(body: &[u8]) -> Option<Ask> {
-    let NewSignature { key, path, kind, payload } = serde_json::from_slice(body).ok()?;
+    let NewSignature { key, path, kind, payload, signing } = serde_json::from_slice(body).ok()?;
     let key: KeyId = key.parse().ok()?;
     let path: Path = path.map_or_else(|| Some(Path::root()), |path| path.parse().ok())?;
     let payload = Payload::new(Kind::parse(&kind)?, digits(&payload)?).ok()?;
-    Some(Ask::Sign { key, path, payload: Arc::new(payload) })
+    Some(Ask::Sign { key, what: ToSign { path, payload: Arc::new(payload), signing } })
 }
 
 fn retirement(path: &str, body: &[u8]) -> Option<Ask> {

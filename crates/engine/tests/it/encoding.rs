@@ -15,7 +15,7 @@ use keymoot_engine::outcome::Outcome;
 use keymoot_engine::record::{Entry, Record};
 use keymoot_engine::refusal::{REASON_MAX, Refusal};
 use keymoot_engine::request::{
-    Ask, BadRequest, ClientId, Form, HttpRequest, REQUEST_MAX, Request, RequestId, SignedRequest,
+    Ask, BadRequest, ClientId, Form, HttpRequest, REQUEST_MAX, Request, RequestId, SignedRequest, ToSign,
 };
 use keymoot_engine::words::{Hash, IdentitySignature, Malformed, Wire};
 use keymoot_protocol::codec::Writer;
@@ -191,7 +191,7 @@ fn http() -> HttpRequest {
 
 fn requests() -> Vec<SignedRequest> {
     let payload = Arc::new(Payload::new(Kind::EvmMessage, b"payload".to_vec()).unwrap());
-    let signs = Ask::Sign { key: KEY, path: "m/0/7".parse().unwrap(), payload };
+    let signs = Ask::Sign { key: KEY, what: ToSign::new("m/0/7".parse().unwrap(), payload) };
     let asks = [Ask::Key(Scheme::FrostTaproot), signs, Ask::Retire { key: KEY }];
     let request = |ask| Request {
         ask,

@@ -1,34 +1,26 @@
-//! How much of something is held at the moment: by all together, and by each client. Whoever is enrolled may hold its
-//! share and no more, so that one client alone, slow or hostile, leaves room for the others.
+//! How much of something is held at the moment, as clients are told of it: by all together, and by each of them.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use keymoot_wire::places::{self, Bound, Full};
 use keymoot_wire::problem::Code;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Refused;
+
+/// Places that are held, until this is dropped.
+pub type Place = places::Place<Arc<str>>;
 
 /// Places for all, of which each client has a share.
 pub struct Places {
     /// What is held, in the plural.
     what: &'static str,
-    all: Arc<Semaphore>,
-    share: usize,
-    shares: Shares,
-}
-
-/// Places that are held, until this is dropped.
-#[derive(Debug)]
-pub struct Place {
-    _all: OwnedSemaphorePermit,
-    _share: Share,
+    bound: Bound,
+    held: Arc<places::Places<Arc<str>>>,
 }
 
 impl Places {
     pub fn new(what: &'static str, all: usize, share: usize) -> Self {
-        let all = Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS)));
-        Self { what, all, share, shares: Shares::default() }
+        Self { what, bound: Bound { each: share, all }, held: places::Places::new() }
     }
 
     /// So many places for this client, all at once or none.
@@ -36,57 +28,15 @@ impl Places {
     /// # Errors
     /// The client holds its share; all places are held.
     pub fn take(&self, client: &Arc<str>, count: usize) -> Result<Place, Refused> {
-        let (what, most) = (self.what, self.share);
-        let share = self.shares.take(client, count, most).ok_or_else(|| {
-            let detail =
-                format!("this client may have {most} {what} at a time, and has no room for {count} more");
-            Refused::new(Code::TooManyRequests, detail)
-        })?;
-        let permits = u32::try_from(count).unwrap_or(u32::MAX);
-        let all = self.all.clone().try_acquire_many_owned(permits);
-        let all = all.map_err(|_| Refused::new(Code::Busy, format!("too many {what} of all clients")))?;
-        Ok(Place { _all: all, _share: share })
-    }
-}
-
-/// How much each client holds. Of who holds nothing, nothing is kept.
-#[derive(Clone, Debug, Default)]
-pub struct Shares(Arc<Mutex<BTreeMap<Arc<str>, usize>>>);
-
-/// A part of a client's share, until this is dropped.
-#[derive(Debug)]
-pub struct Share {
-    shares: Shares,
-    client: Arc<str>,
-    count: usize,
-}
-
-impl Shares {
-    /// So much more for this client; `None` if it would then hold more than `most`.
-    pub fn take(&self, client: &Arc<str>, count: usize, most: usize) -> Option<Share> {
-        let mut held = self.held();
-        let now = held.get(client).copied().unwrap_or(0);
-        let then = now.checked_add(count).filter(|then| *then <= most)?;
-        if then > 0 {
-            held.insert(client.clone(), then);
-        }
-        Some(Share { shares: self.clone(), client: client.clone(), count })
-    }
-
-    fn held(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut held = self.shares.held();
-        let left = held.get(&self.client).map_or(0, |now| now.saturating_sub(self.count));
-        if left > 0 {
-            held.insert(self.client.clone(), left);
-        } else {
-            held.remove(&self.client);
-        }
+        let (what, most) = (self.what, self.bound.each);
+        self.held.take(client, count, self.bound).map_err(|full| match full {
+            Full::Each => {
+                let detail =
+                    format!("this client may have {most} {what} at a time, and has no room for {count} more");
+                Refused::new(Code::TooManyRequests, detail)
+            }
+            Full::All => Refused::new(Code::Busy, format!("too many {what} of all clients")),
+        })
     }
 }
 
@@ -94,39 +44,17 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    fn code(refused: Result<Place, Refused>) -> &'static str {
-        refused.err().map_or("taken", |refused| match refused.problem.code.as_str() {
-            "E5002" => "all are held",
-            "E5003" => "the share is held",
-            _ => "odd",
-        })
-    }
-
     #[test]
-    fn one_client_holds_its_share_and_leaves_the_rest_to_others() {
+    fn whoever_finds_no_place_is_told_whether_that_is_its_own_doing() {
         let places = Places::new("requests in progress", 5, 3);
-        let (alice, bob): (Arc<str>, Arc<str>) = ("alice".into(), "bob".into());
-        let three = places.take(&alice, 3).unwrap();
-        assert_eq!(code(places.take(&alice, 1)), "the share is held");
-        let two = places.take(&bob, 2).unwrap();
-        assert_eq!(code(places.take(&bob, 1)), "all are held");
-        drop(three);
-        let one = places.take(&bob, 1).unwrap();
-        assert_eq!(code(places.take(&bob, 1)), "the share is held");
-        drop((one, two));
-        assert_eq!(code(places.take(&bob, 4)), "the share is held", "all at once or none");
-        assert_eq!(code(places.take(&bob, 3)), "taken");
-    }
-
-    #[test]
-    fn of_who_holds_nothing_nothing_is_kept() {
-        let (shares, alice) = (Shares::default(), Arc::from("alice"));
-        let held = (shares.take(&alice, 2, 3).unwrap(), shares.take(&alice, 0, 3).unwrap());
-        assert!(shares.take(&alice, 2, 3).is_none() && shares.take(&alice, usize::MAX, 3).is_none());
-        assert_eq!(shares.held().len(), 1);
+        let told = |client: &str, count| {
+            let taken = places.take(&client.into(), count);
+            taken.map_err(|refused| refused.problem.code.as_str().to_owned())
+        };
+        let held = (told("alice", 3).unwrap(), told("bob", 2).unwrap());
+        assert_eq!(told("alice", 1).unwrap_err(), "E5003");
+        assert_eq!(told("bob", 1).unwrap_err(), "E5002");
         drop(held);
-        assert!(shares.held().is_empty());
-        drop(shares.take(&alice, 0, 3));
-        assert!(shares.held().is_empty());
+        assert!(told("bob", 3).is_ok());
     }
 }

@@ -1,10 +1,12 @@
 //! The description of the interface, for programs and for people. Served from the binary: nothing is fetched.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use hyper::body::Bytes;
 use keymoot_wire::problem::Code;
 use utoipa_swagger_ui::{Config, serve};
 
@@ -44,7 +46,12 @@ fn page(file: &str) -> Result<Response, Refused> {
     let found = serve(file, SWAGGER.clone());
     let found = found.map_err(|_| Refused::new(Code::Defect, "the page cannot be read from the binary"))?;
     let page = found.ok_or_else(|| Refused::new(Code::NoSuchPath, "there is no such page"))?;
-    let mut response = page.bytes.into_owned().into_response();
+    // What lies in the binary is sent from there: everybody shares it.
+    let bytes = match page.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    let mut response = bytes.into_response();
     let headers = response.headers_mut();
     if let Ok(kind) = HeaderValue::from_str(&page.content_type) {
         headers.insert(header::CONTENT_TYPE, kind);

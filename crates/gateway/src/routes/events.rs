@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Extension;
 use axum::extract::State;
@@ -11,23 +11,28 @@ use axum::response::sse::{Event, KeepAlive};
 use futures_util::{Stream, StreamExt, stream};
 use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{EventView, rfc3339};
+use keymoot_wire::stop::stopped;
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
+use tracing::info;
 use utoipa::IntoParams;
 
 use super::Params;
 use super::requests::is_request_id;
+use crate::access::{Endpoint, need};
 use crate::events::{Events, Said};
 use crate::limits::Place;
 use crate::present;
 use crate::problem::Refused;
-use crate::start::stopped;
 use crate::state::{App, Call, wall_ms};
 
 /// How often a comment says that the stream is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How often to look whether those who look on still may.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Which events.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -58,7 +63,7 @@ pub async fn watch(
     let place = app.streams.take(&call.client, 1)?;
     let watch = Events::watch(&app).await?;
     let unheard = watch.unheard.into_iter().map(|name| Ok(comment(&name)));
-    let watcher = Watcher { said: watch.said, over: over(&app, place), request, next: 1 };
+    let watcher = Watcher { said: watch.said, over: over(&app, &call, place), request, next: 1 };
     let events = stream::unfold(watcher, Watcher::next);
     let events = stream::iter(unheard.collect::<Vec<_>>()).chain(events);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("alive")))
@@ -71,19 +76,44 @@ fn comment(coordinator: &str) -> Event {
 
 /// Resolves when a stream has to end, and gives its place back then. That is not left to the stream: one whose client
 /// does not read is never asked for anything.
-fn over(app: &App, place: Place) -> oneshot::Receiver<Infallible> {
+fn over(app: &Arc<App>, call: &Call, place: Place) -> oneshot::Receiver<Infallible> {
     let (mut end, over) = oneshot::channel();
     let (mut stopping, time) = (app.stopping.clone(), app.limits.stream_time);
+    let (app, call) = (Arc::clone(app), call.clone());
     tokio::spawn(async move {
         tokio::select! {
             // Whichever comes first.
             _ = timeout(time, stopped(&mut stopping)) => {}
             // The client is gone.
             () = end.closed() => {}
+            () = unwelcome(&app, &call) => info!(client = &*call.client, "its event stream ends: it may not look on any more"),
         }
         drop((end, place));
     });
     over
+}
+
+/// Resolves when the client may not look on any more: by the document of the moment, or because its certificate has expired.
+async fn unwelcome(app: &App, call: &Call) {
+    let mut looks = interval(LOOK);
+    let mut last = None;
+    loop {
+        looks.tick().await;
+        let document = app.document.load_full();
+        if call.peer.as_ref().is_some_and(|peer| peer.time_left(SystemTime::now()).is_zero()) {
+            return;
+        }
+        if last.replace(document.digest()) == Some(document.digest()) {
+            continue;
+        }
+        let is_known = call.peer.as_ref().is_none_or(|peer| peer.is_known_to(&document).is_ok());
+        let may = document.client(&call.client).is_some_and(|client| {
+            need(Endpoint::WatchEvents).role().is_none_or(|least| client.role >= least)
+        });
+        if !is_known || !may {
+            return;
+        }
+    }
 }
 
 /// The stream of one client.

@@ -23,7 +23,7 @@ pub async fn create(
     Params(NoQuery {}): Params<NoQuery>,
     request: Request,
 ) -> Result<Response, Refused> {
-    let x5t = call.x5t.ok_or_else(|| {
+    let x5t = call.peer.as_ref().map(|peer| peer.x5t).ok_or_else(|| {
         Refused::new(Code::CertificateMissing, "a token is bound to a certificate, and there is none")
     })?;
     let signed = read_signed(&app, request).await?;

@@ -17,7 +17,7 @@ const NOW: Duration = Duration::ZERO;
 
 pub fn body(key: &str, kind: &str) -> CreateSignatureBody {
     let (key, kind) = (key.to_owned(), kind.to_owned());
-    CreateSignatureBody { key, path: "m/0/7".into(), kind, payload: "0x68656c6c6f".into() }
+    CreateSignatureBody { key, path: "m/0/7".into(), kind, payload: "0x68656c6c6f".into(), signing: None }
 }
 
 pub async fn must_make_key(client: &Client, name: &str, scheme: Scheme) -> KeyView {

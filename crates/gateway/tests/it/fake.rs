@@ -289,6 +289,7 @@ impl MpcCoordinator for Fake {
                 kind: body.kind.clone(),
                 payload: hex::decode(body.payload.trim_start_matches("0x")).unwrap(),
                 signed_data: vec![7; 32],
+                signing: body.signing.map(u32::from),
             };
             request.ask = Some(mpc::request::Ask::SignatureAsk(ask));
             match body.kind.as_str() {

@@ -1,18 +1,23 @@
 //! Bad input of every kind: always a problem with its code, never a 5xx, and never anything begun.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
+use http_body_util::BodyExt;
 use keymoot_gateway::Limits;
 use keymoot_types::GroupId;
+use keymoot_wire::authority::Validity;
 use keymoot_wire::cluster::Role;
+use keymoot_wire::identity::PeerRole;
 use keymoot_wire::signed::{SigningKey, Unsigned};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 use crate::fake::Mood;
 use crate::raw::{Headers, Raw, bearer, headers_of, nonce, signed, tls, unsigned};
-use crate::scene::{Scene, Wanted, key_of, now_ms};
+use crate::scene::{Scene, Wanted, certified_for, key_of, now_ms};
 
 const KEY: &str = "key_00000000000000000000000000000000";
 
@@ -315,14 +320,41 @@ async fn an_answer_that_is_not_read_keeps_the_place_of_its_request() {
     let scene = Scene::of(few(2)).await;
     let token =
         Raw::connect(&scene, Some(&scene.identity("viewer"))).await.token(&key_of(Role::Viewer)).await;
+    let headers = vec![bearer(&token)];
+    // With a window of one byte, the library below takes all of the answer, and sends that byte.
+    for (window, path) in
+        [(0, "/v1/keys"), (1, "/v1/keys"), (0, "/openapi.json"), (1, "/docs/swagger-ui-bundle.js")]
+    {
+        let raw = Raw::that_takes(&scene, Some(&scene.identity("viewer")), window).await;
+        let mut unread = Vec::new();
+        for _ in 0..2 {
+            let mut opened = raw.open("GET", path, &headers, b"").await;
+            assert_eq!(opened.status(), 200, "{path}");
+            if window > 0 {
+                opened.body_mut().frame().await.unwrap().unwrap();
+            }
+            unread.push(opened);
+        }
+        assert_eq!(raw.open("GET", path, &headers, b"").await.status(), 429, "{path} at {window}");
+        drop(unread);
+        while raw.open("GET", path, &headers, b"").await.status() != 200 {}
+    }
+}
+
+#[tokio::test]
+async fn a_client_has_few_lists_and_no_fewer_of_all_else() {
+    let limits = Limits { client_lists: 1, ..Wanted::default().limits };
+    let scene = Scene::of(Wanted { limits, ..Wanted::default() }).await;
+    let token =
+        Raw::connect(&scene, Some(&scene.identity("viewer"))).await.token(&key_of(Role::Viewer)).await;
     let raw = Raw::that_takes(&scene, Some(&scene.identity("viewer")), 0).await;
     let headers = vec![bearer(&token)];
-    let one = raw.open("GET", "/v1/keys", &headers, b"").await;
-    let two = raw.open("GET", "/v1/keys", &headers, b"").await;
-    assert_eq!((one.status().as_u16(), two.status().as_u16()), (200, 200));
-    assert_eq!(raw.open("GET", "/v1/keys", &headers, b"").await.status(), 429);
-    drop((one, two));
-    while raw.open("GET", "/v1/keys", &headers, b"").await.status() != 200 {}
+    let held = raw.open("GET", "/v1/keys", &headers, b"").await;
+    assert_eq!(held.status(), 200);
+    assert_eq!(raw.open("GET", "/v1/signatures", &headers, b"").await.status(), 429);
+    assert_eq!(raw.open("GET", "/v1/nodes", &headers, b"").await.status(), 200);
+    drop(held);
+    while raw.open("GET", "/v1/signatures", &headers, b"").await.status() != 200 {}
 }
 
 #[tokio::test]
@@ -361,6 +393,25 @@ async fn a_certificate_has_its_share_of_connections_and_no_more() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_certificate() {
+    let scene = Scene::new().await;
+    let (now, minute) = (SystemTime::now(), Duration::from_secs(60));
+    let until = now + Duration::from_secs(2);
+    let validity = Validity::between(now - minute, until);
+    let (identity, pin) = certified_for(&scene.authority, PeerRole::Client, "viewer", validity);
+    scene.change(|fields| {
+        let viewer = fields.clients.iter_mut().find(|client| client.name == "viewer").unwrap();
+        viewer.tls.push(pin);
+    });
+    let mut stream = tls(&scene, Some(&identity), b"http/1.1").await.unwrap();
+    alive(&mut stream).await.unwrap();
+    // Whether it says goodbye is its own affair.
+    let mut rest = Vec::new();
+    let ended = timeout(minute / 2, stream.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok() && SystemTime::now() >= until, "{ended:?}");
 }
 
 /// Whether a connection is served.

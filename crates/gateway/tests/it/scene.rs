@@ -76,9 +76,19 @@ pub fn key_of(role: Role) -> SigningKey {
 
 /// One key and its certificate.
 pub fn certified(authority: &Authority, role: PeerRole, name: &str) -> (Arc<Identity>, Hex<32>) {
+    certified_for(authority, role, name, Validity::days(1))
+}
+
+/// The same, for a time.
+pub fn certified_for(
+    authority: &Authority,
+    role: PeerRole,
+    name: &str,
+    validity: Validity,
+) -> (Arc<Identity>, Hex<32>) {
     let key = TlsKey::create().unwrap();
     let id = PeerId::new(CLUSTER, role, name).unwrap();
-    let certificate = authority.issue(key.csr_pem(), &id, &[], Validity::days(1)).unwrap();
+    let certificate = authority.issue(key.csr_pem(), &id, &[], validity).unwrap();
     let credentials =
         Credentials::from_pem(&certificate, key.key_pem(), authority.certificate_pem()).unwrap();
     (Identity::fixed(credentials), Hex(*key.spki_sha256()))

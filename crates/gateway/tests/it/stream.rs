@@ -190,6 +190,31 @@ async fn a_stream_that_is_not_read_gives_its_place_back_after_its_time() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_when_its_client_is_revoked_or_gone_and_those_of_others_go_on() {
+    let scene = Scene::new().await;
+    let mut others = scene.client(Role::Admin).events(None).await.unwrap();
+    let mut revoked = scene.client(Role::Viewer).events(None).await.unwrap();
+    let mut gone = scene.client(Role::Requester).events(None).await.unwrap();
+    scene.change(|fields| {
+        let viewer = fields.clients.iter().find(|client| client.name == "viewer").unwrap();
+        fields.revoked.push(viewer.tls[0]);
+        fields.clients.retain(|client| client.name != "requester");
+    });
+    for ended in [&mut revoked, &mut gone] {
+        let end = async {
+            // It may be told before that coordinators are asked anew.
+            while let Ok(Some(event)) = ended.next().await {
+                assert_eq!(event.what, "missed");
+            }
+        };
+        timeout(Duration::from_secs(20), end).await.expect("it looks on for ever");
+    }
+    watched(&scene, 1).await;
+    scene.store.events.send(event(ONE, "began", None)).unwrap();
+    while others.next().await.unwrap().expect("it goes on").what != "began" {}
+}
+
+#[tokio::test]
 async fn one_client_has_its_share_of_streams_and_no_more() {
     let limits = Limits { client_streams: 2, ..Wanted::default().limits };
     let scene = Scene::of(Wanted { limits, ..Wanted::default() }).await;

@@ -72,8 +72,12 @@ impl Hearing {
                 return Err(Trouble::new(CEREMONY_ROLE, what).undone("nothing was signed").into());
             }
         }
-        for answer in &answers {
-            office.certify(answer, days)?;
+        let certified: Vec<_> =
+            answers.into_iter().map(|answer| office.certify(answer, days)).collect::<Result<_, _>>()?;
+        // One that makes no document would keep everybody after it out of the next one.
+        office.try_out(&certified)?;
+        for member in &certified {
+            office.keep(member)?;
         }
         office.complete(&[])
     }

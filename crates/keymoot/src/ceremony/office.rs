@@ -39,6 +39,21 @@ pub struct Signed {
     pub files: Vec<PathBuf>,
 }
 
+/// Somebody whose key was certified.
+#[derive(Clone)]
+pub struct Member {
+    answer: Answer,
+    certificate: String,
+    /// SHA-256 of the key that was certified: what the document pins.
+    pin: Hex<32>,
+}
+
+impl Member {
+    fn new(answer: Answer, certificate: String) -> Result<Self, Failure> {
+        Ok(Self { pin: pinned(&certificate)?, answer, certificate })
+    }
+}
+
 /// The authority's folder, opened.
 pub struct Office {
     folder: PathBuf,
@@ -67,7 +82,7 @@ impl Office {
 
     /// Signs the document when all have answered, with these keys revoked beside those that are, and writes the admissions.
     pub fn complete(&self, revoking: &[Hex<32>]) -> Result<Signed, Failure> {
-        let joined = self.joined()?;
+        let joined = self.members()?;
         let mut missing = self.invitation.members().filter(|name| !joined.contains_key(*name)).peekable();
         if missing.peek().is_some() {
             let what = "the cluster is not complete yet";
@@ -83,9 +98,9 @@ impl Office {
         let text = signed.to_text().map_err(Failure::bug("a signed document has no JSON"))?;
         write_text(&self.folder.join(CLUSTER), &text)?;
         let mut files = Vec::new();
-        for answer in joined.values() {
+        for Member { answer, certificate, pin } in joined.values() {
             let path = self.folder.join(format!("{}.admit.json", answer.name));
-            if self.pin(&answer.name)?.iter().any(|pin| document.is_revoked(&pin.0)) {
+            if document.is_revoked(&pin.0) {
                 // There is nothing to bring to somebody whose certificate nobody takes.
                 remove(&path)?;
                 continue;
@@ -94,7 +109,7 @@ impl Office {
                 format: Admission::FORMAT.to_owned(),
                 name: answer.name.clone(),
                 role: answer.role.clone(),
-                certificate: self.certificate(&answer.name)?,
+                certificate: certificate.clone(),
                 cluster: signed.clone(),
             };
             write(&path, &admission)?;
@@ -169,8 +184,8 @@ impl Office {
         Err(Trouble::new(CEREMONY_EXISTS, what).undone("nothing was written").help(help).into())
     }
 
-    /// Certifies the key of an answer, and keeps the answer. One that it replaces is put away.
-    pub fn certify(&self, answer: &Answer, days: u32) -> Result<(), Failure> {
+    /// Certifies the key of an answer. Nothing is written yet.
+    pub fn certify(&self, answer: Answer, days: u32) -> Result<Member, Failure> {
         let refused = |error: AuthorityError| {
             let what = format!("the answer of {} cannot be certified", answer.name);
             Trouble::new(CEREMONY_FILE, what).because(error)
@@ -182,13 +197,18 @@ impl Office {
         let names: Vec<String> = host.into_iter().collect();
         let certificate =
             self.authority.issue(&answer.csr, &id, &names, Validity::days(days)).map_err(refused)?;
+        Member::new(answer, certificate)
+    }
+
+    /// Keeps an answer with its certificate. One that it replaces is put away.
+    pub fn keep(&self, Member { answer, certificate, .. }: &Member) -> Result<(), Failure> {
         for part in [JOINED, ISSUED] {
             make_directory(&self.folder.join(part))?;
         }
         if let Some(old) = self.kept(&answer.name)?.filter(|old| old != answer) {
             write(&self.place_for_old(&answer.name)?, &old)?;
         }
-        write_text(&self.issued(&answer.name), &certificate)?;
+        write_text(&self.issued(&answer.name), certificate)?;
         write(&self.paper(&answer.name), answer)
     }
 
@@ -219,10 +239,9 @@ impl Office {
         name: &str,
     ) -> Result<Vec<Hex<32>>, Failure> {
         let mut keys = document.pins(role, name).unwrap_or_default().to_vec();
-        for key in self.pin(name)? {
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+        let next = pinned(&self.certificate(name)?)?;
+        if !keys.contains(&next) {
+            keys.push(next);
         }
         Ok(keys)
     }
@@ -254,24 +273,24 @@ impl Office {
         read_text(&self.issued(name))
     }
 
-    /// SHA-256 of the key that was certified: what the document pins.
-    fn pin(&self, name: &str) -> Result<Vec<Hex<32>>, Failure> {
-        let pem = self.certificate(name)?;
-        let der = CertificateDer::from_pem_slice(pem.as_bytes());
-        let der = der.map_err(Failure::bug("a certificate of ours is none"))?;
-        let digest = spki_sha256(&der).map_err(Failure::bug("a certificate of ours has no key"))?;
-        Ok(vec![Hex(digest)])
-    }
-
-    /// All answers that were admitted so far, by name.
-    fn joined(&self) -> Result<BTreeMap<String, Answer>, Failure> {
-        let answers = papers(&self.folder.join(JOINED))?.into_iter().map(|path| {
+    /// All who were admitted so far, by name.
+    fn members(&self) -> Result<BTreeMap<String, Member>, Failure> {
+        let members = papers(&self.folder.join(JOINED))?.into_iter().map(|path| {
             let answer: Answer = read(&path)?;
             self.check(&answer)?;
-            Ok((answer.name.clone(), answer))
+            let certificate = self.certificate(&answer.name)?;
+            Ok((answer.name.clone(), Member::new(answer, certificate)?))
         });
-        answers.collect()
+        members.collect()
     }
+}
+
+/// SHA-256 of the key of a certificate.
+fn pinned(certificate: &str) -> Result<Hex<32>, Failure> {
+    let der = CertificateDer::from_pem_slice(certificate.as_bytes());
+    let der = der.map_err(Failure::bug("a certificate of ours is none"))?;
+    let digest = spki_sha256(&der).map_err(Failure::bug("a certificate of ours has no key"))?;
+    Ok(Hex(digest))
 }
 
 /// The host of `https://host:port`, as certificates name it.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use keymoot_types::Threshold;
 use keymoot_vault::Kdf;
-use keymoot_wire::cluster::{ClusterDocument, PolicyName, Role};
+use keymoot_wire::cluster::{ClientKey, ClusterDocument, Hex, PolicyName, Role};
 
-use super::papers::{Admission, Answer, Invitation, fingerprint, read, write};
+use super::papers::{Admission, Answer, ClientParts, Invitation, fingerprint, read, write};
 use super::{Founding, Hearing, INVITATION, Joining, finish, init, join};
 use crate::failure::Failure;
 use crate::place::{self, UnlockSource};
@@ -164,6 +164,47 @@ fn whoever_wants_more_than_to_ask_for_signatures_has_to_be_allowed() {
     assert_eq!(stage.admit(&bob).unwrap().version, 2, "the same answer again only renews its certificate");
     let other = [stage.join_at("bob", Some(Role::Admin), &stage.path("other")).unwrap()];
     assert_eq!(stage.admit(&other).err().unwrap().code(), "E2404");
+}
+
+#[test]
+fn an_answer_that_makes_no_document_is_not_kept_and_keeps_nobody_out() {
+    let stage = Stage::must_found("test");
+    let mut files = stage.must_gather();
+    let alice: Answer = read(&stage.path("alice/alice.join.json")).unwrap();
+    let late = files.remove(0);
+    stage.admit(&files).err().expect("one has not answered yet");
+    let eve: Answer = read(&stage.join("eve", Some(Role::Viewer)).unwrap()).unwrap();
+    let with = |change: &dyn Fn(&mut Answer)| {
+        let mut answer = eve.clone();
+        change(&mut answer);
+        answer
+    };
+    let parts = |key| ClientParts { role: Role::Viewer, key };
+    let weak = ClientKey::Ed25519 { public: Hex([0; 32]) };
+    let bad = [
+        with(&|answer| answer.client = Some(parts(weak))),
+        with(&|answer| answer.client = Some(parts(alice.client.clone().unwrap().key))),
+        // It is public, and proves that alice has the key, not that eve has.
+        with(&|answer| answer.csr.clone_from(&alice.csr)),
+    ];
+    let paper = stage.path("bad.json");
+    let mut refuse = |answer: &Answer| {
+        write(&paper, answer).unwrap();
+        let refused = stage.admit(std::slice::from_ref(&paper)).err().unwrap();
+        assert_eq!(refused.code(), "E2401", "{refused}");
+        for kept in ["joined/eve.join.json", "issued/eve.pem"] {
+            assert!(!stage.path("office").join(kept).exists(), "{kept}");
+        }
+    };
+    // As well before there is a document as after.
+    bad.iter().for_each(&mut refuse);
+    assert_eq!(stage.admit(&[late]).unwrap().version, 1);
+    bad.iter().for_each(&mut refuse);
+    let bob = stage.join("bob", Some(Role::Viewer)).unwrap();
+    assert_eq!(stage.admit(&[bob]).unwrap().version, 2);
+    assert_eq!(super::Revocation::open(&stage.path("office"), "bob").unwrap().revoke().unwrap().version, 3);
+    write(&paper, &eve).unwrap();
+    assert_eq!(stage.admit(&[paper]).unwrap().version, 4, "eve's own keys are as good as anybody's");
 }
 
 #[test]

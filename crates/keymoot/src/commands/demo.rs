@@ -1,32 +1,44 @@
 //! `keymoot demo`: a throw-away cluster of real processes on this machine.
 
+mod chain;
+mod sending;
+mod transfer;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
+use keymoot_rpc::Signer;
 use keymoot_types::{Scheme, Threshold};
 use keymoot_wire::rest::KeyView;
 use tokio::sync::mpsc;
 
+use super::eth::EthereumArgs;
 use crate::cli::{EXIT_CODES, Given};
 use crate::context::{Context, Contexts};
 use crate::explain::{FILES, IN_USE, NOT_LOOPBACK, USAGE};
 use crate::failure::{Failure, Trouble};
-use crate::local::{Host, Layout, Said, Wish, ask, play, stops};
+use crate::local::{Host, Layout, Said, Wish, ask, play, reported, stops};
 use crate::printer::Printer;
+use crate::remote::Remote;
 use crate::wallet;
+use chain::Chain;
 
 /// Start a throw-away cluster on this machine, with a key, and stay until interrupted.
 ///
 /// Real processes, real TLS, sealed stores; only the addresses are loopback, the policy allows everything, and all of
 /// it is deleted on exit. A second terminal talks to it with --context demo, or `export KEYMOOT_CTX=demo`.
+/// It shows a transaction, signed and not sent; with --ethereum and a node for development, such as anvil, sent and mined.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct DemoArgs {
     #[command(flatten)]
     pub size: SizeArgs,
 
-    /// Play the tour once (sign, lose nodes, be refused, get them back, sign again), and leave.
+    #[command(flatten)]
+    ethereum: EthereumArgs,
+
+    /// Play the tour once (sign, lose nodes, be refused, get them back, sign again, sign a transaction), and leave.
     #[arg(long)]
     exit: bool,
 }
@@ -105,7 +117,7 @@ pub fn run(given: &Given, args: &DemoArgs) -> Result<(), Failure> {
             _ = stops.recv() => return Ok(()),
         };
         let outcome = tokio::select! {
-            outcome = show(&host, &printer, args.exit, name) => outcome,
+            outcome = show(&host, &printer, args, name) => outcome,
             _ = stops.recv() => Ok(()),
         };
         if !args.exit {
@@ -116,14 +128,30 @@ pub fn run(given: &Given, args: &DemoArgs) -> Result<(), Failure> {
     })
 }
 
-async fn show(host: &Host, printer: &Printer, exit: bool, name: &str) -> Result<(), Failure> {
-    if exit {
-        return play(host, printer).await;
+async fn show(host: &Host, printer: &Printer, args: &DemoArgs, name: &str) -> Result<(), Failure> {
+    let context = Context::new(name, &host.local.you(), Some(host.socket.clone()));
+    if args.exit {
+        let transact = async |key: &KeyView| {
+            let signer = args.ethereum.start(|| Remote::of(context), printer).await?;
+            transact(host, printer, args, key, signer.as_ref(), true).await
+        };
+        return play(host, printer, transact).await;
     }
     let key = host.key(printer, "hot", Scheme::Dkls23).await?;
     host.addresses(printer, &key, true)?;
-    let context = Context::new(name, &host.local.you(), Some(host.socket.clone()));
     Contexts::of_environment().put(&context, false)?;
+    let given = Given { context: Some(name.to_owned()), json: printer.json };
+    // Held until the end.
+    let signer = args.ethereum.start(|| Remote::open_patiently(&given), printer).await?;
+    if let Err(failure) = transact(host, printer, args, &key, signer.as_ref(), false).await {
+        // The cluster is there all the same.
+        for line in reported(&failure, printer.ink)? {
+            printer.line(&format!("  {line}"))?;
+        }
+        // Without one, nobody reads this any more.
+        let document = failure.document().ok_or(failure)?;
+        printer.object(&document)?;
+    }
     for line in [
         format!(" Try:  export KEYMOOT_CTX={name}"),
         "       keymoot sign --key hot --message \"hello\"".to_owned(),
@@ -134,6 +162,31 @@ async fn show(host: &Host, printer: &Printer, exit: bool, name: &str) -> Result<
         printer.line(&line)?;
     }
     stay(printer, &key).await
+}
+
+/// Ends with a real transaction: sent, where a node gives the money for it; otherwise signed.
+async fn transact(
+    host: &Host,
+    printer: &Printer,
+    args: &DemoArgs,
+    key: &KeyView,
+    signer: Option<&Signer>,
+    is_tour: bool,
+) -> Result<(), Failure> {
+    if is_tour {
+        printer.line("")?;
+    }
+    if let (Some(node), Some(signer)) = (args.ethereum.node(), signer) {
+        let signer = format!("http://{}/eth", signer.address());
+        let of = |url: &str| Chain::new(url).map_err(Failure::bug("an address that was used is none"));
+        if sending::send(printer, key, &of(node)?, &of(&signer)?, host.began).await? {
+            return Ok(());
+        }
+    }
+    if is_tour {
+        printer.line(&format!("$ keymoot {}", transfer::command(key)))?;
+    }
+    transfer::sign(host, printer, key).await
 }
 
 /// Until a signal ends it; `q` shows the addresses as QR codes.

@@ -9,6 +9,7 @@ use crate::cli::{EXIT_CODES, Given};
 use crate::explain::USAGE;
 use crate::failure::{Failure, Trouble};
 use crate::ink::Ink;
+use crate::network::NetworkName;
 use crate::printer::Printer;
 use crate::progress;
 use crate::remote::Remote;
@@ -22,8 +23,7 @@ pub enum KeyCommand {
     /// Show a key.
     Show(KeyArgs),
     Address(AddressArgs),
-    /// Print the extended public key and output descriptors.
-    Xpub(KeyArgs),
+    Xpub(XpubArgs),
     Retire(RetireArgs),
 }
 
@@ -45,6 +45,17 @@ pub struct KeyArgs {
     key: String,
 }
 
+/// Print the extended public key and output descriptors.
+#[derive(Args)]
+pub struct XpubArgs {
+    /// Its id, or its name if only one has it.
+    key: String,
+
+    /// For which Bitcoin network.
+    #[arg(long, value_enum, default_value_t)]
+    network: NetworkName,
+}
+
 /// Print the addresses of a key.
 #[derive(Args)]
 pub struct AddressArgs {
@@ -54,6 +65,10 @@ pub struct AddressArgs {
     /// Below the key, as in m/0/7.
     #[arg(long, default_value = "m")]
     path: String,
+
+    /// For which Bitcoin network.
+    #[arg(long, value_enum, default_value_t)]
+    network: NetworkName,
 
     /// Also as QR codes.
     #[arg(long)]
@@ -86,7 +101,7 @@ pub fn run(given: &Given, command: &KeyCommand) -> Result<(), Failure> {
             KeyCommand::Address(args) => address(&remote, &printer, args).await,
             KeyCommand::Xpub(args) => {
                 let key = remote.key(&args.key).await?;
-                let found = wallet::watching(&key)?;
+                let found = wallet::watching(&key, args.network.into())?;
                 let mut lines = vec![format!("  {}", found.xpub)];
                 lines.extend(found.descriptors.iter().map(|descriptor| format!("  {descriptor}")));
                 let object = json!({
@@ -157,7 +172,7 @@ async fn list(remote: &Remote, printer: &Printer) -> Result<(), Failure> {
 
 async fn address(remote: &Remote, printer: &Printer, args: &AddressArgs) -> Result<(), Failure> {
     let key = remote.key(&args.key).await?;
-    let found = wallet::addresses(&key, &args.path)?;
+    let found = wallet::addresses_on(&key, &args.path, args.network.into())?;
     let rows: Vec<Value> = found.iter().map(wallet::Address::document).collect();
     printer.object(&json!({
         "schema": "keymoot/addresses/v1", "key": key.id, "path": args.path, "addresses": rows,

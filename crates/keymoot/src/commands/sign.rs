@@ -1,29 +1,39 @@
-//! `keymoot sign`: have something signed, and verify what comes back.
+//! `keymoot sign`: show what a payload would do, have it signed, and verify what comes back.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod payload;
+mod report;
+
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use keymoot_wire::rest::{KeyView, SignatureView};
-use serde_json::{Value, json};
+use keymoot_chains::Kind;
+use keymoot_wire::rest::KeyView;
 
 use crate::cli::{EXIT_CODES, Given};
-use crate::explain::{USAGE, VERIFY_FAILED};
+use crate::explain::NOT_CONFIRMED;
+use crate::facts;
 use crate::failure::{Failure, Trouble};
-use crate::place::io_trouble;
+use crate::ink::Ink;
+use crate::network::NetworkName;
+use crate::place;
 use crate::printer::Printer;
-use crate::proof::{Claim, Expected};
-use crate::remote::{Asked, Remote};
+use crate::proof::{Claim, Read};
+use crate::remote::Remote;
+use crate::signed::{self, Signed};
 
-/// The longest payload that is read from a file.
-const PAYLOAD_MAX: u64 = 2 * 1024 * 1024;
+pub use crate::signed::checked;
+pub use payload::read_file;
+pub use report::{millis, told};
+
+/// Everything that can be signed, one of which has to be given.
+const WHAT: [&str; 8] = ["message", "message_file", "typed_data", "tx", "psbt", "sol_tx", "file", "hex"];
 
 /// Have a message or transaction signed by a quorum of nodes.
 ///
-/// The signature is verified here with an independent library, over what was typed and not over what an answer says.
+/// What it would do is worked out here and shown first; then you are asked, unless you said --yes or the cluster is a demo.
+/// Every signature is verified here with an independent library, over what was given and not over what an answer says.
 #[derive(Args)]
-#[command(after_help = EXIT_CODES, group(ArgGroup::new("what").required(true).args(["message", "file", "hex"])))]
+#[command(after_help = EXIT_CODES, group(ArgGroup::new("what").required(true).args(WHAT)))]
 pub struct SignArgs {
     /// The id of the key, or its name if only one has it.
     #[arg(long)]
@@ -33,151 +43,130 @@ pub struct SignArgs {
     #[arg(long)]
     pub message: Option<String>,
 
-    /// A file with the payload; - for standard input.
+    /// A file with the message; - for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub message_file: Option<PathBuf>,
+
+    /// A file with typed data of EIP-712, as JSON; - for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub typed_data: Option<PathBuf>,
+
+    /// An unsigned Ethereum transaction: hexadecimal digits, or a file with them or with its bytes; - for standard input.
+    #[arg(long, value_name = "DIGITS|FILE")]
+    pub tx: Option<String>,
+
+    /// A partially signed Bitcoin transaction: base64, or a file with it or with its bytes; - for standard input.
+    #[arg(long, value_name = "BASE64|FILE")]
+    pub psbt: Option<String>,
+
+    /// A Solana message, as it is signed: base64, or a file with it or with its bytes; - for standard input.
+    #[arg(long, value_name = "BASE64|FILE")]
+    pub sol_tx: Option<String>,
+
+    /// A file with the payload, whose kind is given with --kind; - for standard input.
     #[arg(long)]
     pub file: Option<PathBuf>,
 
-    /// The payload in hexadecimal digits.
+    /// The payload in hexadecimal digits, whose kind is given with --kind.
     #[arg(long, value_name = "DIGITS")]
     pub hex: Option<String>,
 
-    /// Below the key, as in m/0/7.
+    /// Below the key, as in m/0/7. A Bitcoin transaction is signed at paths below it.
     #[arg(long, default_value = "m")]
     pub path: String,
 
-    /// What the payload is: message, evm_tx, evm_message, evm_typed_data, btc_psbt, btc_message, sol_tx.
-    #[arg(long, default_value = "message")]
-    pub kind: String,
+    /// What the payload is: message, evm_tx, evm_message, evm_typed_data, btc_psbt, btc_message, sol_tx. Without it, message.
+    #[arg(long, conflicts_with_all = ["typed_data", "tx", "psbt", "sol_tx"])]
+    pub kind: Option<String>,
 
-    /// Do not ask, also where the cluster is a real one and there is a terminal.
+    /// For which Bitcoin network addresses are shown. What is signed does not depend on it.
+    #[arg(long, value_enum, default_value_t)]
+    pub network: NetworkName,
+
+    /// Where to write what is signed, as text; without it, it is printed.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Do not ask.
     #[arg(long)]
     pub yes: bool,
 }
 
 pub fn run(given: &Given, args: &SignArgs) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
-    let payload = payload(args)?;
+    let (kind, payload) = payload::read(args)?;
     let remote = Remote::open(given)?;
     super::wait(2, async move {
         let key = remote.key(&args.key).await?;
-        let claim = Claim { key: &key, path: &args.path, kind: &args.kind, payload: &payload };
-        let expected = claim.expected()?;
-        let is_real = remote.context.supervisor.is_none();
-        if is_real && !args.yes && super::has_terminal() {
-            let question =
-                format!("Sign {} bytes ({}) with {} at {}?", payload.len(), args.kind, key.id, args.path);
-            if !super::confirm(&question)? {
-                return Err(Trouble::new(USAGE, "not confirmed").undone("nothing was sent").into());
-            }
-        }
-        let asked = Asked { key: &key, path: &args.path, kind: &args.kind, payload: &payload };
-        let begun = Instant::now();
-        let signed = remote.sign(&asked).await?;
-        let waited = begun.elapsed();
-        let encoded = checked(&signed, &expected)?;
-        printer.object(&document(&key, &signed, &expected, waited))?;
-        if printer.json {
-            return Ok(());
-        }
-        // First what was asked for: the rest has to be asked for again, and that may fail.
-        printer.line(&format!("  {}", printer.ink.strong(&format!("0x{}", hex::encode(encoded)))))?;
-        printer.line(&format!("  verified with {} {}", expected.library(), printer.ink.good("✓")))?;
-        told(&remote, &key, &signed, waited).await.iter().try_for_each(|line| printer.line(line))
+        let claim = Claim { key: &key, path: &args.path, kind: &kind, payload: &payload };
+        let read = claim.read(args.network.into())?;
+        confirm(&remote, &printer, args, &key, &read)?;
+        let signed = signed::sign(&remote, &key, &read).await?;
+        show(&remote, &printer, args, (&key, &read, &signed)).await
     })
 }
 
-fn payload(args: &SignArgs) -> Result<Vec<u8>, Failure> {
-    if let Some(message) = &args.message {
-        return Ok(message.clone().into_bytes());
-    }
-    if let Some(digits) = &args.hex {
-        let bare = digits.strip_prefix("0x").unwrap_or(digits);
-        return hex::decode(bare).map_err(|error| {
-            Trouble::new(USAGE, "`--hex` takes hexadecimal digits")
-                .undone("nothing was sent")
-                .because(error)
-                .into()
-        });
-    }
-    read_file(args.file.as_deref().unwrap_or(Path::new("-")))
+/// What a payload would do, signed by this key.
+pub fn facts(key: &KeyView, read: &Read) -> facts::Told {
+    let signer = format!("{} ({}, {})", report::named(key), key.scheme, super::key::of(key));
+    facts::tell(read, &signer)
 }
 
-/// A file, or standard input.
-pub fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    let refused = |error| io_trouble(path, "cannot be read", error);
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin().lock().take(PAYLOAD_MAX + 1).read_to_end(&mut bytes).map_err(refused)?;
-    } else {
-        let file = std::fs::File::open(path).map_err(refused)?;
-        file.take(PAYLOAD_MAX + 1).read_to_end(&mut bytes).map_err(refused)?;
+/// Shows what it would do, and asks. A cluster that this machine runs for trying things is not worth a question.
+fn confirm(
+    remote: &Remote,
+    printer: &Printer,
+    args: &SignArgs,
+    key: &KeyView,
+    read: &Read,
+) -> Result<(), Failure> {
+    let is_asked = !args.yes && remote.context.supervisor.is_none();
+    let facts = facts(key, read);
+    if !is_asked && read.payload.kind() == Kind::Message {
+        return Ok(());
     }
-    if bytes.len() as u64 > PAYLOAD_MAX {
-        let what = format!("`{}` is longer than {PAYLOAD_MAX} bytes", path.display());
-        return Err(Trouble::new(USAGE, what).undone("nothing was sent").into());
+    let refused = |what: &str| Trouble::new(NOT_CONFIRMED, what).undone("nothing was sent");
+    let has_somebody = super::has_terminal();
+    if !printer.json {
+        facts.painted(printer.ink).iter().try_for_each(|line| printer.line(line))?;
+    } else if is_asked && has_somebody {
+        // Programs read the output; whoever is asked reads what stands beside it.
+        facts.painted(Ink::of(&std::io::stderr())).iter().try_for_each(|line| super::aside(line))?;
     }
-    Ok(bytes)
+    if !is_asked {
+        return Ok(());
+    }
+    if !has_somebody {
+        let trouble = refused("there is no terminal at which to ask");
+        return Err(trouble.help("in a script, which has decided already, say --yes").into());
+    }
+    if super::confirm("Sign this?")? { Ok(()) } else { Err(refused("not confirmed").into()) }
 }
 
-/// The signature in an answer, if it is one; a trouble otherwise.
-pub fn checked(signed: &SignatureView, expected: &Expected) -> Result<Vec<u8>, Failure> {
-    let encoded =
-        signed.signature.as_ref().map(|signature| hex::decode(&signature.encoded).unwrap_or_default());
-    match encoded {
-        Some(encoded) if expected.verifies(&encoded) => Ok(encoded),
-        Some(_) => {
-            let what = format!("{} refuses the signature that the cluster gave", expected.library());
-            Err(Trouble::new(VERIFY_FAILED, what)
-                .undone("the signature is not shown")
-                .request(&signed.id)
-                .into())
-        }
-        None => Err(Failure::Broken("a complete request has no signature")),
+/// First what was asked for: the rest has to be asked for again, and that may fail.
+async fn show(
+    remote: &Remote,
+    printer: &Printer,
+    args: &SignArgs,
+    (key, read, signed): (&KeyView, &Read, &Signed),
+) -> Result<(), Failure> {
+    let text = report::text(read, signed);
+    if let Some(file) = &args.out {
+        place::write_text(file, &format!("{text}\n"))?;
     }
-}
-
-/// A verified signature, for programs.
-pub fn document(key: &KeyView, signed: &SignatureView, expected: &Expected, waited: Duration) -> Value {
-    json!({
-        "schema": "keymoot/signature/v1", "request": signed.id, "key": key.id, "name": key.name,
-        "scheme": key.scheme, "path": signed.path, "kind": signed.kind,
-        "signed_data": hex::encode(&expected.message),
-        "signature": signed.signature.as_ref().map(|signature| signature.encoded.clone()),
-        "signers": signed.signers, "attempts": signed.attempts,
-        "milliseconds": millis(waited),
-        "verified": true, "verified_by": expected.library(),
-    })
-}
-
-/// Who allowed it, who signed, who could not; as far as the cluster still answers.
-pub async fn told(remote: &Remote, key: &KeyView, signed: &SignatureView, waited: Duration) -> [String; 2] {
-    let approved: Vec<String> = signed.signers.iter().map(|node| format!("{node} ✓")).collect();
-    let policy = remote.policy_text();
-    let mut parts = vec![signed.signers.join(", ")];
-    let (nodes, now) = tokio::join!(remote.nodes(), remote.key(&key.id));
-    let nodes = nodes.map(|list| list.nodes).unwrap_or_default();
-    let away: Vec<String> = (nodes.iter())
-        .filter(|node| node.connected.is_empty() && key.holders.contains(&node.name))
-        .map(|node| match node.silent_ms {
-            Some(ms) => format!("{} unreachable for {} s", node.name, ms / 1000),
-            None => format!("{} unreachable", node.name),
-        })
-        .collect();
-    if !away.is_empty() {
-        parts = vec![format!("{} ({})", signed.signers.join(", "), away.join(", "))];
+    printer.object(&report::document(key, read, signed, args.out.as_deref()))?;
+    if printer.json {
+        return Ok(());
     }
-    let left = now.map_or(0, |key| key.presignatures);
-    if left > 0 {
-        parts.push(format!("{left} presignatures left"));
+    match &args.out {
+        None => printer.line(&format!("  {}", printer.ink.strong(&text)))?,
+        Some(file) => printer.line(&format!("  written to {}", file.display()))?,
     }
-    parts.push(format!("{} ms", millis(waited)));
-    [
-        format!("  policy   ALLOW  {policy}   {}", approved.join(" ")),
-        format!("  signers  {}", parts.join(" · ")),
-    ]
-}
-
-/// Whole milliseconds.
-pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    let count = match signed.answers.len() {
+        1 => String::new(),
+        count => format!("{count} signatures, "),
+    };
+    let tick = printer.ink.good("✓");
+    printer.line(&format!("  {count}verified with {} {tick}", report::library(read)))?;
+    told(remote, key, &signed.signers(), signed.waited).await.iter().try_for_each(|line| printer.line(line))
 }

@@ -6,11 +6,13 @@ use clap::Args;
 use keymoot_types::Scheme;
 
 use super::demo::{SizeArgs, stay};
+use super::eth::EthereumArgs;
 use crate::cli::{EXIT_CODES, Given};
 use crate::context::{Context, Contexts};
 use crate::failure::Failure;
 use crate::local::{Host, stops};
 use crate::printer::Printer;
+use crate::remote::Remote;
 
 /// Start a cluster on this machine that keeps its keys, and stay until interrupted.
 ///
@@ -26,8 +28,11 @@ pub struct UpArgs {
     #[command(flatten)]
     size: SizeArgs,
 
+    #[command(flatten)]
+    ethereum: EthereumArgs,
+
     /// Leave when everything is ready.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ethereum")]
     exit: bool,
 }
 
@@ -51,7 +56,7 @@ pub fn run(given: &Given, args: &UpArgs) -> Result<(), Failure> {
             _ = stops.recv() => return Ok(()),
         };
         let outcome = tokio::select! {
-            outcome = show(&host, &printer, args.exit, name) => outcome,
+            outcome = show(&host, &printer, args, name) => outcome,
             _ = stops.recv() => Ok(()),
         };
         host.supervisor.stop().await;
@@ -59,14 +64,17 @@ pub fn run(given: &Given, args: &UpArgs) -> Result<(), Failure> {
     })
 }
 
-async fn show(host: &Host, printer: &Printer, exit: bool, name: &str) -> Result<(), Failure> {
+async fn show(host: &Host, printer: &Printer, args: &UpArgs, name: &str) -> Result<(), Failure> {
     let key = host.key(printer, "hot", Scheme::Dkls23).await?;
-    host.addresses(printer, &key, !exit)?;
+    host.addresses(printer, &key, !args.exit)?;
     let context = Context::new(name, &host.local.you(), Some(host.socket.clone()));
     Contexts::of_environment().put(&context, true)?;
-    if exit {
+    if args.exit {
         return Ok(());
     }
+    // Held until the end.
+    let given = Given { context: Some(name.to_owned()), json: printer.json };
+    let _signer = args.ethereum.start(|| Remote::open_patiently(&given), printer).await?;
     printer.line(&format!(" Try:  keymoot --context {name} sign --key hot --message \"hello\""))?;
     printer.line(" Do not put money here: all shares are on this machine. Ctrl-C ends it; the keys stay.")?;
     stay(printer, &key).await

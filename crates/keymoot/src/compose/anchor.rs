@@ -1,6 +1,8 @@
-//! What a node has seen of its authority and its cluster document, kept in its vault: whoever can write to the disk, or restores
-//! an old copy of it, puts neither another authority nor an older document in their place. It is there from the moment the
-//! node joins, when its keys are drawn: a vault without it was tampered with.
+//! What a node has seen of its authority and its cluster document, kept in its vault: whoever can write to the disk, but has no
+//! older copy of the anchor, puts neither another authority nor an older document in their place. Whoever has kept an older
+//! copy of both can bring both back together: the vault has no counter that only goes up. Then the node goes by the older
+//! document, among others who do not, until it is given the later one again. The anchor is there from the moment the node
+//! joins, when its keys are drawn: a vault without it was tampered with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

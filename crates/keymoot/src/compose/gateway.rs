@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keymoot_gateway::{Gateway, GatewayConfig, GatewayError, Limits};
+use keymoot_wire::stop::stopped;
 use keymoot_wire::tls::ClientCertificates;
 use tokio::sync::watch;
 
@@ -35,8 +36,7 @@ pub async fn start(ground: Ground) -> Result<Running, Failure> {
         anchorage: None,
         end: Box::pin(async move {
             tokio::select! {
-                // An error would mean that nobody can stop it any more, and then it has to end too.
-                _ = stopping.wait_for(|stop| *stop) => {}
+                () = stopped(&mut stopping) => {}
                 _ = gateway.ended() => {
                     let what = "the gateway serves no more, though nobody has stopped it";
                     let help = "its log says why; whatever starts it should start it again";

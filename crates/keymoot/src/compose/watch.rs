@@ -21,11 +21,12 @@ pub struct Changes {
     ticks: tokio::time::Interval,
 }
 
-/// Watches the certificate and the document in a directory.
+/// Watches the certificate and the document in a directory. What is there now counts as changed: it may have been replaced
+/// between when the process has read it and now.
 pub fn documents(directory: &Path) -> Changes {
     let files: Vec<PathBuf> =
         [CLUSTER, CERTIFICATE, TLS_KEY, AUTHORITY].iter().map(|file| directory.join(file)).collect();
-    let seen = files.iter().map(|file| stamp(file)).collect();
+    let seen = vec![None; files.len()];
     Changes { files, seen, ticks: tokio::time::interval(EVERY) }
 }
 
@@ -80,5 +81,23 @@ pub fn reload(
         Ok(true) => info!("a new certificate is in use"),
         Ok(false) => {}
         Err(refused) => error!(%refused, "the new certificate is not taken up"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::{EVERY, documents, stamp};
+    use crate::place::CLUSTER;
+
+    #[tokio::test]
+    async fn what_was_there_before_the_watch_began_is_looked_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(CLUSTER), "replaced while the process started").unwrap();
+        let mut changes = documents(folder.path());
+        timeout(EVERY / 2, changes.changed()).await.expect("at the first look");
+        let now: Vec<_> = changes.files.iter().map(|file| stamp(file)).collect();
+        assert_eq!(changes.seen, now, "and at no later one");
     }
 }

@@ -15,8 +15,12 @@ use crate::printer::Printer;
 use crate::proof::Claim;
 use crate::remote::Asked;
 
-/// The whole tour.
-pub async fn play(host: &Host, printer: &Printer) -> Result<(), Failure> {
+/// The whole tour, with this transaction at its end.
+pub async fn play(
+    host: &Host,
+    printer: &Printer,
+    transact: impl AsyncFnOnce(&KeyView) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let tour = Tour { host, printer };
     let hot = host.key(printer, "hot", Scheme::Dkls23).await?;
     tour.sign(&hot, "hello").await?;
@@ -51,15 +55,23 @@ pub async fn play(host: &Host, printer: &Printer) -> Result<(), Failure> {
         tour.sign(key, "not now").await?;
         signatures += 1;
     }
+    transact(&keys[0]).await?;
     let tick = printer.ink.good("✓");
     let total = keys.len();
     printer.line(&format!(
-        " {tick} {total} keys · {signatures} signatures, all verified · {refused} refusal, as planned"
+        " {tick} {total} keys · {signatures} signatures and a transaction, all verified · {refused} refusal, as planned"
     ))?;
     printer.object(&json!({
         "schema": "keymoot/demo/v1", "step": "end", "keys": total, "signatures": signatures, "refusals": refused,
         "milliseconds": millis(host.began),
     }))
+}
+
+/// A failure that is not the end, in lines.
+pub fn reported(failure: &Failure, ink: Ink) -> Result<Vec<String>, Failure> {
+    let mut text = Vec::new();
+    failure.report(|text| Ink::bad(ink, text), &mut text).map_err(Failure::Output)?;
+    Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
 }
 
 struct Tour<'a> {
@@ -83,7 +95,7 @@ impl Tour<'_> {
         let expected = Claim { key, path, kind, payload }.expected()?;
         let encoded = checked(&signed, &expected)?;
         if !printer.json {
-            for line in told(&host.remote, key, &signed, waited).await {
+            for line in told(&host.remote, key, &signed.signers, waited).await {
                 printer.line(&line)?;
             }
         }
@@ -120,10 +132,7 @@ impl Tour<'_> {
         if failure.code() != NOT_ENOUGH_SIGNERS {
             return Err(failure);
         }
-        let mut text = Vec::new();
-        let ink = self.printer.ink;
-        failure.report(|text| Ink::bad(ink, text), &mut text).map_err(Failure::Output)?;
-        for line in String::from_utf8_lossy(&text).lines() {
+        for line in reported(&failure, self.printer.ink)? {
             self.printer.line(&format!("  {line}"))?;
         }
         let told = failure.document().unwrap_or_default();

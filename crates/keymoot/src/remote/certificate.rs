@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use keymoot_client::{CheckKey, KeyRefusal};
-use keymoot_engine::real::key_details;
+use keymoot_engine::real::{Real, key_details};
+use keymoot_engine::request::{HttpRequest, KEY_ATTEMPTS_MAX, key_of_attempt};
 use keymoot_engine::roster::Roster;
 use keymoot_protocol::context::Committee;
 use keymoot_types::Threshold;
+use keymoot_types::signed::LABEL;
 use keymoot_wire::cluster::ClusterDocument;
-use keymoot_wire::rest::KeyView;
+use keymoot_wire::rest::{BatchItem, KeyView};
 
 use crate::explain::BAD_CONTEXT;
 use crate::failure::{Failure, Trouble};
@@ -32,6 +34,22 @@ impl Certificates {
         })?;
         Ok(Self { committee: roster.committee(), threshold })
     }
+}
+
+/// Whether the nodes make a key of this id for this request, and for no other: that is in its name.
+pub fn is_made_for(key: &str, request: &BatchItem) -> bool {
+    let input = request.signature_input.strip_prefix(LABEL).and_then(|rest| rest.strip_prefix('='));
+    let http = HttpRequest {
+        method: request.method.clone(),
+        path: request.path.clone(),
+        body: request.body.clone().into_bytes(),
+        input: input.unwrap_or_default().to_owned(),
+        // The name of a request does not depend on it.
+        signature: [0; 64],
+    };
+    http.id::<Real>().is_ok_and(|id| {
+        (0..KEY_ATTEMPTS_MAX).any(|attempt| key_of_attempt::<Real>(id, attempt).to_string() == key)
+    })
 }
 
 impl CheckKey for Certificates {
@@ -64,11 +82,15 @@ impl CheckKey for Certificates {
 mod tests {
     use std::sync::Arc;
 
-    use keymoot_client::{CheckKey, KeyRefusal};
-    use keymoot_engine::real::key_details;
-    use keymoot_wire::rest::{KeyView, ThresholdView};
+    use keymoot_client::{Bearer, CheckKey, Client, ClientConfig, KeyRefusal, LIFETIME, Retry};
+    use keymoot_engine::real::{Real, key_details};
+    use keymoot_engine::request::{HttpRequest, KEY_ATTEMPTS_MAX, RequestId, SignedRequest, key_of_attempt};
+    use keymoot_types::{GroupId, Scheme};
+    use keymoot_wire::authority::Authority;
+    use keymoot_wire::rest::{BatchItem, KeyView, ThresholdView};
+    use keymoot_wire::signed::SigningKey;
 
-    use super::Certificates;
+    use super::{Certificates, is_made_for};
     use crate::lab::must_certify;
 
     /// A committee, and a key as an honest service shows it.
@@ -130,5 +152,44 @@ mod tests {
         let renamed = KeyView { name: "cold".into(), retired: true, ..honest };
         assert_eq!(certificates.check(&renamed), Ok(()));
         assert_eq!(must_show().0.check(&renamed), Err(KeyRefusal::NotCertified), "by another committee");
+    }
+
+    /// Two requests for a key of one name, by one client.
+    fn must_ask_twice() -> [BatchItem; 2] {
+        keymoot_wire::install_providers();
+        let config = ClientConfig {
+            gateway: "https://127.0.0.1:1".into(),
+            authority_pem: Authority::create("test").unwrap().certificate_pem().to_owned(),
+            identity: None,
+            key: SigningKey::ed25519(&[1; 32]),
+            group: GroupId::new([1; 16]),
+            bearer: Bearer::Given(String::new().into()),
+            retry: Retry::NONE,
+            lifetime: LIFETIME,
+        };
+        let client = Client::new(config).unwrap();
+        [(); 2].map(|()| client.prepare_key(Scheme::Dkls23, "hot").unwrap().to_item())
+    }
+
+    /// The name of a request, as nodes read it.
+    fn must_name(item: &BatchItem) -> RequestId {
+        let BatchItem { method, path, body, signature_input, .. } = item.clone();
+        let input = signature_input.strip_prefix("keymoot=").unwrap().to_owned();
+        let http = HttpRequest { method, path, body: body.into_bytes(), input, signature: [7; 64] };
+        SignedRequest::read_from::<Real>(&http.to_bytes()).unwrap().0
+    }
+
+    #[test]
+    fn a_certified_key_of_another_request_is_not_the_one_that_was_asked_for() {
+        let [ours, other] = must_ask_twice();
+        let id = |request, attempt| key_of_attempt::<Real>(must_name(request), attempt).to_string();
+        for attempt in [0, 1, KEY_ATTEMPTS_MAX - 1] {
+            assert!(is_made_for(&id(&ours, attempt), &ours), "{attempt}");
+            assert!(!is_made_for(&id(&other, attempt), &ours), "{attempt}");
+        }
+        assert!(!is_made_for(&id(&ours, KEY_ATTEMPTS_MAX), &ours), "no node tries so often");
+        assert!(!is_made_for(&must_show().1.id, &ours));
+        let unread = BatchItem { signature_input: "other=()".into(), ..ours.clone() };
+        assert!(!is_made_for(&id(&ours, 0), &unread));
     }
 }

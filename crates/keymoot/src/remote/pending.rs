@@ -15,16 +15,43 @@ use crate::place;
 /// The file in a client's directory.
 const FILE: &str = "pending.json";
 /// At most so many are remembered; the oldest are forgotten first.
-const REMEMBERED_MAX: usize = 256;
+const REMEMBERED_MAX: usize = 1024;
 
-/// One request.
-#[derive(Clone, Serialize, Deserialize)]
-struct Entry {
+/// What one signature is for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
     key: String,
     path: String,
     kind: String,
     /// SHA-256 of the payload.
     payload: String,
+    /// Which of the signatures that the payload needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<u16>,
+}
+
+impl Wanted {
+    /// All signatures of a payload; the only one is not numbered.
+    pub fn all(asked: &Asked<'_>, count: u16) -> Vec<Self> {
+        let first = Self {
+            key: asked.key.id.clone(),
+            path: asked.path.to_owned(),
+            kind: asked.kind.to_owned(),
+            payload: hex::encode(PayloadHash::Sha256.of(asked.payload)),
+            signing: None,
+        };
+        if count == 1 {
+            return vec![first];
+        }
+        (0..count).map(|number| Self { signing: Some(number), ..first.clone() }).collect()
+    }
+}
+
+/// One request.
+#[derive(Clone, Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    wanted: Wanted,
     /// With it, and what it is for, the same request can be made again.
     ticket: Ticket,
 }
@@ -51,32 +78,26 @@ impl Pending {
     }
 
     /// The request for this, if it may be pending.
-    pub fn find(&self, asked: &Asked<'_>) -> Option<Ticket> {
-        self.entries.iter().find(|entry| entry.is_for(asked)).map(|entry| entry.ticket)
+    pub fn find(&self, wanted: &Wanted) -> Option<Ticket> {
+        self.entries.iter().find(|entry| entry.wanted == *wanted).map(|entry| entry.ticket)
     }
 
     /// Remembers a request.
-    pub fn note(&mut self, asked: &Asked<'_>, ticket: Ticket) -> Result<(), Failure> {
+    pub fn note(&mut self, wanted: &Wanted, ticket: Ticket) -> Result<(), Failure> {
         self.look();
-        self.entries.retain(|entry| !entry.is_for(asked));
+        self.entries.retain(|entry| entry.wanted != *wanted);
         if self.entries.len() >= REMEMBERED_MAX {
             self.entries.remove(0);
         }
-        self.entries.push(Entry {
-            key: asked.key.id.clone(),
-            path: asked.path.to_owned(),
-            kind: asked.kind.to_owned(),
-            payload: digest(asked.payload),
-            ticket,
-        });
+        self.entries.push(Entry { wanted: wanted.clone(), ticket });
         self.write()
     }
 
-    /// Forgets a request.
-    pub fn forget(&mut self, asked: &Asked<'_>) -> Result<(), Failure> {
+    /// Forgets requests.
+    pub fn forget(&mut self, wanted: &[Wanted]) -> Result<(), Failure> {
         self.look();
         let before = self.entries.len();
-        self.entries.retain(|entry| !entry.is_for(asked));
+        self.entries.retain(|entry| !wanted.contains(&entry.wanted));
         if self.entries.len() == before { Ok(()) } else { self.write() }
     }
 
@@ -85,17 +106,4 @@ impl Pending {
             serde_json::to_vec(&self.entries).map_err(Failure::bug("pending requests have no JSON"))?;
         place::write_secret(&self.place, &text)
     }
-}
-
-impl Entry {
-    fn is_for(&self, asked: &Asked<'_>) -> bool {
-        self.key == asked.key.id
-            && self.path == asked.path
-            && self.kind == asked.kind
-            && self.payload == digest(asked.payload)
-    }
-}
-
-fn digest(payload: &[u8]) -> String {
-    hex::encode(PayloadHash::Sha256.of(payload))
 }

@@ -19,6 +19,8 @@ mod double;
 enum Mood {
     /// Admits, and signs.
     Signs,
+    /// Admits and signs the first two, and nobody hears of the others.
+    SignsTwo,
     /// Admits, and nobody hears of it.
     LosesAnswers,
     /// Admits, and then answers no question.
@@ -67,12 +69,14 @@ impl Scene {
             let key = parts.headers["idempotency-key"].to_str().unwrap().to_owned();
             let mut notes = notes.lock().unwrap();
             // The client tries the same several times; that is one command.
-            if notes.last() != Some(&key) {
-                notes.push(key);
+            if !notes.contains(&key) {
+                notes.push(key.clone());
             }
+            let is_of_the_first = notes.iter().take(2).any(|note| *note == key);
             match mood {
                 Mood::Signs => signed("complete"),
-                Mood::LosesAnswers => None,
+                Mood::SignsTwo if is_of_the_first => signed("complete"),
+                Mood::LosesAnswers | Mood::SignsTwo => None,
                 Mood::LosesOutcomes | Mood::Forgets => signed("pending"),
                 Mood::Refuses => problem("E2107", 422),
                 Mood::KnowsNobody => problem("E3010", 401),
@@ -103,15 +107,20 @@ impl Scene {
 
     /// Runs the command once, and says how it ended.
     async fn sign(&self, mood: Mood, payload: &[u8]) -> Result<(), &'static str> {
+        self.sign_all(mood, payload, 1).await.map(drop)
+    }
+
+    /// The same for a payload that needs so many signatures; says how many there are.
+    async fn sign_all(&self, mood: Mood, payload: &[u8], count: u16) -> Result<usize, &'static str> {
         *self.mood.lock().unwrap() = mood;
         let asked = Asked { key: &self.key, path: "m", kind: "message", payload };
-        self.remote.sign(&asked).await.map(drop).map_err(|failure| failure.code())
+        let signed = self.remote.sign_all(&asked, count).await;
+        signed.map(|all| all.len()).map_err(|failure| failure.code())
     }
 
     /// How many different requests have come so far.
     fn count(&self) -> usize {
-        let came = self.came.lock().unwrap();
-        came.iter().collect::<std::collections::BTreeSet<_>>().len()
+        self.came.lock().unwrap().len()
     }
 }
 
@@ -125,6 +134,18 @@ async fn a_command_whose_answer_was_lost_asks_for_the_same_again_and_signs_once(
     assert_eq!(scene.count(), 1, "all four were one request");
     assert_eq!(scene.sign(Mood::Signs, b"pay").await, Ok(()));
     assert_eq!(scene.count(), 2, "what is signed is not asked for again");
+}
+
+#[tokio::test]
+async fn a_payload_with_several_signatures_is_as_many_requests_and_goes_on_where_it_stopped() {
+    let scene = Scene::must_begin().await;
+    assert_eq!(scene.sign_all(Mood::SignsTwo, b"pay", 3).await, Err("E5901"));
+    assert_eq!(scene.count(), 3);
+    assert_eq!(scene.sign_all(Mood::Signs, b"pay", 3).await, Ok(3));
+    assert_eq!(scene.count(), 3, "what was signed is asked for again, and not anew");
+    assert_eq!(scene.sign_all(Mood::Signs, b"pay", 20).await, Ok(20));
+    assert_eq!(scene.count(), 23, "when all is signed, all is forgotten");
+    assert_eq!(scene.sign_all(Mood::Refuses, b"pay", 3).await, Err("E2107"));
 }
 
 #[tokio::test]
@@ -145,7 +166,7 @@ async fn what_is_told_beside_a_signature_needs_no_answer_of_the_cluster() {
     let asked = Asked { key: &scene.key, path: "m", kind: "message", payload: b"pay" };
     let signed = scene.remote.sign(&asked).await.unwrap();
     assert!(scene.remote.nodes().await.is_err(), "the double answers no question");
-    let lines = told(&scene.remote, &scene.key, &signed, Duration::from_millis(7)).await;
+    let lines = told(&scene.remote, &scene.key, &signed.signers, Duration::from_millis(7)).await;
     assert!(
         lines[0].contains("node-1 ✓ node-2 ✓") && lines[1].ends_with("node-1, node-2 · 7 ms"),
         "{lines:?}"

@@ -32,6 +32,11 @@ impl Demo {
             story.contains("nobody ever held the private key") && story.contains("KEYMOOT_CTX=demo"),
             "{story}"
         );
+        assert!(
+            story.contains("0.001 ETH to 0x000000000000000000000000000000000000dEaD")
+                && story.contains("verified with libsecp256k1 ✓   not sent"),
+            "{story}"
+        );
         Self { place, process }
     }
 
@@ -93,7 +98,7 @@ fn a_second_terminal_does_everything_with_a_demo_that_stays() {
     demo.must_print(&["key", "xpub", "hot"]);
     demo.must_fail(&["key", "xpub", "quick"], "E2001", 2);
     demo.must_fail(&["key", "show", "nobody"], "E4002", 2);
-    demo.must_fail(&["sign", "--key", "quick", "--message", "x", "--kind", "raw_digest"], "E2001", 2);
+    demo.must_fail(&["sign", "--key", "quick", "--message", "x", "--kind", "raw_digest"], "E2702", 3);
 
     let sign = ["sign", "--key", "quick", "--message", "hello"];
     let signed = demo.must_print(&sign);

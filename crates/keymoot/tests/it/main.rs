@@ -1,12 +1,16 @@
 //! The binary from outside: what people read, what programs read, and what it says to nonsense.
 
 mod bad_input;
+mod bitcoin_wallets;
 mod ceremony;
+mod chain;
 mod commands;
 mod demo;
 mod docs;
 mod document;
 mod double;
+mod eth;
+mod purse;
 mod replay;
 mod revoke;
 mod schema;

@@ -50,9 +50,9 @@ fn nobody_is_revoked_unless_it_is_said_clearly() {
 }
 
 /// The cluster in the stage's directory `up`.
-fn up(stage: &Stage, arguments: &[&str]) -> Command {
+fn up(stage: &Stage, nodes: &str, arguments: &[&str]) -> Command {
     let mut command =
-        keymoot(&[&["up", "--dir", "up", "--nodes", "2", "--patience", "120"], arguments].concat());
+        keymoot(&[&["up", "--dir", "up", "--nodes", nodes, "--patience", "120"], arguments].concat());
     command
         .current_dir(stage.path(""))
         .env("XDG_CONFIG_HOME", stage.path("config"))
@@ -61,11 +61,11 @@ fn up(stage: &Stage, arguments: &[&str]) -> Command {
 }
 
 /// One that runs until this is dropped.
-struct Up(Child);
+pub struct Up(Child);
 
 impl Up {
-    fn must_start(stage: &Stage) -> Self {
-        let mut process = up(stage, &[]).stdout(Stdio::piped()).spawn().expect("the binary runs");
+    pub fn must_start(stage: &Stage, nodes: &str) -> Self {
+        let mut process = up(stage, nodes, &[]).stdout(Stdio::piped()).spawn().expect("the binary runs");
         let said = BufReader::new(process.stdout.take().expect("an output"));
         let up = Self(process);
         let is_there = said.lines().map_while(Result::ok).any(|line| line.contains("Ctrl-C ends it"));
@@ -112,16 +112,17 @@ fn until(stage: &Stage, arguments: &[String], error: Option<[&str; 2]>) -> Value
 #[test]
 fn a_cluster_that_runs_hears_a_revoked_client_no_more() {
     let stage = Stage::new();
-    let output = up(&stage, &["--exit"]).output().expect("the binary runs");
+    let output = up(&stage, "2", &["--exit"]).output().expect("the binary runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let join = ["join", "up/ceremony/ceremony.json", "--as", "bob", "--role", "requester", "--dir", "up/bob"];
     let answer = stage.must_print(&join)["answer"].as_str().expect("a file").to_owned();
     stage.must_print(&["admit", &answer, "--dir", "up/ceremony"]);
     distribute(&stage);
 
-    let _up = Up::must_start(&stage);
+    let _up = Up::must_start(&stage, "2");
     let sign = |who: &str, text: &str| {
-        ["sign", "--key", "hot", "--message", text, "--context", &format!("./up/{who}")].map(str::to_owned)
+        let context = format!("./up/{who}");
+        ["sign", "--key", "hot", "--message", text, "--yes", "--context", &context].map(str::to_owned)
     };
     assert_eq!(until(&stage, &sign("bob", "hello"), None)["verified"], true);
     stage.must_print(&["revoke", "bob", "--dir", "up/ceremony", "--yes"]);

@@ -54,6 +54,33 @@ proptest! {
         }
     }
 
+    /// A file system may keep the length of a write and lose its bytes. Where the cut goes through a checksum, it looks like damage.
+    #[test]
+    fn zeros_in_place_of_what_was_not_written_are_torn_and_lose_nothing_else(first in some_first(), records in some_records()) {
+        let (bytes, ends) = (must_encode(first, &records), ends(&records));
+        for cut in 0..bytes.len() {
+            let whole = ends.iter().filter(|end| **end <= cut).count();
+            let (begin, end) = (whole.checked_sub(1).map_or(0, |last| ends[last]), ends[whole]);
+            let mut zeros = bytes.clone();
+            zeros[cut..].fill(0);
+            prop_assume!(whole > 0);
+            // Zeros that were written are no zeros that were not.
+            prop_assume!(zeros[begin..end] != bytes[begin..end]);
+            let in_a_checksum = (begin + 13..begin + HEADER_BYTES).contains(&cut) || (end - 3..end).contains(&cut);
+            match decode(&zeros) {
+                Ok(decoded) => {
+                    prop_assert!(decoded.torn);
+                    prop_assert_eq!(&decoded.records, &records[..whole]);
+                }
+                Err(corrupt) => prop_assert!(in_a_checksum && corrupt.at == begin, "{corrupt}, cut at {cut}"),
+            }
+            if cut < begin + 12 && cut > begin {
+                zeros[end - 1] ^= 1;
+                prop_assert!(decode(&zeros).is_err(), "something was written after it");
+            }
+        }
+    }
+
     #[test]
     fn every_flip_is_corrupt(first in some_first(), records in some_records()) {
         let bytes = must_encode(first, &records);
@@ -155,8 +182,10 @@ fn damage_is_told_with_its_place() {
     let mut length = [&*a, &*b].concat();
     length[end + 10] ^= 1;
     assert_eq!(why(&length), Corrupt { at: end, why: Damage::Header }, "a wrong length is not a torn frame");
-    let zeros = [&*a, &[0; 40]].concat();
-    assert_eq!(why(&zeros), Corrupt { at: end, why: Damage::Header });
+    let zeros = [&*a, &[0; 40], &[1]].concat();
+    assert_eq!(why(&zeros), Corrupt { at: end, why: Damage::Header }, "something was written after them");
+    let stray = [&*a, &[9; 14]].concat();
+    assert_eq!(why(&stray), Corrupt { at: end, why: Damage::Stray { expected: 6 } });
     let stray = [&*a, &[9, 9, 9]].concat();
     assert_eq!(why(&stray), Corrupt { at: end, why: Damage::Stray { expected: 6 } });
 }

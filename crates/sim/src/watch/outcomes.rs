@@ -1,8 +1,11 @@
 //! What coordinators tell clients.
 
+use std::collections::BTreeSet;
+
 use keymoot_engine::message::{Address, Answer};
-use keymoot_engine::outcome::Outcome;
+use keymoot_engine::outcome::{Outcome, retirements_needed};
 use keymoot_engine::request::{Ask, RequestId};
+use keymoot_types::Party;
 
 use super::{Violation, Watch, broken};
 use crate::backend::Backend;
@@ -32,11 +35,11 @@ impl<B: Backend> Watch<B> {
             return broken("I6", format!("{id:?} has an outcome, and nobody asked"));
         };
         match (outcome, &asked.ask) {
-            (Outcome::Signed { signature, .. }, Ask::Sign { key, path, payload }) => {
+            (Outcome::Signed { signature, .. }, Ask::Sign { key, what }) => {
                 let Some((_, key)) = self.keys.get(key) else {
                     return broken("I3", format!("a signature of {id:?} under a key that is not certified"));
                 };
-                let read = B::read(key, path, payload);
+                let read = B::read(key, what);
                 if !read.is_ok_and(|one| B::is_good_elsewhere(key, &one.path, &one.payload, signature)) {
                     return broken("I3", format!("the signature of {id:?} does not verify"));
                 }
@@ -53,7 +56,8 @@ impl<B: Backend> Watch<B> {
             (Outcome::Retired { words }, Ask::Retire { .. }) => {
                 self.invariant_i02_retired_by_all_of(id, words)
             }
-            (Outcome::Denied(denials), _) => {
+            (Outcome::Denied(denials), ask) => {
+                self.invariant_i02_denied_by_so_many(id, ask, denials.iter().map(|(party, ..)| *party))?;
                 let honest = denials.iter().filter(|(party, ..)| self.is_honest(*party));
                 let shelf = |party| self.shelves.get(crate::backend::place(party));
                 for (party, ..) in honest {
@@ -68,5 +72,26 @@ impl<B: Backend> Watch<B> {
             }
             (Outcome::Expired | Outcome::Failed(_), _) => Ok(()),
         }
+    }
+
+    /// I2: a request is denied when so many deny it that the others are too few.
+    fn invariant_i02_denied_by_so_many(
+        &self,
+        id: RequestId,
+        ask: &Ask,
+        parties: impl Iterator<Item = Party>,
+    ) -> Result<(), Violation> {
+        let threshold = self.committee.threshold();
+        let deny = parties.collect::<BTreeSet<Party>>().len();
+        let left = usize::from(threshold.total()).saturating_sub(deny);
+        let needed = match ask {
+            Ask::Key(_) => threshold.total(),
+            Ask::Sign { .. } => threshold.needed(),
+            Ask::Retire { .. } => retirements_needed(threshold),
+        };
+        if left >= usize::from(needed) {
+            return broken("I2", format!("{id:?} is denied, and {left} others would do"));
+        }
+        Ok(())
     }
 }

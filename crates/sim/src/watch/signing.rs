@@ -94,7 +94,7 @@ impl<B: Backend> Watch<B> {
             return broken("I2", format!("{party} serves {request:?} long after it has expired"));
         }
         match &asked.ask {
-            Ask::Sign { payload, .. } if payload.bytes().first() == Some(&crate::world::FORBIDDEN) => {
+            Ask::Sign { what, .. } if what.payload.bytes().first() == Some(&crate::world::FORBIDDEN) => {
                 broken("I2", format!("{party} signs what its policy forbids"))
             }
             Ask::Sign { .. } | Ask::Key(_) | Ask::Retire { .. } => Ok(()),
@@ -113,13 +113,13 @@ impl<B: Backend> Watch<B> {
         let Some(asked) = self.requests.get(request) else {
             return broken("I3", format!("{party} signs for {request:?}, which no client has asked"));
         };
-        let Ask::Sign { key, path, payload } = &asked.ask else {
+        let Ask::Sign { key, what } = &asked.ask else {
             return broken("I3", format!("{party} signs for a request that asks for no signature"));
         };
         let Some((_, key)) = self.keys.get(key) else {
             return broken("I3", format!("{party} signs under a key that is not certified"));
         };
-        let read = B::read(key, path, payload);
+        let read = B::read(key, what);
         let right = read.map(|read| B::digest_word(&B::digest_of(key, &read.payload)));
         if right != Ok(released.digest) {
             return broken("I3", format!("{party} signs other bytes than the client asked for"));

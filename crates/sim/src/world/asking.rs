@@ -1,6 +1,6 @@
 //! Requests as clients make them: signed by name, or as the text that stands for an HTTP request.
 
-use keymoot_engine::request::{Ask, ClientId, HttpRequest, Request, RequestId};
+use keymoot_engine::request::{Ask, ClientId, HttpRequest, Request, RequestId, ToSign};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::PayloadHash;
 use keymoot_types::Millis;
@@ -49,10 +49,12 @@ impl<B: Backend> World<B> {
 fn http_of<B: Backend>(person: &B, ask: &Ask, parameters: &Parameters) -> HttpRequest {
     let (path, body) = match ask {
         Ask::Key(scheme) => ("/v1/keys".to_owned(), format!(r#"{{"scheme":"{scheme}"}}"#)),
-        Ask::Sign { key, path, payload } => {
+        Ask::Sign { key, what: ToSign { path, payload, signing } } => {
             let digits: String = payload.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
             let kind = payload.kind().name();
-            let body = format!(r#"{{"key":"{key}","path":"{path}","kind":"{kind}","payload":"{digits}"}}"#);
+            let signing = signing.map_or_else(String::new, |signing| format!(r#","signing":{signing}"#));
+            let body =
+                format!(r#"{{"key":"{key}","path":"{path}","kind":"{kind}","payload":"{digits}"{signing}}}"#);
             ("/v1/signatures".to_owned(), body)
         }
         Ask::Retire { key } => (format!("/v1/keys/{key}/retire"), "{}".to_owned()),

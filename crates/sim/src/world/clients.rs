@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keymoot_chains::{Kind as PayloadKind, Payload};
 use keymoot_engine::message::{Address, Answer, Message};
 use keymoot_engine::outcome::{Outcome, release, retirement, retirements_needed};
-use keymoot_engine::request::{Ask, RequestId, SignedRequest, VALIDITY_MAX};
+use keymoot_engine::request::{Ask, RequestId, SignedRequest, ToSign, VALIDITY_MAX};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{KeyId, Path, Scheme};
@@ -197,7 +197,9 @@ impl<B: Backend> World<B> {
         let path = self.draw_path(key);
         let payload = Arc::new(message(vec![first, second, number as u8]));
         self.saw([Kind::AtRoot, Kind::OneStep, Kind::TwoSteps][path.steps().len().min(2)]);
-        Some((Ask::Sign { key, path, payload }, lasts))
+        // The payload needs one signature. A client may say so.
+        let signing = self.chance.happens(100).then_some(0);
+        Some((Ask::Sign { key, what: ToSign { path, payload, signing } }, lasts))
     }
 
     /// Some path below a key: none, one or two steps, where its scheme has them. Where it has none, a client errs now and then.

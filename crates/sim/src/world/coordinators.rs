@@ -9,7 +9,7 @@ use keymoot_engine::coordinator::{
 use keymoot_engine::event::Now;
 use keymoot_engine::message::{Address, Answer, Message};
 use keymoot_engine::outcome::Outcome;
-use keymoot_engine::request::{ClientId, RequestId};
+use keymoot_engine::request::RequestId;
 use keymoot_ports::sessions::{self, Fence};
 use keymoot_ports::{Fault, Name, Ttl};
 use keymoot_protocol::codec::Wire;
@@ -62,11 +62,7 @@ impl<B: Backend> Replica<B> {
 
 impl<B: Backend> World<B> {
     pub(super) fn start_replica(&mut self, replica: u16) -> Result<(), Violation> {
-        let clients = self
-            .clients
-            .iter()
-            .map(|client| (ClientId::of(&client.identity()), client.identity().into()))
-            .collect();
+        let clients = self.clients_of(Address::Coordinator(replica));
         let committee = Arc::clone(&self.committee);
         let config = Config { me: replica, committee, clients, limits: self.limits.1 };
         let now = self.now;
@@ -134,7 +130,7 @@ impl<B: Backend> World<B> {
         self.carry_out(replica, deeds)
     }
 
-    fn carry_out(&mut self, replica: u16, deeds: Vec<Deed>) -> Result<(), Violation> {
+    pub(super) fn carry_out(&mut self, replica: u16, deeds: Vec<Deed>) -> Result<(), Violation> {
         for deed in deeds {
             if self.replicas[usize::from(replica)].coordinator.is_none() {
                 return Ok(());

@@ -1,6 +1,6 @@
 //! Nodes: a loop around the engine that writes first and speaks then, on a machine that may die at any moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keymoot_engine::crypto::{Job, Unfit};
 use keymoot_engine::event::{Event, Now};
@@ -9,7 +9,7 @@ use keymoot_engine::node::{Config, Node};
 use keymoot_engine::plan::{Effect, Pipeline, Plan};
 use keymoot_engine::policy::{Decision, Policy};
 use keymoot_engine::record::Entry;
-use keymoot_engine::request::{Ask, ClientId, Request};
+use keymoot_engine::request::{Ask, ClientId, ClientKey, Request, ToSign};
 use keymoot_types::{Millis, Party, SessionId};
 
 use super::{EPOCH, Happening, World};
@@ -37,7 +37,7 @@ pub struct Rules {
 
 impl Policy for Rules {
     fn decide(&self, request: &Request, _: Option<&keymoot_engine::crypto::Described>) -> Decision {
-        let Ask::Sign { payload, .. } = &request.ask else { return Decision::Allow };
+        let Ask::Sign { what: ToSign { payload, .. }, .. } = &request.ask else { return Decision::Allow };
         match payload.bytes() {
             _ if self.allows_all => Decision::Allow,
             [FORBIDDEN, ..] => Decision::Deny("forbidden everywhere"),
@@ -113,11 +113,7 @@ impl<B: Backend> Slot<B> {
 
 impl<B: Backend> World<B> {
     fn node_config(&self, me: Party) -> Config {
-        let clients = self
-            .clients
-            .iter()
-            .map(|client| (ClientId::of(&client.identity()), client.identity().into()))
-            .collect();
+        let clients = self.clients_of(Address::Node(me));
         let committee = std::sync::Arc::clone(&self.committee);
         Config { me, committee, clients, coordinators: self.frame.coordinators, limits: self.limits.0 }
     }
@@ -286,6 +282,20 @@ impl<B: Backend> World<B> {
         self.submit(place, plan)
     }
 
+    /// From now on these clients may ask.
+    pub(super) fn node_goes_by(
+        &mut self,
+        place: usize,
+        clients: BTreeMap<ClientId, ClientKey>,
+    ) -> Result<(), Violation> {
+        let (now, allows_all) = (self.now, self.is(Bug::AllowAll));
+        let slot = &mut self.nodes[place];
+        let (me, clock) = (slot.me, slot.clock(now));
+        let Some(node) = &mut slot.node else { return Ok(()) };
+        let plan = node.go_by(clock, clients, Rules { me, allows_all });
+        self.submit(place, plan)
+    }
+
     /// Runs a plan: records first.
     fn submit(&mut self, place: usize, mut plan: Plan<Effect<B>>) -> Result<(), Violation> {
         let forgets = |entry: &Entry| match self.bug {
@@ -297,6 +307,9 @@ impl<B: Backend> World<B> {
             Some(Bug::ForgetBans) => matches!(entry, Entry::Banned { .. }),
             _ => false,
         };
+        if !self.nodes[place].is_liar {
+            self.invariant_i02_served_by_the_document(self.nodes[place].me, &plan)?;
+        }
         plan.persist.retain(|record| !forgets(&record.entry));
         self.nodes[place].records.0 += plan.persist.len() as u64;
         self.note_found_out(place);

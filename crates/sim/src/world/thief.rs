@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keymoot_engine::message::{Address, Answer, Invite, Message, SessionMail, What};
 use keymoot_engine::outcome::Outcome;
-use keymoot_engine::request::{Ask, Form, SignedRequest};
+use keymoot_engine::request::{Ask, Form, SignedRequest, ToSign};
 use keymoot_ports::sessions::Admission;
 use keymoot_ports::{Name, Ttl};
 use keymoot_protocol::codec::Wire;
@@ -80,7 +80,7 @@ impl<B: Backend> World<B> {
             (2, Form::Http(http)) => http.input = http.input.replacen("nonce=\"", "nonce=\"f", 1),
             (_, Form::Http(_)) => {}
             (0, Form::Name) => {
-                if let Ask::Sign { payload, .. } = &mut signed.request.ask {
+                if let Ask::Sign { what: ToSign { payload, .. }, .. } = &mut signed.request.ask {
                     *payload = Arc::new(super::clients::message(vec![1, 0xee, 0xee]));
                 }
             }

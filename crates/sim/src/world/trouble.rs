@@ -39,6 +39,8 @@ pub enum Trouble {
     Skew(Address, i64),
     /// The store does not answer until then.
     Outage(Time),
+    /// A process hears of a document without this client, or of one with all.
+    Document(Address, Option<usize>),
 }
 
 impl Trouble {
@@ -56,6 +58,7 @@ impl Trouble {
             Self::Cut(..) => Kind::LineCut,
             Self::Skew(..) => Kind::ClockJump,
             Self::Outage(_) => Kind::StoreOutage,
+            Self::Document(..) => Kind::DocumentChanged,
             Self::CrashMidway(..)
             | Self::Join(..)
             | Self::Full(_)
@@ -117,7 +120,20 @@ impl<B: Backend> World<B> {
             let by = if world.chance.happens(500) { by } else { -by };
             vec![(0, Trouble::Skew(who, by)), (world.chance.between(500, 6_000), Trouble::Skew(who, 0))]
         });
+        self.repeat(faults.document, Self::new_documents);
         self.repeat(faults.outage, |world| vec![(0, Trouble::Outage(world.chance.between(200, 4_000)))]);
+    }
+
+    /// A client is taken off the document, and is back on it later. Everybody hears of both, each in its own time.
+    fn new_documents(&mut self) -> Vec<(Time, Trouble)> {
+        let client = self.chance.below(self.clients.len() as u64) as usize;
+        let mut changes = Vec::new();
+        for who in self.everybody() {
+            let (gone, back) = (self.chance.between(0, 1_500), self.chance.between(2_000, 6_000));
+            changes.push((gone, Trouble::Document(who, Some(client))));
+            changes.push((back, Trouble::Document(who, None)));
+        }
+        changes
     }
 
     fn someone(&mut self, all: &[Address]) -> Address {
@@ -179,6 +195,7 @@ impl<B: Backend> World<B> {
             Trouble::Skew(Address::Coordinator(replica), by) => self.replicas[usize::from(replica)].skew = by,
             Trouble::Skew(Address::Client(_), _) => {}
             Trouble::Outage(lasts) => self.store_back_at = self.now + lasts,
+            Trouble::Document(who, absent) => self.hears_of(who, absent)?,
         }
         Ok(())
     }
@@ -257,6 +274,7 @@ impl<B: Backend> World<B> {
         }
         for who in self.everybody() {
             self.push(10, Happening::Starts(who));
+            self.push(20, Happening::Learns(who));
         }
         self.make_probes();
     }

@@ -33,6 +33,11 @@ pub struct CreateSignatureBody {
     /// The payload in hex; may begin with "0x".
     #[schema(example = "68656c6c6f")]
     pub payload: String,
+    /// Which of the signatures that the payload needs, from 0, in the order of its inputs. It may be left out if the payload needs
+    /// one. Each is a request of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0)]
+    pub signing: Option<u16>,
 }
 
 fn root() -> String {

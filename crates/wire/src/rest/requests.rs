@@ -79,6 +79,9 @@ pub struct SignatureView {
     pub key: String,
     /// The path below it.
     pub path: String,
+    /// Which of the signatures that the payload needs, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<u32>,
     /// The signature, when it is complete.
     pub signature: Option<SignedView>,
     /// What the signature is over, in hex: a digest of 32 bytes, or the message itself for Ed25519.
@@ -146,6 +149,9 @@ pub enum AskView {
         kind: String,
         /// The payload, in hex.
         payload: String,
+        /// Which of the signatures that it needs, where that was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signing: Option<u32>,
     },
     /// That a key signs nothing any more.
     Retire {

@@ -2,30 +2,26 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::Stream;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
 use tracing::{Instrument, info_span, warn};
 
+use super::incoming::Incoming;
 use super::{Peer, TlsRefusal, refusal_of_io};
+use crate::door::Door;
 
 /// The most handshakes at a time. Whoever comes then waits in the backlog of the system.
 const HANDSHAKES_MAX: usize = 256;
 /// For how long one handshake may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// How long to leave the door alone when the system cannot accept, which is when it has no file handles left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Somebody who has come in.
 #[derive(Debug)]
@@ -44,7 +40,7 @@ pub struct Acceptor {
     listener: TcpListener,
     tls: TlsAcceptor,
     handshakes: JoinSet<Option<Accepted>>,
-    pause: Option<Pin<Box<Sleep>>>,
+    door: Door,
 }
 
 impl Acceptor {
@@ -52,7 +48,7 @@ impl Acceptor {
     #[must_use]
     pub fn new(listener: TcpListener, config: ServerConfig) -> Self {
         let tls = TlsAcceptor::from(Arc::new(config));
-        Self { listener, tls, handshakes: JoinSet::new(), pause: None }
+        Self { listener, tls, handshakes: JoinSet::new(), door: Door::default() }
     }
 
     /// Where it listens.
@@ -70,11 +66,17 @@ impl Acceptor {
 
     /// As a stream of those that have a certificate, for tonic's `serve_with_incoming`.
     #[must_use]
-    pub const fn incoming(self) -> Incoming {
-        Incoming(self)
+    pub fn incoming(self) -> Incoming<()> {
+        self.admitting(|_| Some(()))
     }
 
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Accepted> {
+    /// The same, of those to whom this gives something: the connection holds it to its end. Others are hung up on.
+    #[must_use]
+    pub fn admitting<G>(self, admit: impl FnMut(&Peer) -> Option<G> + Send + 'static) -> Incoming<G> {
+        Incoming::new(self, Box::new(admit))
+    }
+
+    pub(super) fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Accepted> {
         self.poll_listener(context);
         loop {
             match self.handshakes.poll_join_next(context) {
@@ -88,29 +90,15 @@ impl Acceptor {
 
     /// Takes in all who wait, as long as there are places.
     fn poll_listener(&mut self, context: &mut Context<'_>) {
-        if let Some(pause) = &mut self.pause {
-            if pause.as_mut().poll(context).is_pending() {
-                return;
-            }
-            self.pause = None;
-        }
         while self.handshakes.len() < HANDSHAKES_MAX {
-            match self.listener.poll_accept(context) {
-                Poll::Ready(Ok((stream, address))) => {
-                    let handshake = shake_hands(self.tls.clone(), stream, address);
-                    self.handshakes.spawn(handshake.instrument(info_span!("accept", %address)));
-                }
-                Poll::Ready(Err(error)) => {
-                    warn!(%error, "cannot accept a connection");
-                    let mut pause = Box::pin(sleep(ACCEPT_PAUSE));
-                    // Polled once, so that it wakes us.
-                    if pause.as_mut().poll(context).is_pending() {
-                        self.pause = Some(pause);
-                        return;
-                    }
-                }
-                Poll::Pending => return,
-            }
+            let listener = &self.listener;
+            let Poll::Ready((stream, address)) =
+                self.door.poll(context, |context| listener.poll_accept(context))
+            else {
+                return;
+            };
+            let handshake = shake_hands(self.tls.clone(), stream, address);
+            self.handshakes.spawn(handshake.instrument(info_span!("accept", %address)));
         }
     }
 }
@@ -148,91 +136,4 @@ async fn shake_hands(tls: TlsAcceptor, stream: TcpStream, address: SocketAddr) -
 fn peer_of(stream: &TlsStream<TcpStream>) -> Result<Option<Peer>, TlsRefusal> {
     let certificates = stream.get_ref().1.peer_certificates();
     certificates.and_then(<[_]>::first).map(Peer::of_certificate).transpose()
-}
-
-/// Those who come in with a certificate, as a stream that never ends.
-pub struct Incoming(Acceptor);
-
-impl Stream for Incoming {
-    type Item = io::Result<PeerStream>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            let accepted = ready!(self.0.poll_accept(context));
-            if let Some(peer) = accepted.peer {
-                let stream = PeerStream { stream: accepted.stream, peer };
-                return Poll::Ready(Some(Ok(stream)));
-            }
-            warn!(reason = TlsRefusal::NoCertificate.name(), address = %accepted.address, "refused a connection");
-        }
-    }
-}
-
-/// A connection with somebody known. Each request over it has the [`Peer`] in its extensions.
-#[derive(Debug)]
-pub struct PeerStream {
-    stream: TlsStream<TcpStream>,
-    peer: Peer,
-}
-
-impl PeerStream {
-    /// Who is at the other end.
-    #[must_use]
-    pub const fn peer(&self) -> &Peer {
-        &self.peer
-    }
-
-    /// The connection in TLS.
-    #[must_use]
-    pub const fn tls(&self) -> &TlsStream<TcpStream> {
-        &self.stream
-    }
-}
-
-impl Connected for PeerStream {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
-    }
-}
-
-impl AsyncRead for PeerStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for PeerStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }

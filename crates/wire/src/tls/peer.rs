@@ -1,10 +1,12 @@
 //! Who is at the other end, and whether the cluster document still says so.
 
+use std::time::{Duration, SystemTime};
+
 use rustls_pki_types::CertificateDer;
 
 use super::TlsRefusal;
 use crate::cluster::ClusterDocument;
-use crate::identity::{PeerId, certificate_sha256, spki_sha256};
+use crate::identity::{PeerId, certificate_sha256, parse, spki_sha256};
 
 /// Who is at the other end of a connection, by its certificate. Servers find it in the extensions of each request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Peer {
     pub spki: [u8; 32],
     /// Its certificate, in DER. Tokens that a process mints itself verify under its key.
     pub certificate: CertificateDer<'static>,
+    /// The last second in which its certificate is valid, in Unix time.
+    pub expires: u64,
 }
 
 impl Peer {
@@ -28,7 +32,17 @@ impl Peer {
         let id = PeerId::of_certificate(certificate).map_err(|_| TlsRefusal::BadCertificate)?;
         let spki = spki_sha256(certificate).map_err(|_| TlsRefusal::BadCertificate)?;
         let x5t = certificate_sha256(certificate);
-        Ok(Self { id, x5t, spki, certificate: certificate.clone().into_owned() })
+        let parsed = parse(certificate).map_err(|_| TlsRefusal::BadCertificate)?;
+        // One that ended before 1970 is as good as one that ended then.
+        let expires = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0);
+        Ok(Self { id, x5t, spki, certificate: certificate.clone().into_owned(), expires })
+    }
+
+    /// For how long its certificate is valid from now on. Handshakes look at that; connections may last for longer.
+    #[must_use]
+    pub fn time_left(&self, now: SystemTime) -> Duration {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Duration::from_secs(self.expires.saturating_add(1)).saturating_sub(since)
     }
 
     /// Whether a document, maybe newer than the connection, still knows this peer.

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use super::claims::Claims;
 use super::header::{self, Unproved};
 use super::issuer::{foreign_key, local_issuer, local_key, service_key};
-use super::{IssuerKind, LEEWAY, LIFETIME_MAX, Subject, TokenError, Verified};
+use super::{IssuerKind, KEYS_AGE_MAX, LEEWAY, LIFETIME_MAX, Subject, TokenError, Verified};
 use crate::cluster::{ClusterDocument, DocumentHandle};
 use crate::identity::PeerRole;
 use crate::tls::Peer;
@@ -32,7 +32,15 @@ pub enum Unbound {
 pub struct Verifier {
     document: DocumentHandle,
     unbound: Unbound,
-    fetched: ArcSwap<BTreeMap<String, Arc<JwkSet>>>,
+    fetched: ArcSwap<BTreeMap<(String, String), Fetched>>,
+}
+
+/// Keys of a foreign issuer that were fetched.
+#[derive(Clone)]
+struct Fetched {
+    keys: Arc<JwkSet>,
+    /// When, in seconds of Unix time.
+    at: u64,
 }
 
 impl Verifier {
@@ -42,13 +50,20 @@ impl Verifier {
         Self { document, unbound, fetched: ArcSwap::default() }
     }
 
-    /// Sets the keys of a foreign issuer, as they were fetched from where the document says. They replace the old ones at
-    /// once. Keys that the document itself lists come first.
-    pub fn replace_keys(&self, issuer: &str, keys: JwkSet) {
-        let keys = Arc::new(keys);
+    /// Sets the keys of a foreign issuer, as they were fetched from this address at this time, in seconds of Unix time. They
+    /// replace the old ones at once, and count for as long as the document names this issuer with this address, and for
+    /// [`KEYS_AGE_MAX`] seconds. Keys that the document itself lists come first.
+    pub fn replace_keys(&self, issuer: &str, url: &str, keys: JwkSet, now: u64) {
+        let document = self.document.load();
+        let is_named = |issuer: &str, url: &str| {
+            let mut entries = document.issuers.iter();
+            entries.any(|entry| entry.issuer == issuer && entry.jwks_url.as_deref() == Some(url))
+        };
+        let fetched = Fetched { keys: Arc::new(keys), at: now };
         self.fetched.rcu(|old| {
             let mut all = BTreeMap::clone(old);
-            all.insert(issuer.to_owned(), keys.clone());
+            all.insert((issuer.to_owned(), url.to_owned()), fetched.clone());
+            all.retain(|(issuer, url), _| is_named(issuer, url));
             all
         });
     }
@@ -60,7 +75,7 @@ impl Verifier {
     pub fn verify(&self, token: &str, peer: Option<&Peer>, now: u64) -> Result<Verified, TokenError> {
         let unproved = header::read(token)?;
         let document = self.document.load();
-        let (issuer, key) = self.key(&unproved, peer, &document)?;
+        let (issuer, key) = self.key(&unproved, peer, &document, now)?;
         let claims = prove(token, &unproved, &key)?;
         if !claims.aud.includes(&document.cluster) {
             return Err(TokenError::Audience);
@@ -76,6 +91,7 @@ impl Verifier {
         token: &Unproved,
         peer: Option<&Peer>,
         document: &ClusterDocument,
+        now: u64,
     ) -> Result<(IssuerKind, DecodingKey), TokenError> {
         if token.iss == local_issuer(&document.cluster) {
             return Ok((IssuerKind::Local, local_key(token, document)?));
@@ -92,7 +108,11 @@ impl Verifier {
         let entry = document.issuers.iter().find(|entry| entry.issuer == token.iss);
         let entry = entry.ok_or(TokenError::UnknownIssuer)?;
         let fetched = self.fetched.load();
-        let keys = entry.keys.as_ref().or_else(|| fetched.get(&token.iss).map(Arc::as_ref));
+        let keys = entry.keys.as_ref().or_else(|| {
+            let named = (token.iss.clone(), entry.jwks_url.clone()?);
+            let fetched = fetched.get(&named)?;
+            (now.saturating_sub(fetched.at) <= KEYS_AGE_MAX).then_some(fetched.keys.as_ref())
+        });
         Ok((IssuerKind::Foreign, foreign_key(token, keys.ok_or(TokenError::UnknownKey)?)?))
     }
 

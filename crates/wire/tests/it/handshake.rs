@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use futures_util::StreamExt;
 use keymoot_wire::authority::{Authority, TlsKey, Validity};
 use keymoot_wire::cluster::{ClusterDocument, DocumentHandle, Hex};
 use keymoot_wire::identity::PeerRole;
@@ -18,6 +19,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -348,4 +350,31 @@ async fn a_process_does_not_start_with_a_certificate_that_others_would_refuse() 
     let other = Authority::create(CLUSTER).expect("an authority");
     let foreign = load(&node.certificate, &node.key, other.certificate_pem());
     assert!(foreign.contains("our own certificate would be refused"));
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_certificate() {
+    let scene = Scene::must_build();
+    let document = scene.document.clone().into_handle();
+    let config = server_config(&scene.must_identify("coordinator-1"), &document, for_nodes());
+    let (listener, address) = must_listen().await;
+    let mut incoming = Acceptor::new(listener, config.expect("a config")).incoming();
+    let key = &scene.process("node-1").key;
+    let until = SystemTime::now() + Duration::from_secs(2);
+    let validity = Validity::between(SystemTime::now() - DAY, until);
+    let certificate = must_issue(&scene.authority, PeerRole::Node, "node-1", key, validity);
+    let short = must_configure(&scene, Some((&certificate, key)), &rustls::version::TLS13);
+    let (came, held) = tokio::join!(incoming.next(), knock(address, short));
+    let (mut ending, _held) = (came.expect("an item").expect("a connection"), held.expect("comes in"));
+    let long = must_configure_as(&scene, scene.process("node-2"));
+    let (came, held) = tokio::join!(incoming.next(), knock(address, long));
+    let (mut staying, mut other) = (came.expect("an item").expect("a connection"), held.expect("comes in"));
+    let read = timeout(Duration::from_secs(20), ending.read_u8()).await.expect("it ends by itself");
+    let error = read.expect_err("nothing was sent");
+    let refusal = error.get_ref().and_then(|cause| cause.downcast_ref::<TlsRefusal>());
+    assert_eq!(refusal, Some(&TlsRefusal::Expired));
+    assert!(SystemTime::now() >= until, "not before its time");
+    assert!(ending.write_all(b"late").await.is_err() && ending.flush().await.is_err());
+    other.write_all(b"x").await.expect("it is open");
+    assert_eq!(staying.read_u8().await.expect("it is open"), b'x');
 }

@@ -11,7 +11,8 @@ use keymoot_wire::cluster::{ClusterDocument, DocumentHandle, Hex, Role};
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::tls::{Credentials, Peer};
 use keymoot_wire::token::{
-    IssuerKind, LEEWAY, MintError, Minter, Subject, TokenError, Unbound, Verified, Verifier, bearer,
+    IssuerKind, KEYS_AGE_MAX, LEEWAY, MintError, Minter, Subject, TokenError, Unbound, Verified, Verifier,
+    bearer,
 };
 
 use crate::scene::{CLUSTER, Process, Scene, must_id};

@@ -9,7 +9,7 @@ use super::{BOTH, psbt};
 use crate::local::Local;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), has_magic: bool) {

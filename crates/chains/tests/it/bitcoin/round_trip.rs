@@ -39,7 +39,7 @@ fn wallets(scheme: Scheme) -> impl Strategy<Value = Wallet> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(crate::cases(60))]
 
     #[test]
     fn ecdsa_spends_are_valid(wallet in wallets(Scheme::Dkls23), secret in 1u8..) {

@@ -98,6 +98,23 @@ proptest! {
         prop_assert_eq!(Some(sender), ethereum::address(&key));
     }
 
+    /// EIP-191, from its text; what comes out leads back to the account.
+    #[test]
+    fn personal_messages_are_hashed_as_eip_191_says(text in prop::collection::vec(any::<u8>(), 0..200), secret in any::<[u8; 32]>()) {
+        let local = crate::local::Local::new(keymoot_types::Scheme::Dkls23, secret);
+        let written = [format!("\x19Ethereum Signed Message:\n{}", text.len()).as_bytes(), &text].concat();
+        let payload = payload(Kind::EvmMessage, &text);
+        let inspection = inspect(&payload, &local.key()).unwrap();
+        prop_assert_eq!(inspection.signings[0].message(), keccak(&written).to_vec());
+        let signed = local.round(&payload, &local.key());
+        prop_assert!(signed.len() == 65 && (27..29).contains(&signed[64]));
+        let signature = k256::ecdsa::Signature::from_slice(&signed[..64]).unwrap();
+        let id = k256::ecdsa::RecoveryId::new(signed[64] == 28, false);
+        let public = k256::ecdsa::VerifyingKey::recover_from_prehash(&keccak(&written), &signature, id).unwrap();
+        let sender = checksummed(&address_of(public.to_encoded_point(true).as_bytes()));
+        prop_assert_eq!(Some(sender), ethereum::address(&local.key()));
+    }
+
     #[test]
     fn a_changed_byte_is_refused_or_says_something_else(written in transactions(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
         let mut bytes = written.signing();

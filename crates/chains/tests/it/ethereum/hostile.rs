@@ -137,7 +137,7 @@ fn tuples_in_typed_data_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(crate::cases(2000))]
 
     #[test]
     fn any_bytes_are_read_or_refused(kind in 0usize..3, mut bytes in prop::collection::vec(any::<u8>(), 0..200), type_byte in 0u8..6) {

@@ -19,7 +19,14 @@ use keymoot_wire::mpc::{
 };
 use keymoot_wire::problem::Code;
 use tokio::time::timeout;
-use tonic::Status;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_prost::ProstCodec;
 
 use crate::caller::{Caller, sign, signature_of};
 use crate::cluster::{Cluster, PATIENCE};
@@ -57,6 +64,85 @@ async fn a_client_has_so_many_calls_and_whoever_leaves_makes_room() {
     let freed = async { while code(list_keys(&vera).await) == Some(Code::Busy) {} };
     timeout(PATIENCE, freed).await.expect("there is room again");
     assert_eq!(code(list_keys(&vera).await), None);
+}
+
+/// A list of keys of which the head has come, and the rest is not read.
+async fn unread(caller: &Caller, channel: &Channel) -> Result<Streaming<mpc::ListKeysResponse>, Status> {
+    let mut client = Grpc::new(channel.clone());
+    client.ready().await.expect("a connection");
+    let path = PathAndQuery::from_static("/mpc.v1.MPCKeys/ListKeys");
+    let codec = ProstCodec::<ListKeysRequest, mpc::ListKeysResponse>::default();
+    let answer = client.server_streaming(caller.request(ListKeysRequest::default()), path, codec).await;
+    answer.map(tonic::Response::into_inner)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_read_is_a_call_in_progress() {
+    let mut cluster = Cluster::build(1).await;
+    cluster.limits.calls_each = 2;
+    cluster.start_coordinator(0).await;
+    for window in [0, 1] {
+        let (vera, channel) = Caller::that_takes(&cluster, "vera", window).await;
+        let lists = [unread(&vera, &channel).await, unread(&vera, &channel).await];
+        assert!(lists.iter().all(Result::is_ok), "{lists:?}");
+        assert_eq!(code(list_keys(&vera).await), Some(Code::Busy), "with a window of {window}");
+        drop(lists);
+        let freed = async { while code(list_keys(&vera).await) == Some(Code::Busy) {} };
+        timeout(PATIENCE, freed).await.expect("there is room again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_has_few_lists_and_no_fewer_of_all_else() {
+    let mut cluster = Cluster::build(1).await;
+    cluster.limits.lists_each = 1;
+    cluster.start_coordinator(0).await;
+    let (vera, channel) = Caller::that_takes(&cluster, "vera", 0).await;
+    let list = unread(&vera, &channel).await.expect("the head of a list");
+    let mut coordinator = MpcCoordinatorClient::new(vera.link.channel());
+    let refused = coordinator.list_requests(vera.request(ListRequestsRequest::default())).await;
+    assert_eq!(code(refused), Some(Code::Busy));
+    let mut keys = MpcKeysClient::new(vera.link.channel());
+    let missing = keys.get_key(vera.request(GetKeyRequest { key: "hot".to_owned() })).await;
+    assert_eq!(code(missing), Some(Code::NoSuchKey));
+    assert_eq!(code(list_keys(&Caller::client(&cluster, 0, "rita")).await), None);
+    drop(list);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_the_health_is_told_of_changes_only_and_has_a_call_in_progress() {
+    let mut cluster = Cluster::build(1).await;
+    cluster.limits.calls_each = 1;
+    cluster.start_coordinator(0).await;
+    let gateway = Caller::gateway(&cluster, 0);
+    let vera = Caller::client(&cluster, 0, "vera");
+    let watch = async |caller: &Caller| {
+        let mut health = HealthClient::new(caller.link.channel());
+        health.watch(caller.request(HealthCheckRequest::default())).await.map(tonic::Response::into_inner)
+    };
+    let mut hers = watch(&vera).await.expect("a stream");
+    assert_eq!(code(watch(&vera).await), Some(Code::Busy));
+    let until = async |stream: &mut Streaming<HealthCheckResponse>, wanted: ServingStatus| {
+        let mut told = 0;
+        loop {
+            let next = timeout(PATIENCE, stream.message()).await.expect("in time");
+            told += 1;
+            if next.expect("no end").expect("no end").status() == wanted {
+                return told;
+            }
+        }
+    };
+    let mut whole = watch(&gateway).await.expect("a stream");
+    until(&mut whole, ServingStatus::NotServing).await;
+    until(&mut hers, ServingStatus::NotServing).await;
+    // It looks around several times before enough nodes are there; of that nothing is told.
+    for place in 0..3 {
+        cluster.start_node(place).await;
+    }
+    cluster.until_connected(3).await;
+    for stream in [&mut whole, &mut hers] {
+        assert_eq!(until(stream, ServingStatus::Serving).await, 1, "nothing comes in between");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Nodes and coordinators come and go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keymoot_node::JournalState;
 use keymoot_ports::memory::journal::{Disk, Twin};
@@ -8,7 +9,7 @@ use keymoot_wire::mpc::RequestStatus;
 use keymoot_wire::problem::Code;
 
 use crate::caller::{Caller, must_verify, signature_of};
-use crate::cluster::{Cluster, until};
+use crate::cluster::{Cluster, PATIENCE, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_stopped_is_not_missed_and_comes_back_with_its_share() {
@@ -24,6 +25,27 @@ async fn a_node_that_was_stopped_is_not_missed_and_comes_back_with_its_share() {
     cluster.until_connected(2).await;
     let answer = gateway.must_sign(&key, "three").await;
     must_verify(&key, "three", &answer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_hung_up_on_when_its_certificate_expires_and_comes_back_with_a_new_one() {
+    let mut cluster = Cluster::build(1).await;
+    cluster.start_coordinator(0).await;
+    cluster.start_node(1).await;
+    cluster.start_node(2).await;
+    cluster.until_connected(2).await;
+    let identity = cluster.start_node_for(0, Duration::from_secs(5)).await;
+    cluster.until_connected(3).await;
+    // Nothing else has happened.
+    cluster.until_connected(2).await;
+    cluster.certify_node_for(0, PATIENCE * 10);
+    assert!(identity.reload().expect("a good certificate"), "it is a new one");
+    cluster.until_connected(3).await;
+    let gateway = Caller::gateway(&cluster, 0);
+    let key = gateway.must_make_key("frost-ed25519", "cold").await;
+    cluster.stop_node(2).await;
+    cluster.until_connected(2).await;
+    must_verify(&key, "with it", &gateway.must_sign(&key, "with it").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use keymoot_engine::crypto::{Crypto, Described};
 use keymoot_engine::message::{Address, Answer, Invite, Message, What};
 use keymoot_engine::outcome::{Outcome, release};
 use keymoot_engine::real::{Key, Real};
-use keymoot_engine::request::{Ask, ClientId, Request, RequestId, SignedRequest};
+use keymoot_engine::request::{Ask, ClientId, Request, RequestId, SignedRequest, ToSign};
 use keymoot_protocol::codec::Wire;
 use keymoot_types::{KeyId, Millis, Party, Path, Scheme, SessionId};
 
@@ -50,7 +50,7 @@ impl Cluster {
 
     /// A request for a signature under a key itself.
     pub fn sign_request(&mut self, key: KeyId, text: &str) -> Vec<u8> {
-        let ask = Ask::Sign { key, path: Path::root(), payload: payload(text) };
+        let ask = Ask::Sign { key, what: ToSign::new(Path::root(), payload(text)) };
         self.request(ask)
     }
 
@@ -100,9 +100,9 @@ impl Cluster {
 
     pub fn check_signed(&self, body: &[u8], outcome: &Outcome) -> (Vec<Party>, SessionId) {
         let Outcome::Signed { signature, session, released } = outcome else { panic!("{outcome:?}") };
-        let Ask::Sign { key, path, payload } = request_of(body).ask else { panic!("asks for no signature") };
+        let Ask::Sign { key, what } = request_of(body).ask else { panic!("asks for no signature") };
         let public = self.public_key(key);
-        let read = Real::read(&public, &path, &payload).expect("it was signed");
+        let read = Real::read(&public, &what).expect("it was signed");
         assert!(Real::is_signature(&public, &read.path, &read.payload, signature));
         let word = release::<Real>(id_of(body), *session);
         for (party, signature) in released {

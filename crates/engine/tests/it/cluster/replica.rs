@@ -57,7 +57,9 @@ impl Cluster {
     /// From now on these clients may ask at a coordinator.
     pub fn coordinator_goes_by(&mut self, id: u16, clients: &[ClientKey]) {
         let replica = self.replica(id);
-        replica.coordinator.as_mut().expect("the coordinator lives").go_by(super::by_name(clients));
+        let coordinator = replica.coordinator.as_mut().expect("the coordinator lives");
+        let deeds = coordinator.go_by(super::by_name(clients));
+        self.do_all(id, deeds);
     }
 
     pub fn crash_coordinator(&mut self, id: u16) {

@@ -133,8 +133,10 @@ fn pair_setups_and_batches_are_few_at_a_time() {
     };
     let said = cluster.lure(party(1), presign(u16::MAX));
     assert!(matches!(said.last(), Some(Message::Refused(_, Refusal::Enough, None))), "{said:?}");
-    // The later gives way to nobody, the earlier to the later; but the workers are done with none of them yet.
-    let most = cluster.node_limits.heavy;
+    // The earlier gives way to the later, but the workers are done with none of them yet: beyond six that are work for nobody,
+    // a coordinator waits.
+    let most = cluster.node_limits.setups + 1 + 6;
+    assert!(most < cluster.node_limits.heavy);
     let setup = What::Setup { members: cluster.parties() };
     for round in 0..most + 4 {
         let what = if round % 2 == 0 { setup.clone() } else { presign(4) };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keymoot_engine::message::{Address, Answer, Ended, Message, What};
 use keymoot_engine::real::Real;
 use keymoot_engine::refusal::Refusal;
-use keymoot_engine::request::{Ask, ClientKey};
+use keymoot_engine::request::{Ask, ClientKey, ToSign};
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_types::{Path, Scheme};
 
@@ -32,7 +32,7 @@ fn whoever_is_enrolled_later_is_served_with_what_was_prepared_before() {
     let held = |cluster: &Cluster| cluster.seats[&party(1)].node().view().presignatures;
     let before = held(&cluster);
     let (bob, public) = bob();
-    let ask = Ask::Sign { key, path: Path::root(), payload: payload("for bob") };
+    let ask = Ask::Sign { key, what: ToSign::new(Path::root(), payload("for bob")) };
     let body = cluster.request_by(&bob, ask, 60_000);
     cluster.ask(0, &body);
     cluster.run_for(1_000);
@@ -46,6 +46,29 @@ fn whoever_is_enrolled_later_is_served_with_what_was_prepared_before() {
     go_by(&mut cluster, &clients);
     assert_eq!(held(&cluster), before, "a client more is no reason to throw anything away");
     cluster.must_sign(&body);
+}
+
+/// Nodes would refuse it one after the other, and each refusal would look like a fault of theirs.
+#[test]
+fn what_somebody_asked_who_is_taken_away_then_is_not_worked_on() {
+    let mut cluster = Cluster::new(212);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    for party in [party(2), party(3)] {
+        cluster.crash_node(party);
+        cluster.line_breaks(0, party);
+    }
+    let body = cluster.sign_request(key, "waits for a quorum");
+    cluster.ask(0, &body);
+    cluster.run_for(500);
+    assert_eq!(cluster.replicas[&0].coordinator().load(), 1);
+    [party(2), party(3)].into_iter().for_each(|party| cluster.start_node(party));
+    go_by(&mut cluster, &[bob().1]);
+    assert_eq!(cluster.replicas[&0].coordinator().load(), 0);
+    cluster.run_for(10_000);
+    assert!(cluster.called(&body).is_empty(), "{:?}", cluster.called(&body));
+    assert_eq!(cluster.settled(id_of(&body)), None);
+    let view = cluster.replicas[&0].coordinator().view();
+    assert!(view.members.iter().all(|member| member.suspicion == 0), "{:?}", view.members);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use keymoot_engine::message::{Message, What};
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::refusal::Refusal;
-use keymoot_engine::request::{Ask, BadRequest};
+use keymoot_engine::request::{Ask, BadRequest, ToSign};
 use keymoot_types::{KeyId, Path, Scheme};
 
 use crate::cluster::{Cluster, Post, honest, payload};
@@ -12,7 +12,7 @@ use crate::room::party;
 const HOUR: i64 = 3_600_000;
 
 fn short_request(cluster: &mut Cluster, key: KeyId) -> Vec<u8> {
-    let ask = Ask::Sign { key, path: Path::root(), payload: payload("quickly") };
+    let ask = Ask::Sign { key, what: ToSign::new(Path::root(), payload("quickly")) };
     cluster.request_by(&cluster.client(), ask, 5_000)
 }
 

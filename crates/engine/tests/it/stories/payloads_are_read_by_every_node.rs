@@ -1,6 +1,7 @@
 //! What is signed follows from a payload that every node reads itself.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bitcoin::bip32::ChildNumber;
 use bitcoin::hashes::Hash as _;
@@ -16,7 +17,7 @@ use keymoot_engine::outcome::Outcome;
 use keymoot_engine::real::{Key, Real, inspection};
 use keymoot_engine::record::Entry;
 use keymoot_engine::refusal::Refusal;
-use keymoot_engine::request::Ask;
+use keymoot_engine::request::{Ask, ToSign};
 use keymoot_types::{Path, Scheme};
 
 use crate::cluster::{Cluster, Pen, id_of};
@@ -107,11 +108,50 @@ fn a_transaction_is_signed_where_it_says_and_not_elsewhere() {
     let described = cluster.key(Scheme::Dkls23);
     let key = key_of(&cluster, &described);
     let payload = Payload::new(Kind::BtcPsbt, bitcoin_payment(&key, 1)).unwrap();
-    let read = Real::read(&key, &Path::root(), &payload).unwrap();
-    assert_eq!(read.path, "m/0/7".parse().unwrap());
+    let read = |path: &str| Real::read(&key, &ToSign::new(path.parse().unwrap(), Arc::new(payload.clone())));
+    let from_root = read("m").unwrap();
+    assert_eq!(from_root.path, "m/0/7".parse().unwrap());
     let signing = inspection(&key, &Path::root(), &payload).unwrap().signings.remove(0);
-    assert_eq!(Real::digest_of(&key, &read.payload), signing.message());
-    assert!(Real::read(&key, &"m/1".parse().unwrap(), &payload).is_err(), "it spends nothing below m/1");
+    assert_eq!(Real::digest_of(&key, &from_root.payload), signing.message());
+    assert!(read("m/1").is_err(), "it spends nothing below m/1");
+}
+
+/// A transaction with three coins of the key is three requests for the same payload, one for each signature. No two of the
+/// signatures are of the same bytes, and together they make the transaction whole.
+#[test]
+fn each_signature_of_a_payload_is_a_request_of_its_own() {
+    let mut cluster = Cluster::new(243);
+    let [pen, _] = Pen::enrolled();
+    let described = cluster.key(Scheme::Dkls23);
+    let key = key_of(&cluster, &described);
+    let payment = bitcoin_payment(&key, 3);
+    let payload = Payload::new(Kind::BtcPsbt, payment.clone()).unwrap();
+    let body = sign_body(&described, "m", "btc_psbt", &payment);
+    let with = |signing: &str| body.replace('}', &format!(r#","signing":{signing}}}"#));
+    let mut signatures = Vec::new();
+    for place in 0..3 {
+        let body = cluster.http(&pen, "/v1/signatures", &with(&place.to_string())).to_bytes();
+        let outcome = cluster.outcome(&body);
+        let Outcome::Signed { signature, .. } = outcome else { panic!("no signature: {outcome:?}") };
+        signatures.push(keymoot_chains::Signature(signature[..64].try_into().unwrap()));
+    }
+    let details = key.details();
+    let root = keymoot_chains::Key::new(details.scheme, &details.public_key, details.chain_code).unwrap();
+    assert!(keymoot_chains::assemble(&payload, &root, &signatures).is_ok());
+    signatures.swap(0, 2);
+    assert!(keymoot_chains::assemble(&payload, &root, &signatures).is_err(), "each is of its own input");
+
+    for (signing, why) in
+        [("3", "needs 3 signatures, and number 3 is asked"), ("65535", "number 65535 is asked")]
+    {
+        let body = cluster.http(&pen, "/v1/signatures", &with(signing)).to_bytes();
+        let outcome = cluster.outcome(&body);
+        assert!(matches!(&outcome, Outcome::Failed(found) if found.contains(why)), "{outcome:?}");
+    }
+    for malformed in ["65536", "-1", "\"0\"", "0.5"] {
+        let request = cluster.http(&pen, "/v1/signatures", &with(malformed));
+        assert!(request.request().is_err(), "{malformed}");
+    }
 }
 
 #[test]
@@ -124,10 +164,10 @@ fn what_cannot_be_read_ends_at_once_with_the_reason() {
         (&ecdsa, Kind::EvmTx, b"hello".to_vec(), ""),
         (&ecdsa, Kind::SolTx, vec![1; 100], "does not sign payloads of the kind sol_tx"),
         (&edwards, Kind::EvmTx, ethereum_transfer(), "does not sign payloads of the kind evm_tx"),
-        (&ecdsa, Kind::BtcPsbt, two, "several signatures"),
+        (&ecdsa, Kind::BtcPsbt, two, "needs 2 signatures, and the request does not say which"),
     ] {
-        let payload = std::sync::Arc::new(Payload::new(kind, payload).unwrap());
-        let body = cluster.request(Ask::Sign { key: key.id, path: Path::root(), payload });
+        let payload = Arc::new(Payload::new(kind, payload).unwrap());
+        let body = cluster.request(Ask::Sign { key: key.id, what: ToSign::new(Path::root(), payload) });
         let outcome = cluster.outcome(&body);
         assert!(matches!(&outcome, Outcome::Failed(found) if found.contains(why)), "{kind:?}: {outcome:?}");
         assert!(cluster.called(&body).is_empty(), "no node was bothered");

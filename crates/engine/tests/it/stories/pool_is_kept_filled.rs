@@ -1,6 +1,7 @@
 //! Presignatures are there before anybody wants one, and none is wanted twice.
 
-use keymoot_engine::message::{Address, Invite, Message, What};
+use keymoot_engine::message::{Address, Complete, Invite, Message, What};
+use keymoot_engine::record::Entry;
 use keymoot_engine::refusal::Refusal;
 use keymoot_types::{KeyId, Party, Scheme, SessionId};
 
@@ -124,6 +125,141 @@ fn the_first_batch_is_small_and_the_next_is_larger() {
 fn the_largest_batch_is_carried_whole() {
     let mut cluster = stocked(226, 1_500, 1_024);
     assert_eq!(sizes(&mut cluster, 2_016), [32, 64, 128, 256, 512, 1_024]);
+}
+
+/// What one signer still has of batches that another has lost with its memory is in nobody's way.
+#[test]
+fn a_signer_that_has_begun_again_is_counted_on_again_with_what_it_has_now() {
+    let mut cluster = stocked(227, 512, 256);
+    let key = cluster.key(Scheme::Dkls23).id;
+    cluster.run_until(|cluster| held(cluster, party(1)) >= 512);
+    cluster.crash_node(party(3));
+    cluster.line_breaks(0, party(3));
+    cluster.restart_node(party(2));
+    cluster.line_breaks(0, party(2));
+    cluster.run_until(|cluster| held(cluster, party(2)) >= 512);
+    cluster.run_for(2_000);
+    let since = cluster.said.len();
+    for count in 0..300 {
+        let (body, began) = (cluster.sign_request(key, &format!("number {count}")), cluster.now);
+        cluster.ask(0, &body);
+        cluster.run_until(|cluster| cluster.settled(id_of(&body)).is_some());
+        assert!(cluster.now - began < 100, "number {count} took {} ms", cluster.now - began);
+    }
+    for member in [party(1), party(2)] {
+        let refused = |one: &&Message| matches!(one, Message::Refused(..));
+        assert_eq!(cluster.said_by(Address::Node(member), since).filter(refused).count(), 0);
+    }
+}
+
+/// A coordinator that has had none made lives on what others have had made, and does not take what they take next.
+#[test]
+fn coordinators_rarely_want_the_same() {
+    let mut cluster = stocked(228, 400, 256);
+    let key = cluster.key(Scheme::Dkls23).id;
+    cluster.run_until(|cluster| held(cluster, party(1)) >= 400);
+    cluster.run_for(5_000);
+    let since = cluster.said.len();
+    for count in 0..40 {
+        for coordinator in [0, 0, 1] {
+            let body = cluster.sign_request(key, &format!("number {count} for the {}th", cluster.now));
+            cluster.ask(coordinator, &body);
+            cluster.run_until(|cluster| cluster.settled(id_of(&body)).is_some());
+        }
+    }
+    let gone = |one: &&Message| matches!(one, Message::Refused(_, Refusal::Presignature, _));
+    // Had both begun at the same end, nearly every one of the forty would have been gone before.
+    for member in cluster.parties() {
+        let gone = cluster.said_by(Address::Node(member), since).filter(gone).count();
+        assert!(gone <= 2, "{gone} of 120");
+    }
+}
+
+/// Where there are few, they do: whoever comes late asks what is left, and does not try them all.
+#[test]
+fn a_name_that_is_gone_makes_a_coordinator_ask_what_is_left() {
+    let mut cluster = stocked(229, 40, 20);
+    let key = cluster.key(Scheme::Dkls23).id;
+    cluster.run_for(15_000);
+    let warm = cluster.sign_request(key, "the other has heard of all");
+    cluster.ask(1, &warm);
+    cluster.run_until(|cluster| cluster.settled(id_of(&warm)).is_some());
+    for count in 0..20 {
+        cluster.sign(key, &format!("number {count}"));
+    }
+    let late = cluster.sign_request(key, "the other comes late");
+    let began = cluster.now;
+    cluster.ask(1, &late);
+    cluster.run_until(|cluster| cluster.settled(id_of(&late)).is_some());
+    assert!(cluster.called(&late).len() <= 2, "{:?}", cluster.called(&late));
+    assert!(cluster.now - began < 1_000, "{} ms", cluster.now - began);
+}
+
+/// A presignature that was wanted and never used is there again.
+#[test]
+fn what_was_wanted_for_a_denied_request_is_free_again() {
+    let mut cluster = stocked(230, 16, 16);
+    let key = cluster.key(Scheme::Dkls23).id;
+    cluster.run_for(15_000);
+    cluster.parties().into_iter().for_each(|party| cluster.seats[&party].deny_all());
+    for count in 0..60 {
+        let body = cluster.sign_request(key, &format!("number {count}"));
+        cluster.ask(0, &body);
+        cluster.run_for(4_500);
+        assert!(cluster.settled(id_of(&body)).is_some());
+    }
+    let held = held(&cluster, party(1));
+    assert!(held <= 32, "nobody burns for what it denies, and nothing has to be made instead: {held}");
+}
+
+/// Two bounds at once: each name is thrown away once, and no more than has to be.
+#[test]
+fn what_gives_way_is_thrown_away_once() {
+    let mut cluster = Cluster::with(231, |node, limits| {
+        (node.stock, node.pool, limits.batch) = (8, 24, 4);
+    });
+    let key = cluster.key(Scheme::Dkls23);
+    cluster.sign(key.id, "warm");
+    cluster.run_for(10_000);
+    cluster.thieves_setup();
+    for other in [2, 2, 2, 3, 2, 2].map(party) {
+        let said = cluster.provoke(party(1), Message::StockQuery(key.digest));
+        let [Message::Stock(stock)] = said.as_slice() else { panic!("{said:?}") };
+        let setup = *stock.setups.last().expect("a setup");
+        let (key, signers, size) = (key.digest, vec![party(1), other], 4);
+        cluster.have_done(&signers.clone(), &What::Presign { key, signers, setup, size });
+        let its = cluster.seats[&party(1)].node().view().presignatures.values().sum::<usize>();
+        assert!(its <= 8 + 4, "{its}");
+    }
+    let buried = |entry: Entry| match entry {
+        Entry::Burnt { presignatures, .. } => presignatures,
+        _ => Vec::new(),
+    };
+    let mut burnt: Vec<_> = cluster.seats[&party(1)].entries().into_iter().flat_map(buried).collect();
+    let count = burnt.len();
+    burnt.sort_unstable();
+    burnt.dedup();
+    assert_eq!(burnt.len(), count, "a name is on record as burnt once");
+    assert_eq!(count, 1 + 4 * 4, "the one that has signed, and what had to give way");
+}
+
+/// One signer is done with a batch long before the other says so: what both have had before is used meanwhile.
+#[test]
+fn a_signer_that_is_late_with_a_batch_keeps_nobody_from_using_the_last() {
+    let mut cluster = stocked(232, 512, 256);
+    let key = cluster.key(Scheme::Dkls23).id;
+    cluster.run_until(|cluster| held(cluster, party(1)) >= 512);
+    cluster.run_for(2_000);
+    cluster.postman = Box::new(|post| {
+        let is_late = matches!(&post.message, Message::Complete(_, Complete::Presigned(_)));
+        vec![if is_late && post.from == Address::Node(party(2)) { post.after(4_000) } else { post }]
+    });
+    for count in 0..400 {
+        let (body, began) = (cluster.sign_request(key, &format!("number {count}")), cluster.now);
+        cluster.ask(0, &body);
+        cluster.run_until(|cluster| cluster.settled(id_of(&body)).is_some());
+        assert!(cluster.now - began < 100, "number {count} took {} ms", cluster.now - began);
+    }
 }
 
 /// The sizes of the batches that are made until a node holds so many presignatures.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keymoot_engine::crypto::Crypto;
 use keymoot_engine::message::{Address, Answer, Message, Stock};
 use keymoot_engine::real::Real;
-use keymoot_engine::request::{Ask, ClientId, Request};
+use keymoot_engine::request::{Ask, ClientId, Request, ToSign};
 use keymoot_ports::{Name, Ttl};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::identity::IdentityKey;
@@ -48,7 +48,7 @@ fn a_request_that_no_node_may_serve_is_turned_away_at_the_door() {
     let admitted = cluster.table.requests().count();
     for (place, (ahead, valid)) in [(0, 16 * 60_000), (40_000, 60_000)].into_iter().enumerate() {
         let created = Millis(DAWN + cluster.now + ahead);
-        let ask = Ask::Sign { key, path: Path::root(), payload: payload("some day") };
+        let ask = Ask::Sign { key, what: ToSign::new(Path::root(), payload("some day")) };
         let (client, expires) = (ClientId::of(&me.identity()), created.plus(valid));
         let request = Request { ask, client, created, expires, nonce: [place as u8; 16] };
         let body = request.sign(&me).encode();
@@ -129,7 +129,8 @@ fn what_no_client_has_asked_takes_no_room_though_it_is_in_the_store() {
     let thief = Name::new("thief").unwrap();
     let mut forged = Vec::new();
     for place in 0..40 {
-        let ask = Ask::Sign { key: key.id, path: Path::root(), payload: payload(&format!("junk {place}")) };
+        let ask =
+            Ask::Sign { key: key.id, what: ToSign::new(Path::root(), payload(&format!("junk {place}"))) };
         // Of a client that nobody knows, and of one that has not signed it.
         let body = if place % 2 == 0 {
             cluster.request_by(&stranger, ask, 600_000)

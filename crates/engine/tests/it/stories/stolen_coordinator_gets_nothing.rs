@@ -8,7 +8,7 @@ use keymoot_engine::outcome::denial;
 use keymoot_engine::real::Real;
 use keymoot_engine::record::Entry;
 use keymoot_engine::refusal::Refusal;
-use keymoot_engine::request::{Ask, SignedRequest};
+use keymoot_engine::request::{Ask, SignedRequest, ToSign};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::transcript::Hash;
@@ -27,7 +27,7 @@ fn forge(body: &[u8], change: impl FnOnce(&mut SignedRequest)) -> Vec<u8> {
 fn forgeries(cluster: &mut Cluster, key: &Described) -> Vec<(&'static str, Vec<u8>)> {
     let honest = cluster.sign_request(key.id, "pay 7 to nobody");
     let foreign = Real::new(Arc::new(IdentityKey::from_seed([0xbd; 32])));
-    let ask = Ask::Sign { key: key.id, path: Path::root(), payload: payload("pay 9 to the thief") };
+    let ask = Ask::Sign { key: key.id, what: ToSign::new(Path::root(), payload("pay 9 to the thief")) };
     let by_foreigner = cluster.request_by(&foreign, ask.clone(), 60_000);
     let me = cluster.client();
     let too_long = cluster.request_by(&me, ask.clone(), 16 * 60_000);
@@ -48,7 +48,9 @@ fn forgeries(cluster: &mut Cluster, key: &Described) -> Vec<(&'static str, Vec<u
         (
             "another path",
             forge(&honest, |one| {
-                let Ask::Sign { path, .. } = &mut one.request.ask else { unreachable!("it asks to sign") };
+                let Ask::Sign { what: ToSign { path, .. }, .. } = &mut one.request.ask else {
+                    unreachable!("it asks to sign")
+                };
                 *path = "m/1".parse().unwrap();
             }),
         ),

@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keymoot_wire::cluster::{
-    ClientEntry, ClusterDocument, ClusterFields, CoordinatorEntry, FORMAT, GatewayEntry, Hex, NodeEntry,
-    SignedDocument,
+    ClientEntry, ClientKey, ClusterDocument, ClusterFields, CoordinatorEntry, FORMAT, GatewayEntry, Hex,
+    NodeEntry, SignedDocument,
 };
+use keymoot_wire::identity::PeerRole;
+use keymoot_wire::signed::SigningKey;
+use rand::RngCore;
+use rand::rngs::OsRng;
 
-use super::{Office, requested};
-use crate::ceremony::papers::{Answer, Invitation};
+use super::{Member, Office, requested};
+use crate::ceremony::papers::{Answer, Invitation, NodeParts, Paper};
 use crate::explain::CEREMONY_FILE;
 use crate::failure::{Failure, Trouble};
 use crate::place::{CLUSTER, read_text};
@@ -28,10 +32,49 @@ impl Office {
         })?))
     }
 
+    /// Whether a document can be made of those who are kept and these. In the places of those who have not answered yet are
+    /// keys of nobody, so that every rule of documents counts from the first answer on.
+    pub fn try_out(&self, certified: &[Member]) -> Result<(), Failure> {
+        let mut joined = self.members()?;
+        for name in self.invitation.members() {
+            if !joined.contains_key(name) {
+                joined.insert(name.to_owned(), self.nobody(name)?);
+            }
+        }
+        for member in certified {
+            joined.insert(member.answer.name.clone(), member.clone());
+        }
+        self.document(&joined, &[]).map(drop)
+    }
+
+    /// Somebody in the place of a member.
+    fn nobody(&self, name: &str) -> Result<Member, Failure> {
+        let random = || {
+            let mut bytes = [0; 32];
+            OsRng.fill_bytes(&mut bytes);
+            bytes
+        };
+        let role = self.invitation.seat(name, None)?;
+        let ClientKey::Ed25519 { public: identity } = SigningKey::ed25519(&random()).public() else {
+            return Err(Failure::Broken("a key on Ed25519 is on another curve"));
+        };
+        let node = (role == PeerRole::Node).then(|| NodeParts { identity, seal: Hex(random()) });
+        let answer = Answer {
+            format: Answer::FORMAT.to_owned(),
+            cluster: self.invitation.cluster.clone(),
+            name: name.to_owned(),
+            role: role.name().to_owned(),
+            csr: String::new(),
+            node,
+            client: None,
+        };
+        Ok(Member { answer, certificate: String::new(), pin: Hex(random()) })
+    }
+
     /// The document of everybody; its version counts up if anything is new.
     pub(super) fn document(
         &self,
-        joined: &BTreeMap<String, Answer>,
+        joined: &BTreeMap<String, Member>,
         revoking: &[Hex<32>],
     ) -> Result<ClusterDocument, Failure> {
         let before = self.before()?;
@@ -51,7 +94,7 @@ impl Office {
         let revoked: BTreeSet<&Hex<32>> = fields.revoked.iter().collect();
         let mut out = BTreeSet::new();
         for ClientEntry { name, tls, .. } in &fields.clients {
-            let answered = joined.get(name).map(requested).transpose()?.map(Hex);
+            let answered = joined.get(name).map(|one| requested(&one.answer)).transpose()?.map(Hex);
             if tls.iter().chain(&answered).any(|key| revoked.contains(key)) {
                 out.insert(name.clone());
             }
@@ -62,33 +105,38 @@ impl Office {
         }
         ClusterDocument::new(fields).map_err(|error| {
             let trouble = Trouble::new(CEREMONY_FILE, "these answers do not make a cluster");
-            trouble.undone("no document was written").because(error).into()
+            let help = "ask for another answer; if it is one that was kept before, remove it from the folder `joined`";
+            trouble.undone("nothing was kept, and no document was written").help(help).because(error).into()
         })
     }
 
-    fn fields(&self, joined: &BTreeMap<String, Answer>) -> Result<ClusterFields, Failure> {
+    fn fields(&self, joined: &BTreeMap<String, Member>) -> Result<ClusterFields, Failure> {
         let Invitation { cluster, group, threshold, policy, .. } = &self.invitation;
+        let pins = |name: &str| {
+            let pin = joined.get(name).map(|member| vec![member.pin]);
+            pin.ok_or(Failure::Broken("a member that has answered has no key"))
+        };
         let mut nodes = Vec::new();
         for (index, name) in (1..).zip(&self.invitation.nodes) {
-            let parts = joined.get(name).and_then(|answer| answer.node.clone());
+            let parts = joined.get(name).and_then(|member| member.answer.node.clone());
             let parts = parts.ok_or(Failure::Broken("a node that has answered has no keys"))?;
-            let (name, tls) = (name.clone(), self.pin(name)?);
+            let (name, tls) = (name.clone(), pins(name)?);
             nodes.push(NodeEntry { name, index, identity: parts.identity, seal: parts.seal, tls });
         }
         let mut coordinators = Vec::new();
         for seat in &self.invitation.coordinators {
-            let (name, address, tls) = (seat.name.clone(), seat.address.clone(), self.pin(&seat.name)?);
+            let (name, address, tls) = (seat.name.clone(), seat.address.clone(), pins(&seat.name)?);
             coordinators.push(CoordinatorEntry { name, address, tls });
         }
         let mut gateways = Vec::new();
         for seat in &self.invitation.gateways {
-            let (name, address, tls) = (seat.name.clone(), seat.address.clone(), self.pin(&seat.name)?);
+            let (name, address, tls) = (seat.name.clone(), seat.address.clone(), pins(&seat.name)?);
             gateways.push(GatewayEntry { name, address, tls });
         }
         let mut clients = Vec::new();
-        for answer in joined.values() {
+        for Member { answer, pin, .. } in joined.values() {
             if let Some(parts) = &answer.client {
-                let (name, tls) = (answer.name.clone(), self.pin(&answer.name)?);
+                let (name, tls) = (answer.name.clone(), vec![*pin]);
                 clients.push(ClientEntry { name, role: parts.role, key: parts.key, tls });
             }
         }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use keymoot_chains::{Kind, Payload};
 use keymoot_engine::message::{Invite, Message, What};
 use keymoot_engine::record::Entry;
-use keymoot_engine::request::Ask;
+use keymoot_engine::request::{Ask, ToSign};
 
 use keymoot_protocol::transcript::Hash;
 use keymoot_sim::Bug;
@@ -195,7 +195,7 @@ impl Burn {
         let sign = |payload: &[u8; 3]| {
             let payload = Arc::new(Payload::new(Kind::Message, payload.to_vec()).expect("a message"));
             let path = Path::new(Vec::new()).expect("the key itself");
-            lives.cast.request(Ask::Sign { key, path, payload })
+            lives.cast.request(Ask::Sign { key, what: ToSign::new(path, payload) })
         };
         let requests = [b"pay", b"woe"].map(sign).to_vec();
         let start = start.try_into().expect("three nodes");

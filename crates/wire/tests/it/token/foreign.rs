@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 
 const ISSUER: &str = "https://id.example.org/";
+const URL: &str = "https://id.example.org/keys";
 
 fn text(bytes: &[u8]) -> String {
     Base64UrlUnpadded::encode_string(bytes)
@@ -41,7 +42,7 @@ fn keys() -> JwkSet {
 fn must_build(listed: Option<JwkSet>, unbound: Unbound) -> Stage {
     let stage = Stage::must_build();
     let mut fields = stage.scene.document.fields().clone();
-    let jwks_url = listed.is_none().then(|| "https://id.example.org/keys".to_owned());
+    let jwks_url = listed.is_none().then(|| URL.to_owned());
     fields.issuers.push(IssuerEntry { issuer: ISSUER.to_owned(), jwks_url, keys: listed, clients: None });
     let document = ClusterDocument::new(fields).expect("a valid document").into_handle();
     Stage { verifier: Verifier::new(document.clone(), unbound), document, ..stage }
@@ -136,11 +137,11 @@ fn fetched_keys_replace_the_old_ones_at_once() {
     let stage = must_build(None, Unbound::Refused);
     let token = signed(&json!({"alg": "EdDSA", "kid": "ed"}), &claims(Some(&stage.peer("alice").x5t)));
     assert_eq!(stage.verify(&token, "alice"), Err(TokenError::UnknownKey), "nothing was fetched yet");
-    stage.verifier.replace_keys("https://other.example.org/", keys());
+    stage.verifier.replace_keys("https://other.example.org/", URL, keys(), NOW);
     assert_eq!(stage.verify(&token, "alice"), Err(TokenError::UnknownKey), "another issuer's");
-    stage.verifier.replace_keys(ISSUER, keys());
+    stage.verifier.replace_keys(ISSUER, URL, keys(), NOW);
     assert!(stage.verify(&token, "alice").is_ok());
-    stage.verifier.replace_keys(ISSUER, JwkSet { keys: Vec::new() });
+    stage.verifier.replace_keys(ISSUER, URL, JwkSet { keys: Vec::new() }, NOW);
     assert_eq!(stage.verify(&token, "alice"), Err(TokenError::UnknownKey), "the key was withdrawn");
 }
 
@@ -148,7 +149,7 @@ fn fetched_keys_replace_the_old_ones_at_once() {
 fn fetched_keys_do_not_overrule_the_document() {
     let stage =
         must_build(Some(JwkSet { keys: keys().keys.into_iter().skip(1).collect() }), Unbound::Refused);
-    stage.verifier.replace_keys(ISSUER, keys());
+    stage.verifier.replace_keys(ISSUER, URL, keys(), NOW);
     let token = signed(&json!({"alg": "EdDSA", "kid": "ed"}), &claims(Some(&stage.peer("alice").x5t)));
     assert_eq!(stage.verify(&token, "alice"), Err(TokenError::UnknownKey));
 }
@@ -156,7 +157,7 @@ fn fetched_keys_do_not_overrule_the_document() {
 #[test]
 fn an_issuer_must_be_in_the_document() {
     let stage = Stage::must_build();
-    stage.verifier.replace_keys(ISSUER, keys());
+    stage.verifier.replace_keys(ISSUER, URL, keys(), NOW);
     let token = signed(&json!({"alg": "EdDSA", "kid": "ed"}), &claims(Some(&stage.peer("alice").x5t)));
     assert_eq!(stage.verify(&token, "alice"), Err(TokenError::UnknownIssuer));
 }
@@ -225,4 +226,27 @@ fn a_foreign_issuer_may_use_rsa() {
     let (one, other) = (RS256.rsplit_once('.'), PS256.rsplit_once('.'));
     let swapped = format!("{}.{}", one.expect("a token").0, other.expect("a token").1);
     assert_eq!(stage.verifier.verify(&swapped, None, NOW), Err(TokenError::Signature));
+}
+
+#[test]
+fn fetched_keys_count_for_their_address_and_for_an_hour() {
+    let stage = must_build(None, Unbound::Refused);
+    let claims = |now: u64| {
+        let mut claims = claims(Some(&stage.peer("alice").x5t));
+        (claims["iat"], claims["exp"]) = (json!(now), json!(now + 600));
+        signed(&json!({"alg": "EdDSA", "kid": "ed"}), &claims)
+    };
+    let verify = |now: u64| stage.verifier.verify(&claims(now), Some(&stage.peer("alice")), now).map(drop);
+    stage.verifier.replace_keys(ISSUER, URL, keys(), NOW);
+    assert_eq!(verify(NOW + KEYS_AGE_MAX), Ok(()));
+    assert_eq!(verify(NOW + KEYS_AGE_MAX + 1), Err(TokenError::UnknownKey), "they were not fetched again");
+    // The authority names another address: what is at the old one is nobody's word any more.
+    let mut fields = stage.document.load().fields().clone();
+    fields.issuers[0].jwks_url = Some("https://id.example.org/new".to_owned());
+    stage.document.store(ClusterDocument::new(fields).expect("a valid document").into());
+    assert_eq!(verify(NOW), Err(TokenError::UnknownKey));
+    stage.verifier.replace_keys(ISSUER, URL, keys(), NOW);
+    assert_eq!(verify(NOW), Err(TokenError::UnknownKey), "nor if they come late");
+    stage.verifier.replace_keys(ISSUER, "https://id.example.org/new", keys(), NOW);
+    assert_eq!(verify(NOW), Ok(()));
 }

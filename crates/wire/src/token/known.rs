@@ -2,9 +2,12 @@
 //! stay as they are, so only what may have changed is looked at again: the document, the certificate, the time.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use keymoot_wire::cluster::Role;
+use sha2::{Digest, Sha256};
+
+use crate::cluster::ClusterDocument;
+use crate::tls::Peer;
 
 /// The most certificates whose tokens are remembered. The cluster document knows at most as many clients.
 const CERTIFICATES_MAX: usize = 10_000;
@@ -15,40 +18,52 @@ const EACH_MAX: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub struct Shown {
     /// The digest of the cluster document.
-    pub document: [u8; 32],
-    /// The digest of the certificate that the token came with.
-    pub x5t: [u8; 32],
-    /// The digest of the token.
-    pub token: [u8; 32],
-}
-
-/// What is known.
-#[derive(Default)]
-pub struct Known(Mutex<Remembered>);
-
-#[derive(Default)]
-struct Remembered {
     document: [u8; 32],
-    tokens: BTreeMap<[u8; 32], VecDeque<Good>>,
+    /// The digest of the certificate that the token came with.
+    x5t: [u8; 32],
+    /// The digest of the token.
+    token: [u8; 32],
 }
 
-struct Good {
+impl Shown {
+    /// This token, with the certificate of this peer. The document is to be the one from before it is verified: if that is
+    /// replaced meanwhile, what is found out counts for nothing afterwards.
+    #[must_use]
+    pub fn new(document: &ClusterDocument, peer: &Peer, token: &str) -> Self {
+        Self { document: document.digest(), x5t: peer.x5t, token: Sha256::digest(token).into() }
+    }
+}
+
+/// What is known, and of each token what it says.
+pub struct Known<T>(Mutex<Remembered<T>>);
+
+struct Remembered<T> {
+    document: [u8; 32],
+    tokens: BTreeMap<[u8; 32], VecDeque<Good<T>>>,
+}
+
+struct Good<T> {
     token: [u8; 32],
     expires: u64,
-    client: Arc<str>,
-    role: Role,
+    says: T,
 }
 
-impl Known {
-    /// Whose token it is, if it was verified with this certificate by this document and has not expired.
-    pub fn find(&self, shown: &Shown, now: u64) -> Option<(Arc<str>, Role)> {
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(Mutex::new(Remembered { document: [0; 32], tokens: BTreeMap::new() }))
+    }
+}
+
+impl<T: Clone> Known<T> {
+    /// What the token says, if it was verified with this certificate by this document and has not expired.
+    pub fn find(&self, shown: &Shown, now: u64) -> Option<T> {
         let remembered = self.of(&shown.document);
         let good = remembered.tokens.get(&shown.x5t)?.iter().find(|good| good.token == shown.token)?;
-        (now < good.expires).then(|| (good.client.clone(), good.role))
+        (now < good.expires).then(|| good.says.clone())
     }
 
-    /// Remembers a token that was verified. The document in `shown` is that from before it was.
-    pub fn keep(&self, shown: &Shown, (client, role): (&Arc<str>, Role), expires: u64, now: u64) {
+    /// Remembers a token that was verified.
+    pub fn keep(&self, shown: &Shown, says: T, expires: u64, now: u64) {
         let mut remembered = self.of(&shown.document);
         let tokens = &mut remembered.tokens;
         if tokens.len() >= CERTIFICATES_MAX && !tokens.contains_key(&shown.x5t) {
@@ -60,11 +75,11 @@ impl Known {
         let all = tokens.entry(shown.x5t).or_default();
         all.retain(|good| now < good.expires && good.token != shown.token);
         all.truncate(EACH_MAX - 1);
-        all.push_front(Good { token: shown.token, expires, client: client.clone(), role });
+        all.push_front(Good { token: shown.token, expires, says });
     }
 
     /// What is remembered of this document. Of another one, everything is forgotten.
-    fn of(&self, document: &[u8; 32]) -> MutexGuard<'_, Remembered> {
+    fn of(&self, document: &[u8; 32]) -> MutexGuard<'_, Remembered<T>> {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.document != *document {
             *remembered = Remembered { document: *document, tokens: BTreeMap::new() };
@@ -79,16 +94,16 @@ mod tests {
 
     const SHOWN: Shown = Shown { document: [1; 32], x5t: [2; 32], token: [3; 32] };
 
-    fn known() -> Known {
+    fn known() -> Known<&'static str> {
         let known = Known::default();
-        known.keep(&SHOWN, (&"alice".into(), Role::Admin), 100, 10);
+        known.keep(&SHOWN, "alice", 100, 10);
         known
     }
 
     #[test]
     fn a_token_is_known_until_it_expires() {
         let known = known();
-        assert_eq!(known.find(&SHOWN, 99), Some(("alice".into(), Role::Admin)));
+        assert_eq!(known.find(&SHOWN, 99), Some("alice"));
         assert_eq!(known.find(&SHOWN, 100), None);
     }
 
@@ -111,7 +126,7 @@ mod tests {
     fn each_certificate_has_few_tokens_and_all_together_are_bounded() {
         let known = known();
         for token in 10..20 {
-            known.keep(&Shown { token: [token; 32], ..SHOWN }, (&"alice".into(), Role::Admin), 100, 10);
+            known.keep(&Shown { token: [token; 32], ..SHOWN }, "alice", 100, 10);
         }
         let count =
             (0..=255).filter(|token| known.find(&Shown { token: [*token; 32], ..SHOWN }, 10).is_some());
@@ -122,12 +137,12 @@ mod tests {
             Shown { x5t, ..SHOWN }
         };
         for number in 0..CERTIFICATES_MAX + 5 {
-            known.keep(&other(number), (&"bob".into(), Role::Viewer), 50, 10);
+            known.keep(&other(number), "bob", 50, 10);
         }
         assert_eq!(known.of(&SHOWN.document).tokens.len(), CERTIFICATES_MAX);
         assert!(known.find(&Shown { token: [19; 32], ..SHOWN }, 10).is_some(), "nobody loses by others");
         // After those have expired, there is room again.
-        known.keep(&other(usize::MAX), (&"bob".into(), Role::Viewer), 100, 60);
+        known.keep(&other(usize::MAX), "bob", 100, 60);
         assert_eq!(known.of(&SHOWN.document).tokens.len(), 2);
     }
 }

@@ -1,0 +1,121 @@
+//! Answers that nobody has heard: the connection broke, or the caller had waited long enough. Whoever asks the same then gets
+//! that answer, since it is the same request as a rule, and to send once more would be to pay twice.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::held::Question;
+use crate::refusal::Refusal;
+
+/// For how long, from when its caller has left.
+const LEFT: Duration = Duration::from_secs(15 * 60);
+/// At most so many; the oldest are forgotten first.
+const LEFT_MAX: usize = 4096;
+
+/// An answer, when it is there.
+pub type Outcome = watch::Receiver<Option<Result<B256, Refusal>>>;
+
+struct Entry {
+    question: Question,
+    since: Instant,
+    outcome: Outcome,
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Left(Mutex<VecDeque<Entry>>);
+
+/// Somebody who waits for an answer. Dropped before it is there, it leaves it to the next.
+struct Listener<'a> {
+    left: &'a Left,
+    question: Question,
+    outcome: Option<Outcome>,
+}
+
+impl Drop for Listener<'_> {
+    fn drop(&mut self) {
+        if let Some(outcome) = self.outcome.take() {
+            let mut entries = self.left.entries();
+            if entries.len() >= LEFT_MAX {
+                entries.pop_front();
+            }
+            entries.push_back(Entry { question: self.question, since: Instant::now(), outcome });
+        }
+    }
+}
+
+impl Left {
+    fn entries(&self) -> MutexGuard<'_, VecDeque<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The oldest to a request, if it is there or comes. What has failed is as good as never asked.
+    pub fn take(&self, question: &Question) -> Option<Outcome> {
+        let now = Instant::now();
+        let mut entries = self.entries();
+        entries.retain(|entry| {
+            let has_failed = matches!(&*entry.outcome.borrow(), Some(Err(_)));
+            !has_failed && now.duration_since(entry.since) <= LEFT
+        });
+        let at = entries.iter().position(|entry| entry.question == *question)?;
+        entries.remove(at).map(|entry| entry.outcome)
+    }
+
+    /// Waits for an answer.
+    pub async fn listen(&self, question: Question, mut outcome: Outcome) -> Result<B256, Refusal> {
+        let mut listener = Listener { left: self, question, outcome: Some(outcome.clone()) };
+        // Without a sender there never will be one.
+        let told = outcome.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
+        listener.outcome = None;
+        told.unwrap_or_else(|| Err(Refusal::defect("a transaction was dropped half-way")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::held::Purpose;
+    use crate::transaction::Draft;
+
+    fn question() -> Question {
+        Question::new(Purpose::Send, Address::ZERO, &Draft::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_answer_that_one_did_not_wait_for_is_the_next_ones() {
+        let left = Left::default();
+        let (tell, outcome) = watch::channel(None);
+        assert!(left.listen(question(), outcome.clone()).now_or_never().is_none(), "it is not there yet");
+        let again = left.take(&question()).unwrap();
+        assert!(left.take(&question()).is_none(), "it goes to one");
+        assert!(left.listen(question(), again).now_or_never().is_none());
+        tell.send_replace(Some(Ok(B256::repeat_byte(7))));
+        let again = left.take(&question()).unwrap();
+        assert_eq!(left.listen(question(), again).now_or_never(), Some(Ok(B256::repeat_byte(7))));
+        assert!(left.take(&question()).is_none(), "who has heard it leaves nothing");
+        let (_tell, outcome) = watch::channel(None);
+        assert!(left.listen(question(), outcome).now_or_never().is_none());
+        tokio::time::advance(LEFT + Duration::from_secs(1)).await;
+        assert!(left.take(&question()).is_none(), "it is too old");
+    }
+
+    #[tokio::test]
+    async fn what_has_failed_meanwhile_is_asked_anew() {
+        let left = Left::default();
+        let (tell, outcome) = watch::channel(None);
+        assert!(left.listen(question(), outcome).now_or_never().is_none());
+        tell.send_replace(Some(Err(Refusal::defect("no"))));
+        assert!(left.take(&question()).is_none());
+        let (tell, outcome) = watch::channel(None);
+        drop(tell);
+        assert!(left.listen(question(), outcome).await.is_err());
+    }
+}

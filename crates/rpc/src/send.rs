@@ -1,0 +1,442 @@
+//! Sends transactions: priced, given a place, signed, and broadcast in the order of their places.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use keymoot_chains::Kind;
+use tokio::sync::{Semaphore, watch};
+use tracing::{Instrument, info, warn};
+
+use crate::broadcast::{Fate, broadcast};
+use crate::cluster::Account;
+use crate::codes;
+use crate::config::Config;
+use crate::downstream::Downstream;
+use crate::errand::Errand;
+use crate::fees::{self, Bounds, FILLER_GAS};
+use crate::held::{Begun, Held, Purpose, Question};
+use crate::kept::Kept;
+use crate::left::Left;
+use crate::line::{Line, Lines, Place, Waiting};
+use crate::refusal::{INTERNAL, RESOURCE_UNAVAILABLE, Refusal};
+use crate::transaction::{Draft, Priced, quantity};
+use crate::wallet::{Turn, Wallet};
+
+/// Sends the transactions of all accounts.
+pub struct Sender {
+    node: Arc<Downstream>,
+    wallet: Arc<Wallet>,
+    chain_id: u64,
+    bounds: Bounds,
+    fills: bool,
+    lines: Lines,
+    /// Those for whose place the caller has answered: the same again is the same transaction.
+    sent: Kept<Question, Sent>,
+    /// Those that have failed and may still happen.
+    held: Held,
+    /// Those whose callers have left.
+    left: Left,
+    /// One for each task that nobody waits for.
+    tasks: Arc<Semaphore>,
+}
+
+/// How often a filler is tried, and the pause between.
+const FILLER_TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(250);
+/// More than there ever are.
+const TASKS_MAX: u32 = 1 << 20;
+
+/// A transaction that was sent.
+struct Sent {
+    hash: B256,
+    begun: Begun,
+}
+
+/// How a request that has failed before stands.
+enum Standing {
+    /// Its transaction is there.
+    Sent(B256),
+    /// It has its place again.
+    Placed(Place),
+    /// Another transaction is in a block at its place: it can never happen there.
+    Gone,
+}
+
+impl Sender {
+    pub fn new(node: Arc<Downstream>, wallet: Arc<Wallet>, config: &Config) -> Self {
+        Self {
+            node,
+            wallet,
+            chain_id: config.chain_id,
+            bounds: Bounds { fee: config.fee_max, price: config.price_max },
+            fills: config.fills,
+            lines: Lines::default(),
+            sent: Kept::default(),
+            held: Held::default(),
+            left: Left::default(),
+            tasks: Arc::new(Semaphore::new(TASKS_MAX as usize)),
+        }
+    }
+
+    /// Sends a transaction. Whoever gives up waiting changes nothing: a place that has been taken is used or given back, and
+    /// what comes of it is the answer to the same request again.
+    pub async fn send(
+        self: &Arc<Self>,
+        account: Account,
+        draft: Draft,
+        errand: Errand,
+    ) -> Result<B256, Refusal> {
+        let question = Question::new(Purpose::Send, account.address, &draft);
+        let outcome = match self.left.take(&question) {
+            Some(outcome) => outcome,
+            None => {
+                let (tell, outcome) = watch::channel(None);
+                let sending = self.clone().sending(account, question, draft, errand);
+                tokio::spawn(async move { tell.send_replace(Some(sending.await)) }.in_current_span());
+                outcome
+            }
+        };
+        self.left.listen(question, outcome).await
+    }
+
+    async fn sending(
+        self: Arc<Self>,
+        account: Account,
+        question: Question,
+        draft: Draft,
+        mut errand: Errand,
+    ) -> Result<B256, Refusal> {
+        let line = self.lines.of(account.address);
+        let outcome = if draft.nonce.is_some() {
+            let cell = self.sent.cell(question);
+            let mut is_fresh = false;
+            let sent = cell.get_or_try_init(|| {
+                is_fresh = true;
+                self.send_in(&line, &account, question, draft.clone(), &mut errand)
+            });
+            match sent.await {
+                Ok(sent) if !is_fresh => self.look_after(&account, draft, sent).await,
+                sent => sent.map(|sent| sent.hash),
+            }
+        } else {
+            self.send_in(&line, &account, question, draft, &mut errand).await.map(|sent| sent.hash)
+        };
+        self.clear_up(line, account);
+        outcome
+    }
+
+    /// A transaction, signed but not sent. Without a place of its own it gets the next one, which stays free.
+    pub async fn sign(
+        self: &Arc<Self>,
+        account: Account,
+        draft: Draft,
+        errand: Errand,
+    ) -> Result<Bytes, Refusal> {
+        let this = self.clone();
+        let signing = async move {
+            let _errand = errand;
+            let question = Question::new(Purpose::Sign, account.address, &draft);
+            let (priced, nonce) = match this.held.take(&question) {
+                Some(entry) => (entry.begun.priced(draft), entry.begun.nonce),
+                None => this.next(&account, draft).await?,
+            };
+            let turn = this.wallet.turn().await;
+            let signed = this.signed(&account, &priced, nonce, &turn).await;
+            signed.map_err(|refusal| this.failed(question, Begun::new(&priced, nonce), refusal))
+        };
+        let signed = tokio::spawn(signing.in_current_span()).await;
+        signed.unwrap_or_else(|_| Err(Refusal::defect("a transaction was dropped half-way")))
+    }
+
+    /// The number of transactions of an account, with those that are on their way from here.
+    pub async fn count(&self, account: Address) -> Result<u64, Refusal> {
+        self.check_chain().await?;
+        self.lines.of(account).peek(&self.node).await
+    }
+
+    /// Waits for what nobody waits for.
+    pub async fn finish(&self) {
+        // The semaphore is never closed.
+        let _ = self.tasks.acquire_many(TASKS_MAX).await;
+    }
+
+    async fn next(&self, account: &Account, draft: Draft) -> Result<(Priced, u64), Refusal> {
+        let chosen = draft.nonce;
+        let priced = fees::price(&self.node, draft, self.bounds).await?;
+        match chosen {
+            Some(nonce) => Ok((priced, nonce)),
+            None => Ok((priced, self.count(account.address).await?)),
+        }
+    }
+
+    async fn signed(
+        &self,
+        account: &Account,
+        priced: &Priced,
+        nonce: u64,
+        turn: &Turn,
+    ) -> Result<Bytes, Refusal> {
+        let unsigned = priced.unsigned(self.chain_id, nonce);
+        self.wallet.sign(account, Kind::EvmTx, unsigned, "transaction", turn).await
+    }
+
+    /// A request that has no signature. If there may be one yet, the same request again has to be the same transaction.
+    fn failed(&self, question: Question, begun: Begun, refusal: Refusal) -> Refusal {
+        if refusal.is_passing() {
+            self.held.keep(question, begun);
+        }
+        refusal.with("nonce", quantity(begun.nonce))
+    }
+
+    /// A node that was not there at the start may be of another chain.
+    async fn check_chain(&self) -> Result<(), Refusal> {
+        let (found, wanted) = (self.node.chain().await?, self.chain_id);
+        if found == wanted {
+            return Ok(());
+        }
+        let what = format!("the node behind is of chain {found}, and the signer is for chain {wanted}");
+        Err(Refusal::new(INTERNAL, codes::NOT_STARTED, what))
+    }
+
+    async fn send_in(
+        self: &Arc<Self>,
+        line: &Arc<Line>,
+        account: &Account,
+        question: Question,
+        draft: Draft,
+        errand: &mut Errand,
+    ) -> Result<Sent, Refusal> {
+        self.check_chain().await?;
+        if let Some(entry) = self.held.take(&question) {
+            errand.turn().await;
+            let waiting = line.wait();
+            let turn = self.wallet.turn().await;
+            match self.standing(line, draft.nonce, entry.begun, waiting).await {
+                Err(refusal) => {
+                    self.held.put_back(entry);
+                    return Err(refusal);
+                }
+                Ok(Standing::Sent(hash)) => return Ok(Sent { hash, begun: entry.begun }),
+                Ok(Standing::Placed(place)) => {
+                    errand.pass_on();
+                    let priced = entry.begun.priced(draft);
+                    return self.send_at(line, account, question, &priced, place, turn).await;
+                }
+                Ok(Standing::Gone) => {}
+            }
+        }
+        let chosen = draft.nonce;
+        let priced = fees::price(&self.node, draft, self.bounds).await?;
+        errand.turn().await;
+        // First among those who ask the cluster, then a place: whoever waits here can still take one that comes free.
+        let waiting = line.wait();
+        let turn = self.wallet.turn().await;
+        let place = match chosen {
+            Some(nonce) => {
+                drop(waiting);
+                line.choose(&self.node, nonce).await?
+            }
+            None => line.take(&self.node, waiting).await?,
+        };
+        errand.pass_on();
+        self.send_at(line, account, question, &priced, place, turn).await
+    }
+
+    /// How a request that has failed before stands now. It is never moved to another place while it could still happen at
+    /// its own.
+    async fn standing(
+        &self,
+        line: &Arc<Line>,
+        chosen: Option<u64>,
+        begun: Begun,
+        waiting: Waiting,
+    ) -> Result<Standing, Refusal> {
+        if let Some(hash) = begun.hash
+            && self.node.knows(hash).await?
+        {
+            return Ok(Standing::Sent(hash));
+        }
+        if let Some(nonce) = chosen {
+            return Ok(Standing::Placed(line.choose(&self.node, nonce).await?));
+        }
+        if let Some(place) = line.resume(&self.node, begun.nonce, waiting).await? {
+            return Ok(Standing::Placed(place));
+        }
+        match line.sent_at(begun.nonce).filter(|other| Some(*other) != begun.hash) {
+            Some(other) if self.node.has_mined(other).await? => Ok(Standing::Gone),
+            other => Err(displaced(begun, other)),
+        }
+    }
+
+    /// What was sent is given to the node again, if it does not know it any more.
+    async fn look_after(&self, account: &Account, draft: Draft, sent: &Sent) -> Result<B256, Refusal> {
+        if self.node.knows(sent.hash).await? {
+            return Ok(sent.hash);
+        }
+        let turn = self.wallet.turn().await;
+        let raw = self.signed(account, &sent.begun.priced(draft), sent.begun.nonce, &turn).await?;
+        let hash = keccak256(&raw);
+        match broadcast(&self.node, &raw, hash).await {
+            Fate::Sent => Ok(hash),
+            Fate::Rejected(refusal) | Fate::Lost(refusal) | Fate::Unknown(refusal) => Err(refusal),
+        }
+    }
+
+    async fn send_at(
+        self: &Arc<Self>,
+        line: &Arc<Line>,
+        account: &Account,
+        question: Question,
+        priced: &Priced,
+        mut place: Place,
+        turn: Turn,
+    ) -> Result<Sent, Refusal> {
+        let nonce = place.nonce();
+        let mut begun = Begun::new(priced, nonce);
+        // If there is no signature, the place goes back with its drop.
+        let raw = self.signed(account, priced, nonce, &turn).await;
+        let raw = raw.map_err(|refusal| self.failed(question, begun, refusal))?;
+        drop(turn);
+        place.signed();
+        self.mend(line, account);
+        place.turn().await;
+        let hash = keccak256(&raw);
+        begun.hash = Some(hash);
+        place.is_at_large(hash);
+        let fate = broadcast(&self.node, &raw, hash).await;
+        let address = account.address;
+        match fate {
+            Fate::Sent => {
+                place.sent(hash);
+                info!(account = %address, nonce, %hash, "sent");
+                Ok(Sent { hash, begun })
+            }
+            Fate::Rejected(refusal) => {
+                place.give_back();
+                warn!(account = %address, nonce, why = refusal.message, "the node does not take a transaction");
+                Err(refusal)
+            }
+            Fate::Lost(refusal) => {
+                self.held.keep(question, begun);
+                place.lose();
+                warn!(account = %address, nonce, %hash, "another transaction seems to have this place");
+                Err(refusal.with("nonce", quantity(nonce)))
+            }
+            // In doubt, with its drop.
+            Fate::Unknown(refusal) => {
+                self.held.keep(question, begun);
+                warn!(account = %address, nonce, %hash, "it is not known whether a transaction was sent");
+                Err(refusal.with("nonce", quantity(nonce)))
+            }
+        }
+    }
+
+    /// Does something that nobody waits for, but for the end of the signer.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // There are always some left.
+        let permit = self.tasks.clone().try_acquire_owned();
+        tokio::spawn(async move {
+            let _permit = permit;
+            task.await;
+        });
+    }
+
+    /// Finds out what is in doubt, and sees to what stays empty. Nobody waits for it.
+    fn clear_up(self: &Arc<Self>, line: Arc<Line>, account: Account) {
+        let this = self.clone();
+        self.spawn(async move {
+            // What cannot be found out now is found out before the next place is given.
+            let _ = line.clear_up(&this.node).await;
+            this.mend(&line, &account);
+        });
+    }
+
+    /// Sees to places that stay empty while others wait behind them.
+    fn mend(self: &Arc<Self>, line: &Arc<Line>, account: &Account) {
+        while let Some(place) = line.claim_empty() {
+            if !self.fills {
+                place.give_up();
+                continue;
+            }
+            let (this, line, account) = (self.clone(), line.clone(), account.clone());
+            self.spawn(async move {
+                this.fill(&account, place).await;
+                // Whatever came of it, the next transaction or this finds out.
+                let _ = line.clear_up(&this.node).await;
+            });
+        }
+    }
+
+    /// Fills an empty place with a transaction that does nothing. The one that was to be there may be signed by now, and its
+    /// caller was told that it was not sent; so it must never be, and no other may be signed a second time for this place.
+    async fn fill(&self, account: &Account, mut place: Place) {
+        let nonce = place.nonce();
+        let raw = match self.filler(account, nonce).await {
+            Ok(raw) => raw,
+            Err(refusal) => {
+                let why = refusal.message;
+                warn!(account = %account.address, nonce, why, "a place stays empty until the next transaction");
+                return place.give_up();
+            }
+        };
+        place.turn().await;
+        let hash = keccak256(&raw);
+        place.is_at_large(hash);
+        match broadcast(&self.node, &raw, hash).await {
+            Fate::Sent => {
+                place.sent(hash);
+                info!(account = %account.address, nonce, %hash, "filled an empty place");
+            }
+            Fate::Rejected(_) => place.give_up(),
+            Fate::Lost(_) => place.lose(),
+            Fate::Unknown(_) => drop(place),
+        }
+    }
+
+    /// A transaction that does nothing, signed for a place. What fails for a passing reason is tried again.
+    async fn filler(&self, account: &Account, nonce: u64) -> Result<Bytes, Refusal> {
+        let gas = Some(FILLER_GAS);
+        let draft = Draft { from: account.address, to: Some(account.address), gas, ..Draft::default() };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let raw = async {
+                let priced = fees::price(&self.node, draft.clone(), self.bounds.of_filler()).await?;
+                let turn = self.wallet.turn().await;
+                self.signed(account, &priced, nonce, &turn).await
+            };
+            match raw.await {
+                Err(refusal) if refusal.is_passing() && tries < FILLER_TRIES => {
+                    tokio::time::sleep(PAUSE).await
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+/// Another transaction has the place of one that may still happen there.
+fn displaced(begun: Begun, other: Option<B256>) -> Refusal {
+    let nonce = begun.nonce;
+    let refusal = match other {
+        Some(other) => Refusal::new(
+            RESOURCE_UNAVAILABLE,
+            codes::PENDING,
+            format!("another transaction has nonce {nonce} by now, and is in no block yet"),
+        )
+        .with("other", format!("0x{}", hex::encode(other)))
+        .with("help", "send the same again when the other one is in a block: it is paid once"),
+        None => Refusal::new(
+            INTERNAL,
+            codes::IN_DOUBT,
+            format!("somebody else seems to have used nonce {nonce}, which this transaction has"),
+        )
+        .with("help", "look at what has this nonce on the chain; if it is another, say a nonce to send anew"),
+    };
+    let refusal = refusal.with("nonce", quantity(nonce));
+    match begun.hash {
+        Some(hash) => refusal.with("hash", format!("0x{}", hex::encode(hash))),
+        None => refusal,
+    }
+}
