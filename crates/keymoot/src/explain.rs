@@ -220,9 +220,10 @@ pages! {
     ETH_FEE_TOO_HIGH = "E2807", 3, "the fee is higher than is allowed",
         "All gas at the highest price would cost more than `fee_max` of the signer's configuration. Prices that were not said \
          come from the node behind, which may be wrong. In JSON-RPC its number is -32003. Nothing was signed.",
-        "Look at the price of gas at another place. If it is right, raise `fee_max`.";
+        "Look at the price of gas at another place. If it is right, raise `fee_max`, or `price_max` for prices of the node behind.";
     ETH_TOO_LARGE = "E2808", 2, "what was sent to the signer is too large",
-        "A body is read up to one mebibyte, and this one is longer. What lies beyond was not read, and nothing was done.",
+        "A body is read up to one mebibyte, and this one is longer: what lies beyond was not read, and nothing was done. Or the \
+         answers to a batch would be too long together.",
         "Send less at once; a batch can be split.";
     ETH_NOT_ADMITTED = "E2809", 3, "whoever asks may not",
         "The signer was asked under a name that is not its own, by a web page, or without its token. Whoever may ask can have \
@@ -230,9 +231,10 @@ pages! {
         "A web page is named in `origins` of the configuration, a name of the host in `hosts`; the token of `token_file` comes \
          as `Authorization: Bearer …`.";
     ETH_NOT_STARTED = "E2810", 2, "the signer cannot start like this",
-        "The node behind is of another chain than the signer is for, its address is none, or others than this machine could ask \
-         without a token. Nothing was started.",
-        "Correct what the message names. `token_file` lets it listen elsewhere than on loopback.";
+        "The node behind is of another chain than the signer is for, its address is none, an origin is none, or others than this \
+         machine could ask without a token. Nothing was started. A request is told the same when the node behind came late and \
+         is of another chain.",
+        "Correct what the message names. `token_file`, or `--token-file`, lets it listen elsewhere than on loopback.";
     UNREACHABLE = "E5901", 5, "the gateway cannot be reached",
         "No connection to the gateway of this context, or none that proves to be it. If a request was \
          sent before, it may still be done: it has a fixed id, and asking again is safe.",
@@ -251,8 +253,9 @@ pages! {
          number is -32603. What needs no node is still signed.",
         "See whether the node runs and whether `downstream` names it. Keys in that address are never shown.";
     ETH_IN_DOUBT = "E5905", 5, "it is not known whether the transaction was sent",
-        "A signed transaction was given to the node behind, and no answer came. It may be on the chain or never get there. In \
-         JSON-RPC its number is -32603. The signer asks the node before it gives the same place to another transaction.",
+        "A signed transaction was given to the node behind, and no answer that settles it came, or another transaction seems to \
+         have its nonce. It may be on the chain or never get there. In JSON-RPC its number is -32603. The same request again \
+         is the same transaction for 15 minutes.",
         "Look for the hash in the data of the error before the same is sent again: otherwise it may be paid twice.";
     PENDING = "E2110", 4, "the request is not finished yet",
         "The request was admitted and goes on. Its id is in the message.",

@@ -158,7 +158,7 @@ impl Nonces {
             return Chosen::Ours;
         }
         if self.open.contains_key(&place) || self.doubtful.contains_key(&place) {
-            return Chosen::Taken;
+            return Chosen::Busy;
         }
         if place < next || self.ahead.contains(&place) {
             return Chosen::Taken;
