@@ -16,8 +16,8 @@ use keymoot_types::Scheme;
 use keymoot_wire::cluster::{ClusterDocument, PolicyName};
 use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{
-    CreateSignatureBody, EventView, KeyView, NodeList, ReadyView, RequestView, SessionList, SignatureView,
-    Status, VersionView,
+    AskView, CreateSignatureBody, EventView, KeyView, NodeList, ReadyView, RequestView, SessionList,
+    SignatureView, Status, VersionView,
 };
 use keymoot_wire::signed::SigningKey;
 use keymoot_wire::tls::{CredentialFiles, Identity};
@@ -270,7 +270,9 @@ impl Remote {
         let deadline = Instant::now() + PATIENCE;
         while !signed.status.is_final() {
             if signed.code.as_deref() == Some(NOT_ENOUGH_SIGNERS) {
-                return Err(Unsigned::Open(self.not_enough(&signed.id, signed.reason.as_deref()).await));
+                return Err(Unsigned::Open(
+                    self.not_enough(&signed.id, signed.reason.as_deref(), false).await,
+                ));
             }
             if Instant::now() > deadline {
                 return Err(Unsigned::Open(pending_trouble(&signed.id)));
@@ -309,7 +311,8 @@ impl Remote {
                 ));
             }
             if request.code.as_deref() == Some(NOT_ENOUGH_SIGNERS) {
-                return Err(self.not_enough(&id, request.reason.as_deref()).await);
+                let for_a_key = matches!(request.ask, AskView::Key { .. });
+                return Err(self.not_enough(&id, request.reason.as_deref(), for_a_key).await);
             }
             if Instant::now() > deadline {
                 return Err(pending_trouble(&id));

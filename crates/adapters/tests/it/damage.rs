@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use keymoot_adapters::{EmbeddedStore, FileAudit, FileJournal, OpenError};
 use keymoot_ports::directory::Entry;
+use keymoot_ports::frames::HEADER_BYTES;
 use keymoot_ports::registry::Member;
 use keymoot_ports::sessions::Fence;
 use keymoot_ports::{Address, AuditSink, Fault, Journal, Name, Role};
@@ -71,9 +72,12 @@ async fn a_journal_that_ends_in_zeros_goes_on_where_they_begin() {
         fs::write(&path, &bytes).unwrap();
         let answer = FileJournal::open(&path).unwrap().replay().await;
         assert!(matches!(answer, Err(Fault::Corrupt { .. })), "something was written after {zeros} zeros");
-        fs::write(&path, vec![0; zeros]).unwrap();
-        let answer = FileJournal::open(&path).unwrap().replay().await;
-        assert!(matches!(answer, Err(Fault::Corrupt { .. })), "{zeros} zeros are no journal");
+        // Fewer are the beginning of a first header, for all that anybody knows.
+        if zeros >= HEADER_BYTES {
+            fs::write(&path, vec![0; zeros]).unwrap();
+            let answer = FileJournal::open(&path).unwrap().replay().await;
+            assert!(matches!(answer, Err(Fault::Corrupt { .. })), "{zeros} zeros are no journal");
+        }
     }
     let path = folders.fresh();
     FileJournal::open(&path).unwrap().append(&[vec![7; 50]]).await.unwrap();

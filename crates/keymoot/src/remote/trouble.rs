@@ -101,30 +101,42 @@ pub fn of_outcome(
 
 impl Remote {
     /// Why a request cannot go on for want of nodes: who is there, who is not, and what to do.
-    pub(super) async fn not_enough(&self, id: &str, reason: Option<&str>) -> Failure {
+    pub(super) async fn not_enough(&self, id: &str, reason: Option<&str>, for_a_key: bool) -> Failure {
         let Ok(list) = self.nodes().await else {
             return coded(Code::NotEnoughSigners, reason.unwrap_or_default()).request(id).into();
         };
         let killed = self.processes().await;
-        let needed = self.document.signers().needed();
+        let signers = self.document.signers();
+        // A key is made by all.
+        let needed = if for_a_key { signers.total() } else { signers.needed() };
         let (up, down): (Vec<_>, Vec<_>) = list.nodes.iter().partition(|node| !node.connected.is_empty());
         let names: Vec<&str> = up.iter().map(|node| node.name.as_str()).collect();
         let who = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        let what = format!("not enough signers: need {needed}, reachable {} ({who})", names.len());
+        let missed = if for_a_key { "not all nodes are there to make a key" } else { "not enough signers" };
+        let what = format!("{missed}: need {needed}, reachable {} ({who})", names.len());
         let mut trouble = Trouble::coded(Code::NotEnoughSigners.as_str(), 5, what).request(id);
         for node in &down {
             let since = node.silent_ms.map_or("never heard".to_owned(), |ms| format!("down {} s", ms / 1000));
             let by = killed.get(&node.name).filter(|state| state.killed).map_or("", |_| "   (killed by you)");
             trouble = trouble.branch(format!("{:<8} {since}{by}", node.name));
         }
-        trouble = trouble.undone("the request was NOT signed and no presignature was used");
+        // It was admitted, and goes on by itself: whoever thinks that nothing comes of it would ask for the same twice.
+        trouble = trouble.undone(if for_a_key {
+            "there is no key yet; the request is pending, and goes on when all are back"
+        } else {
+            "NOT signed yet, no presignature used; pending: signed when nodes are back"
+        });
         let short = id.get(..12).unwrap_or(id);
-        let help = match (down.first(), self.context.supervisor.is_some()) {
-            (Some(node), true) => format!(
-                "`keymoot node start {}`, then run the same command again; it is idempotent ({short}…)",
-                node.name
-            ),
-            _ => format!("start nodes, then run the same command again; it is idempotent ({short}…)"),
+        let start = match (down.first(), self.context.supervisor.is_some()) {
+            (Some(node), true) => format!("`keymoot node start {}`, then", node.name),
+            _ => "start nodes, then".to_owned(),
+        };
+        let help = if for_a_key {
+            format!(
+                "{start} `keymoot key list` shows the key; `key create` again would make another ({short}…)"
+            )
+        } else {
+            format!("{start} run the same command again; it is idempotent ({short}…)")
         };
         trouble.help(help).into()
     }

@@ -63,9 +63,10 @@ proptest! {
             let (begin, end) = (whole.checked_sub(1).map_or(0, |last| ends[last]), ends[whole]);
             let mut zeros = bytes.clone();
             zeros[cut..].fill(0);
-            prop_assume!(whole > 0);
-            // Zeros that were written are no zeros that were not.
-            prop_assume!(zeros[begin..end] != bytes[begin..end]);
+            // Zeros that were written are no zeros that were not; and where no record is, they are no journal.
+            if whole == 0 || zeros[begin..end] == bytes[begin..end] {
+                continue;
+            }
             let in_a_checksum = (begin + 13..begin + HEADER_BYTES).contains(&cut) || (end - 3..end).contains(&cut);
             match decode(&zeros) {
                 Ok(decoded) => {
