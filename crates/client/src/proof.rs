@@ -124,17 +124,8 @@ mod tests {
             id: id.into(),
             name: "hot".into(),
             scheme: "dkls23".into(),
-            public_key: String::new(),
-            chain_code: String::new(),
-            epoch: 0,
             threshold: ThresholdView { needed: 2, total: 3 },
-            holders: Vec::new(),
-            package: String::new(),
-            created_by: String::new(),
-            created_at: None,
-            created_ms: None,
-            retired: false,
-            presignatures: 0,
+            ..KeyView::default()
         }
     }
 

@@ -6,7 +6,6 @@ mod commands;
 mod compose;
 mod config;
 mod context;
-mod door;
 mod explain;
 mod facts;
 mod failure;

@@ -139,15 +139,8 @@ mod tests {
             scheme: scheme.into(),
             public_key: hex::encode(public),
             chain_code: "00".repeat(32),
-            epoch: 0,
             threshold: ThresholdView { needed: 2, total: 3 },
-            holders: Vec::new(),
-            package: String::new(),
-            created_by: String::new(),
-            created_at: None,
-            created_ms: None,
-            retired: false,
-            presignatures: 0,
+            ..KeyView::default()
         }
     }
 

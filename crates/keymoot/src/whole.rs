@@ -41,15 +41,8 @@ impl Whole {
             scheme: scheme.into(),
             public_key,
             chain_code: hex::encode(CHAIN_CODE),
-            epoch: 0,
             threshold: ThresholdView { needed: 2, total: 3 },
-            holders: Vec::new(),
-            package: String::new(),
-            created_by: String::new(),
-            created_at: None,
-            created_ms: None,
-            retired: false,
-            presignatures: 0,
+            ..KeyView::default()
         };
         Self { view, secret }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,7 +18,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rand::RngCore;
+use keymoot_wire::door;
+use keymoot_wire::stop::stopped;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -41,8 +42,6 @@ use crate::web3signer;
 
 /// For how long the head of a request may take to come in.
 const HEAD_TIME: Duration = Duration::from_secs(10);
-/// After accepting has failed, for want of file handles as a rule.
-const PAUSE: Duration = Duration::from_millis(100);
 /// Requests of a batch that are worked on at once.
 const SIDE_BY_SIDE: usize = 32;
 /// The header with the name of a request, in and out.
@@ -152,7 +151,8 @@ fn router(app: &Arc<App>) -> Result<Router, StartError> {
 
 /// Outermost: every request has a name.
 async fn named(mut request: Request, next: Next) -> Response {
-    let trace = Trace(name_of(request.headers()));
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let trace = Trace(keymoot_wire::trace::name_of(given));
     request.extensions_mut().insert(trace.clone());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -162,19 +162,6 @@ async fn named(mut request: Request, next: Next) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
-}
-
-/// The caller's name for it if it is fit for logs, else one of our own.
-fn name_of(headers: &HeaderMap) -> Arc<str> {
-    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    match given {
-        Some(id) if keymoot_wire::trace::is_plain(id) => id.into(),
-        _ => {
-            let mut bytes = [0; 16];
-            rand::thread_rng().fill_bytes(&mut bytes);
-            hex::encode(bytes).into()
-        }
-    }
 }
 
 /// An answer that says no to a whole request of HTTP.
@@ -282,34 +269,22 @@ async fn serve(router: Router, listener: TcpListener, mut stopping: watch::Recei
         let next = async {
             // The semaphore is never closed. Who waits here waits in the backlog of the system.
             let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
+            (place, door::next(|| listener.accept()).await)
         };
         tokio::select! {
-            (place, accepted) = next => match accepted {
-                Ok((stream, _)) => {
-                    let (router, stopping) = (router.clone(), stopping.clone());
-                    connections.spawn(async move {
-                        let _place = place;
-                        serve_one(router, stream, stopping).await;
-                    });
-                }
-                Err(error) => {
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            },
+            (place, (stream, _)) = next => {
+                let (router, stopping) = (router.clone(), stopping.clone());
+                connections.spawn(async move {
+                    let _place = place;
+                    serve_one(router, stream, stopping).await;
+                });
+            }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             () = stopped(&mut stopping) => break,
         }
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
-}
-
-/// Waits until it is told to stop, or nobody is left to tell it.
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // Either way there is nothing more to wait for.
-    let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
 }
 
 async fn serve_one(router: Router, stream: TcpStream, mut stopping: watch::Receiver<bool>) {

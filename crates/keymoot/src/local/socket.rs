@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keymoot_wire::door;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::supervisor::{MemberState, Supervisor};
-use crate::door;
 use crate::explain::{self, NOT_SUPERVISED};
 use crate::failure::{Failure, Trouble};
 use crate::place::io_trouble;

@@ -90,17 +90,8 @@ impl Scene {
             id: "key_0".into(),
             name: "hot".into(),
             scheme: "dkls23".into(),
-            public_key: String::new(),
-            chain_code: String::new(),
-            epoch: 0,
             threshold: ThresholdView { needed: 2, total: 2 },
-            holders: Vec::new(),
-            package: String::new(),
-            created_by: String::new(),
-            created_at: None,
-            created_ms: None,
-            retired: false,
-            presignatures: 0,
+            ..KeyView::default()
         };
         Self { remote: Remote::of(context).unwrap(), mood, came, key, _cluster: cluster }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// How many holders a key has, and how many of them it takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ThresholdView {
     /// So many sign.
     #[schema(example = 2)]
@@ -15,7 +15,7 @@ pub struct ThresholdView {
 }
 
 /// A certified key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeyView {
     /// Its id.
     #[schema(example = "key_0f3a52b1c4d6e7f8091a2b3c4d5e6f70")]
