@@ -16,7 +16,7 @@
 
 use crc32fast::Hasher;
 
-use crate::journal::RECORD_BYTES_MAX;
+use crate::journal::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, RECORD_BYTES_MAX};
 
 /// The bytes of a header.
 pub const HEADER_BYTES: usize = 16;
@@ -26,8 +26,8 @@ pub const OVERHEAD_BYTES: usize = HEADER_BYTES + CHECKSUM_BYTES;
 
 const CHECKSUM_BYTES: usize = 4;
 
-/// More zeros than this are not what is left of one write.
-const UNWRITTEN_MAX: usize = 1 << 20;
+/// More than this is not what is left of one write.
+const UNWRITTEN_MAX: usize = BATCH_BYTES_MAX + BATCH_RECORDS_MAX * OVERHEAD_BYTES;
 
 /// What a journal's bytes hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -226,12 +226,24 @@ pub fn is_unwritten(bytes: &[u8], expected: Option<u64>) -> bool {
         return false;
     }
     let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at.saturating_add(1));
-    if written <= HEADER_BYTES - CHECKSUM_BYTES {
-        return cut_header(bytes.get(..written).unwrap_or_default(), expected).is_ok();
-    }
     // A header may end in a zero, as a record may.
-    let bytes = bytes.get(..written.max(HEADER_BYTES));
-    bytes.is_some_and(|bytes| matches!(frame(bytes, expected), Ok(None)) && !ends_in_checksum(bytes))
+    let end = written.max(HEADER_BYTES).min(bytes.len());
+    let (here, whole) = (bytes.get(..written).unwrap_or_default(), bytes.get(..end).unwrap_or_default());
+    match frame(whole, expected) {
+        Ok(found) => found.is_none() && !ends_in_checksum(whole),
+        Err(_) => written < HEADER_BYTES && begins_header(here, expected),
+    }
+}
+
+/// Whether this is the beginning of the right header, as far as can be told: its numbers, and then of their checksum.
+fn begins_header(bytes: &[u8], expected: Option<u64>) -> bool {
+    let checksum = bytes.split_at_checked(HEADER_BYTES - CHECKSUM_BYTES);
+    let is_right = checksum.is_none_or(|(numbers, begun)| {
+        let mut sum = Hasher::new();
+        sum.update(numbers);
+        sum.finalize().to_le_bytes().starts_with(begun)
+    });
+    is_right && cut_header(bytes, expected).is_ok()
 }
 
 /// Whether a frame that is cut short has all of its record, and some of the checksum.

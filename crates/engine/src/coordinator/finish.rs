@@ -298,7 +298,10 @@ impl<C: Crypto> Coordinator<C> {
                 return self.has_retired(from, (session, request), word, rng);
             }
             Complete::Presigned(stock) => {
-                let is_new = self.runs.get(&session).is_some_and(|run| !run.complete.contains(&from));
+                let is_new = self.runs.get(&session).is_some_and(|run| {
+                    let is_its_batch = matches!(run.aim, Aim::Presign(key, _) if key == stock.key);
+                    is_its_batch && run.members.contains(&from) && !run.complete.contains(&from)
+                });
                 if self.packages.contains_key(&stock.key) && is_new {
                     self.members.add_stock(from, &stock, self.now.mono);
                 } else if self.packages.contains_key(&stock.key) {

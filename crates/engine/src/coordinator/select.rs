@@ -254,9 +254,9 @@ impl<C: Crypto> Members<C> {
             if label.key != stock.key || !self.is_quorum_of(party, &label.signers) {
                 continue;
             }
-            let count = offered.entry(label.signers.clone()).or_default();
-            *count = count.saturating_add(1);
             if !self.taken.contains(label.id, now) {
+                let count = offered.entry(label.signers.clone()).or_default();
+                *count = count.saturating_add(1);
                 let lot = self.stock.entry((label.key, label.signers)).or_default();
                 lot.entry(label.id).or_insert_with(|| (BTreeSet::new(), public)).0.insert(party);
             }

@@ -195,6 +195,39 @@ fn a_name_that_is_gone_makes_a_coordinator_ask_what_is_left() {
     assert!(cluster.now - began < 1_000, "{} ms", cluster.now - began);
 }
 
+/// And it asks at once, also while more are being made: there is no need to wait for those.
+#[test]
+fn a_name_that_is_gone_makes_a_coordinator_ask_while_others_are_made() {
+    let mut cluster = stocked(233, 40, 20);
+    let key = cluster.key(Scheme::Dkls23).id;
+    cluster.run_for(15_000);
+    let warm = cluster.sign_request(key, "the other has heard of all");
+    cluster.ask(1, &warm);
+    cluster.run_until(|cluster| cluster.settled(id_of(&warm)).is_some());
+    cluster.parties().into_iter().for_each(|one| cluster.seat(one).work = 4_000);
+    let prepares = |cluster: &Cluster| {
+        let is_it = |one: &&Message| {
+            matches!(one, Message::Invite(Invite { what: What::Setup { .. } | What::Presign { .. }, .. }))
+        };
+        cluster.said_by(Address::Coordinator(1), 0).any(|one| is_it(&one))
+    };
+    let sign = |cluster: &mut Cluster, by: u16| {
+        let body = cluster.sign_request(key, &format!("for the {by}th at {}", cluster.now));
+        let began = cluster.now;
+        cluster.ask(by, &body);
+        cluster.run_until(|cluster| cluster.settled(id_of(&body)).is_some());
+        (cluster.now - began, cluster.called(&body).len())
+    };
+    let drawn = (0..40).take_while(|_| !prepares(&cluster) && sign(&mut cluster, 1).1 > 0).count();
+    assert!(prepares(&cluster) && drawn < 30, "{drawn}");
+    for _ in drawn..34 {
+        sign(&mut cluster, 0);
+    }
+    let (time, attempts) = sign(&mut cluster, 1);
+    assert!(attempts > 1, "the first that it takes is gone");
+    assert!(time < 1_000, "{time} ms");
+}
+
 /// A presignature that was wanted and never used is there again.
 #[test]
 fn what_was_wanted_for_a_denied_request_is_free_again() {
