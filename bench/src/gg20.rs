@@ -80,7 +80,7 @@ struct Ready {
 impl Ready {
     fn new(needed: u16, total: u16) -> Result<Self> {
         let mut world = World::new(needed, total)?;
-        let shares: Vec<_> = world.generate_for(Scheme::Dkls23)?.0.into_iter().map(Arc::new).collect();
+        let shares: Vec<_> = world.generate_for(Scheme::Gg20)?.0.into_iter().map(Arc::new).collect();
         let signers = shares.iter().take(usize::from(needed)).map(|share| share.party()).collect();
         let group = Arc::clone(shares.first().context("a key has shares")?.group());
         let key = Arc::new(VerifyingKey::new(group, &world.committee, Path::root())?);

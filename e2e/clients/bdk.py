@@ -7,10 +7,10 @@ from pathlib import Path
 
 import bdkpython as bdk
 
+from bdk_coins import AMOUNT, payment
 from checks import check, must_be, settings
 
 STRANGER = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
-AMOUNT = 100_000
 
 
 def signed(key, psbt):
@@ -22,13 +22,6 @@ def signed(key, psbt):
         words = ["sign", "--key", key["name"], "--psbt", unsigned, "--yes", "--out", out]
         subprocess.run([*keymoot, *words], check=True, stdout=subprocess.DEVNULL, timeout=120)
         return bdk.Psbt(out.read_text().strip())
-
-
-def payment(script, number):
-    """A transaction that pays us, in the wire format."""
-    before = bytes([number + 1]) * 32 + bytes(4) + b"\x00" + b"\xff" * 4
-    coin = AMOUNT.to_bytes(8, "little") + bytes([len(script)]) + script
-    return bdk.Transaction((2).to_bytes(4, "little") + b"\x01" + before + b"\x01" + coin + bytes(4))
 
 
 def spend_all(key, descriptor, count):

@@ -40,6 +40,8 @@ pub enum Chore {
     Fuzz(FuzzArguments),
     /// Compare what chains' payloads are read as with second implementations, many times
     Differential(DifferentialArguments),
+    /// Have Bitcoin Core's kernel validate a block with our spends; builds it, which takes ten minutes
+    Kernel,
     /// Measure which lines the tests reach
     Coverage,
     /// Check sizes, names and other matters of taste

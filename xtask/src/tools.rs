@@ -62,12 +62,17 @@ fn ensure_program(program: &str, debian_packages: &[&str]) -> Result<()> {
 
 /// Has a program that succeeds with this one argument; installs Debian's packages where it does not and where we may.
 pub fn ensure_program_at(program: &str, sign: &str, debian_packages: &[&str]) -> Result<()> {
-    if starts(program, sign) {
+    ensure_or_install(|| starts(program, sign), &format!("`{program}`"), debian_packages)
+}
+
+/// Has something; installs Debian's packages where it is missing and where we may.
+pub fn ensure_or_install(is_there: impl Fn() -> bool, what: &str, debian_packages: &[&str]) -> Result<()> {
+    if is_there() {
         return Ok(());
     }
     let wanted = debian_packages.join(" ");
     if !starts("apt-get", "--version") || !is_root() {
-        bail!("`{program}` is missing; install it (on Debian: `apt-get install {wanted}`)");
+        bail!("{what} is missing; install it (on Debian: `apt-get install {wanted}`)");
     }
     println!("installing {wanted}");
     run(Command::new("apt-get").args(["update", "-q"]))?;

@@ -24,6 +24,9 @@ const FIRST: u64 = 0;
 /// How much is read at once, unless a frame is longer.
 const CHUNK_BYTES: usize = 256 << 10;
 
+/// And of a long frame.
+const STRIDE_BYTES: usize = 8 << 20;
+
 /// Where the next frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -48,16 +51,18 @@ pub(crate) struct Tape {
     medium: Box<dyn Medium>,
     end: End,
     what: &'static str,
+    /// The longest write, in bytes: more than this is not what is left of one.
+    write_max: usize,
 }
 
 impl Tape {
     /// Opens a file, or makes an empty one, for this process alone.
-    pub(crate) fn open(path: &Path, what: &'static str) -> Result<Self, OpenError> {
-        Ok(Self::on(medium::open(path)?, what))
+    pub(crate) fn open(path: &Path, what: &'static str, write_max: usize) -> Result<Self, OpenError> {
+        Ok(Self::on(medium::open(path)?, what, write_max))
     }
 
-    pub(crate) fn on(medium: impl Medium + 'static, what: &'static str) -> Self {
-        Self { medium: Box::new(medium), end: End::Unread, what }
+    pub(crate) fn on(medium: impl Medium + 'static, what: &'static str, write_max: usize) -> Self {
+        Self { medium: Box::new(medium), end: End::Unread, what, write_max }
     }
 
     /// Shows every record with its place, from the first on. Cuts a torn frame off, and what a failed write left.
@@ -75,7 +80,13 @@ impl Tape {
             Err(ScanError::Unreadable(cause)) => return Err(Fault::unavailable_for(cause)),
         };
         if is_torn {
-            self.cut(place.byte)?;
+            let (what, byte) = (self.what, place.byte);
+            tracing::warn!(
+                what,
+                byte,
+                "the last write was not finished, and is cut off: nobody was told of it"
+            );
+            self.cut(byte)?;
         }
         if matches!(self.end, End::Unread) {
             // What a killed process has written can be read, and may still be in the memory of the system alone.
@@ -145,7 +156,7 @@ impl Tape {
 
     fn scan(&self, visit: &mut impl FnMut(Place, &[u8])) -> Result<(Place, bool), ScanError> {
         let mut place = Place { sequence: FIRST, byte: 0 };
-        // What was read and not yet shown. It never holds more than one frame and one chunk.
+        // What was read and not yet shown. It never holds more than one frame, or zeros for one write, and one stride.
         let mut window = Vec::new();
         loop {
             let is_last = self.read_on(&mut window, place.byte)?;
@@ -154,7 +165,7 @@ impl Tape {
                 let at = usize::try_from(place.byte).unwrap_or(usize::MAX);
                 let frame = match frames::frame(rest, Some(place.sequence)) {
                     // Zeros so far. What comes then tells whether it was ever written.
-                    Err(_) if place.byte > 0 && frames::is_unwritten(rest, Some(place.sequence)) => None,
+                    Err(_) if place.byte > 0 && self.is_unwritten(rest, place) => None,
                     found => found.map_err(|why| Corrupt { at, why })?,
                 };
                 let Some(Frame { sequence, record, after }) = frame else { break };
@@ -172,11 +183,15 @@ impl Tape {
         }
     }
 
+    fn is_unwritten(&self, rest: &[u8], place: Place) -> bool {
+        frames::is_unwritten(rest, Some(place.sequence), self.write_max)
+    }
+
     /// Adds what follows the window, which begins at this byte of the file, and says whether that was all.
     fn read_on(&self, window: &mut Vec<u8>, from: u64) -> io::Result<bool> {
         let held = window.len();
         // A long frame takes a few reads of growing length.
-        let wanted = held.saturating_add(held.max(CHUNK_BYTES));
+        let wanted = held.saturating_add(held.clamp(CHUNK_BYTES, STRIDE_BYTES));
         window.resize(wanted, 0);
         let space = window.get_mut(held..).unwrap_or_default();
         let found = self.fill(space, from.saturating_add(held as u64))?;

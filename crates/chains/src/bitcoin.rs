@@ -16,6 +16,9 @@
 //!   requests that lie about different amounts yield one transaction with an enormous fee. BIP-341 signs all amounts;
 //! - a path below our fingerprint that does not lead to the key beside it, or not below the path of the request;
 //! - Taproot inputs with scripts: whoever asks must not choose what the key is tweaked with.
+//!
+//! Nothing that is signed says for which network it is. Addresses are written for the network of the key, and of what a PSBT
+//! says only its extended public keys are marked with one: if it is another, the PSBT is refused.
 
 mod account;
 mod descriptor;
@@ -29,6 +32,8 @@ mod versions;
 pub use account::{Form, address};
 pub use descriptor::{checksum, descriptor};
 pub use transaction::{InputFacts, OutputFacts, TransactionFacts};
+
+use keymoot_types::Network;
 
 use crate::Signature;
 use crate::chain::{self, Reader};
@@ -54,6 +59,9 @@ pub enum Fault {
     /// Not a PSBT, or one with fields that contradict each other.
     #[error("the bytes are no PSBT")]
     NotAPsbt,
+    /// An extended public key in it is marked for another network than the one that the key is for.
+    #[error("an extended public key in it is for another Bitcoin network than {0}")]
+    Network(Network),
     /// There are versions 0 and 2.
     #[error("there is no PSBT version {0}")]
     Version(u32),

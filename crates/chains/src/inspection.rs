@@ -37,7 +37,7 @@ impl Algorithm {
     #[must_use]
     pub const fn of(scheme: Scheme) -> Self {
         match scheme {
-            Scheme::Dkls23 => Self::Ecdsa,
+            Scheme::Dkls23 | Scheme::Gg20 => Self::Ecdsa,
             Scheme::FrostTaproot => Self::TaprootKeyPath,
             Scheme::FrostEd25519 => Self::Ed25519,
         }

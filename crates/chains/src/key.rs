@@ -3,23 +3,7 @@
 use bitcoin::NetworkKind;
 use bitcoin::bip32::{ChainCode, ChildNumber, Fingerprint, Xpub};
 use bitcoin::secp256k1::{PublicKey, Secp256k1, VerifyOnly};
-use keymoot_types::{CurveName, Path, Scheme};
-use serde::Serialize;
-
-/// Which Bitcoin network addresses are written for. Other chains name theirs in the payload.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Network {
-    /// Where coins are worth something.
-    #[default]
-    Mainnet,
-    /// Testnet 3 and 4; their addresses look the same.
-    Testnet,
-    /// The signed test network, BIP-325.
-    Signet,
-    /// Everybody's own.
-    Regtest,
-}
+use keymoot_types::{CurveName, Network, Path, Scheme};
 
 /// A key of a committee, and below which path it may sign here.
 ///
@@ -130,14 +114,16 @@ impl Key {
     #[must_use]
     pub fn xpub(&self) -> Option<Xpub> {
         match &self.public {
-            Public::Secp256k1(root) => {
-                let network = match self.network {
-                    Network::Mainnet => NetworkKind::Main,
-                    Network::Testnet | Network::Signet | Network::Regtest => NetworkKind::Test,
-                };
-                Some(Xpub { network, ..**root })
-            }
+            Public::Secp256k1(root) => Some(Xpub { network: self.network_kind(), ..**root }),
             Public::Ed25519(_) => None,
+        }
+    }
+
+    /// What extended public keys of its network are marked with: all test networks with the same.
+    pub(crate) const fn network_kind(&self) -> NetworkKind {
+        match self.network {
+            Network::Mainnet => NetworkKind::Main,
+            Network::Testnet | Network::Signet | Network::Regtest => NetworkKind::Test,
         }
     }
 

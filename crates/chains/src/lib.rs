@@ -55,6 +55,7 @@ pub use assembly::{Signature, Unfit, assemble};
 pub use chain::{Detail, Fault, inspect};
 pub use facts::{Allowance, Amount, Asset, Danger, Facts, Outflow};
 pub use inspection::{Algorithm, Inspection, Prehash, Signing, Unreadable};
-pub use key::{Key, KeyError, Network};
+pub use key::{Key, KeyError};
+pub use keymoot_types::Network;
 pub use payload::{Kind, PAYLOAD_MAX, Payload};
 pub use plain::{BlindFacts, MessageFacts};

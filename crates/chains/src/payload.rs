@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::inspection::Unreadable;
 
 /// The longest payload of any kind, in bytes.
-pub const PAYLOAD_MAX: usize = 1 << 20;
+pub const PAYLOAD_MAX: usize = keymoot_types::signed::PAYLOAD_MAX;
 
 /// What the bytes of a payload are. The names are those of requests, records and JSON, and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -57,9 +57,10 @@ impl Kind {
         }
     }
 
-    /// The kind of this name.
+    /// The kind of this name. A PSBT may also be called `psbt`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
+        let name = if name == "psbt" { Self::BtcPsbt.name() } else { name };
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
@@ -123,6 +124,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{}\"", kind.name()));
             assert!(kind.bytes_max() <= super::PAYLOAD_MAX);
         }
+        assert_eq!(Kind::parse("psbt"), Some(Kind::BtcPsbt));
         assert_eq!(Kind::parse("evm"), None);
     }
 

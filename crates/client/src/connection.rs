@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use keymoot_wire::cluster::ClusterDocument;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::tls::{Identity, Peer, TlsRefusal};
 use rustls::client::Resumption;
@@ -40,6 +41,7 @@ pub(crate) struct Connection {
     port: u16,
     roots: Arc<RootCertStore>,
     identity: Option<Arc<Identity>>,
+    pins: Option<ClusterDocument>,
     live: Mutex<Option<Sender>>,
 }
 
@@ -60,7 +62,13 @@ impl Connection {
         let mut roots = RootCertStore::empty();
         roots.add(certificate).map_err(ClientError::Tls)?;
         let (gateway, identity) = (config.gateway.clone(), config.identity.clone());
-        Ok(Self { gateway, authority, host, port, roots: Arc::new(roots), identity, live: Mutex::default() })
+        let (roots, pins, live) = (Arc::new(roots), None, Mutex::default());
+        Ok(Self { gateway, authority, host, port, roots, identity, pins, live })
+    }
+
+    /// From the next connection on, the gateway's key has to be in this document.
+    pub(crate) fn pin(&mut self, document: ClusterDocument) {
+        self.pins = Some(document);
     }
 
     /// For the addresses of requests.
@@ -122,7 +130,7 @@ impl Connection {
             .ok_or(TlsRefusal::NoCertificate)
             .and_then(Peer::of_certificate);
         let role = peer.and_then(|peer| match peer.id.role() {
-            PeerRole::Gateway => Ok(()),
+            PeerRole::Gateway => self.pins.as_ref().map_or(Ok(()), |document| peer.is_known_to(document)),
             _ => Err(TlsRefusal::WrongRole),
         });
         role.map_err(|cause| ClientError::NotAGateway { gateway: self.gateway.clone(), cause })?;

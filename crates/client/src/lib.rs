@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connection::Connection;
+use keymoot_wire::cluster::ClusterDocument;
 use token::Tokens;
 
 pub use config::{Bearer, ClientConfig, LIFETIME, Retry};
@@ -52,6 +53,14 @@ impl Client {
     #[must_use]
     pub fn checking(mut self, check: impl CheckKey + 'static) -> Self {
         self.check = Some(Arc::new(check));
+        self
+    }
+
+    /// The same client, which talks only to a gateway whose TLS key this cluster document pins. Without it, every gateway
+    /// with a certificate of the authority is taken, also one whose key was revoked.
+    #[must_use]
+    pub fn pinning(mut self, document: ClusterDocument) -> Self {
+        self.connection.pin(document);
         self
     }
 

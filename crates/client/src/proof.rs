@@ -5,7 +5,7 @@
 //! crate knows nothing of the mathematics, so whoever has the cluster document brings the check.
 
 use keymoot_types::KeyId;
-use keymoot_wire::rest::{BatchView, KeyPage, KeyView, RequestView, SignatureView};
+use keymoot_wire::rest::{BatchView, KeyPage, KeyView, RequestPage, RequestView, SignatureView};
 use serde::de::DeserializeOwned;
 
 use crate::Client;
@@ -60,6 +60,12 @@ impl Reply for KeyPage {
 impl Reply for RequestView {
     fn keys(&self) -> Vec<&KeyView> {
         self.key.iter().collect()
+    }
+}
+
+impl Reply for RequestPage {
+    fn keys(&self) -> Vec<&KeyView> {
+        self.requests.iter().filter_map(|request| request.key.as_ref()).collect()
     }
 }
 

@@ -1,12 +1,14 @@
 //! What is only read.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keymoot_types::Path;
 use keymoot_wire::rest::{
-    AddressesView, CanaryView, KeyPage, KeyView, NodeList, ReadyView, RequestView, SessionList, SessionView,
-    SignaturePage, SignatureView, VersionView, XpubView,
+    AddressesView, CanaryView, KeyPage, KeyView, NodeList, ReadyView, RequestPage, RequestView, SessionList,
+    SessionView, SignaturePage, SignatureView, Status, VersionView, XpubView,
 };
+
+use tokio::time::sleep;
 
 use crate::Client;
 use crate::answer::Answer;
@@ -36,6 +38,8 @@ impl Page {
 }
 
 const NOW: Duration = Duration::ZERO;
+/// How soon a request is asked for again for which nodes are missing.
+const AGAIN: Duration = Duration::from_millis(500);
 
 impl Client {
     /// Keys, newest first.
@@ -108,6 +112,38 @@ impl Client {
         }
         page.write(&mut query);
         self.ask(Outgoing::Get(&query.0), NOW).await
+    }
+
+    /// Requests of any kind, newest first; only those that stand so, if that is said. A page may be empty and still have a
+    /// next one.
+    ///
+    /// # Errors
+    /// As for the others.
+    pub async fn requests(&self, status: Option<Status>, page: &Page) -> Result<RequestPage, ClientError> {
+        let mut query = Query::new("/v1/requests");
+        if let Some(status) = status {
+            query.push("status", status.name());
+        }
+        page.write(&mut query);
+        self.believe(self.ask(Outgoing::Get(&query.0), NOW).await?)
+    }
+
+    /// A request of any kind, when it is final or so much time is over. Unlike [`Client::request`] it goes on waiting
+    /// while nodes are missing, and for longer than the service waits at a time.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn outcome(&self, id: &str, wait: Duration) -> Result<RequestView, ClientError> {
+        let began = Instant::now();
+        loop {
+            let left = wait.saturating_sub(began.elapsed());
+            let request = self.request(id, left).await?;
+            if request.status.is_final() || began.elapsed() >= wait {
+                return Ok(request);
+            }
+            // Where nodes are missing, the service answers at once.
+            sleep(AGAIN.min(wait.saturating_sub(began.elapsed()))).await;
+        }
     }
 
     /// A request of any kind, after waiting for its outcome for so long.

@@ -1,8 +1,7 @@
 //! A request as callers see it: what was asked, where it stands, what came of it.
 
-use keymoot_engine::crypto::Crypto;
 use keymoot_engine::outcome::Outcome;
-use keymoot_engine::real::Real;
+use keymoot_engine::real::signed_data;
 use keymoot_engine::request::{Ask, Form, RequestId, SignedRequest};
 use keymoot_types::KeyId;
 use keymoot_wire::cluster::ClusterDocument;
@@ -62,9 +61,7 @@ impl Scribe<'_> {
                 payload: what.payload.bytes().to_vec(),
                 signing: what.signing.map(u32::from),
                 signed_data: key
-                    .and_then(|key| {
-                        Some(Real::digest_of(&key.key, &Real::read(&key.key, what).ok()?.payload))
-                    })
+                    .and_then(|key| signed_data(&key.key, what, self.document.bitcoin).ok())
                     .unwrap_or_default(),
             }),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keymoot_engine::message::Answer;
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::real::Real;
-use keymoot_engine::request::{Ask, BadRequest, HttpRequest, SignedRequest};
+use keymoot_engine::request::{Ask, BadRequest, HttpRequest, REQUEST_MAX, SignedRequest};
 use keymoot_ports::sessions::BODY_BYTES_MAX;
 use keymoot_types::Millis;
 use keymoot_wire::cluster::Role;
@@ -37,6 +37,8 @@ const AGAIN: Duration = Duration::from_millis(400);
 
 /// What was asked so lately is not asked again by somebody else.
 const FRESH: Duration = Duration::from_millis(350);
+
+const _: () = assert!(REQUEST_MAX <= BODY_BYTES_MAX, "what nodes read has room in the store");
 
 const _: () =
     assert!(FRESH.as_millis() < AGAIN.as_millis(), "whoever asked last may ask again when its time comes");
@@ -77,7 +79,9 @@ pub(crate) fn judge(
     }
     let body = http.to_bytes();
     if body.len() > BODY_BYTES_MAX {
-        return Err(Code::BodyTooLarge.to_status("a signed request has 1 MiB at most"));
+        return Err(
+            Code::BodyTooLarge.to_status(format!("a signed request has {BODY_BYTES_MAX} bytes at most"))
+        );
     }
     let (id, signed) = SignedRequest::read_from::<Real>(&body).map_err(|_| {
         Code::UnexpectedBody.to_status("path and body are not those of a request that is served here")

@@ -55,6 +55,7 @@ struct Kinds {
 pub(crate) struct Book {
     directory: Arc<dyn Directory>,
     committee: Arc<Committee>,
+    crypto: Real,
     kinds: Kinds,
     keys: Mutex<Latest<KeyId, Arc<KeyRecord>>>,
     /// Those of this replica, so that nobody who has waited for one asks the store for it.
@@ -68,11 +69,15 @@ pub(crate) struct Found<T> {
 }
 
 impl Book {
-    pub(crate) fn new(directory: Arc<dyn Directory>, committee: Arc<Committee>) -> Option<Self> {
+    pub(crate) fn new(
+        directory: Arc<dyn Directory>,
+        committee: Arc<Committee>,
+        crypto: Real,
+    ) -> Option<Self> {
         let [keygen, key] = ["keygen", "key"].map(|kind| Name::new(kind).ok());
         let kinds = Kinds { keygen: keygen?, key: key? };
         let endings = Mutex::new(Latest::new(ENDINGS_MAX));
-        Some(Self { directory, committee, kinds, keys: Mutex::new(Latest::new(KEYS_MAX)), endings })
+        Some(Self { directory, committee, crypto, kinds, keys: Mutex::new(Latest::new(KEYS_MAX)), endings })
     }
 
     /// Writes down that a request for a key is about to be admitted. If it is not, nobody misses it.
@@ -104,7 +109,7 @@ impl Book {
     /// is to sign.
     pub(crate) fn is_proven(&self, read: &Read, outcome: &Outcome, key: Option<&KeyRecord>) -> bool {
         let key = key.map(|key| &key.key);
-        outcome.is_proven::<Real>((read.id, &read.signed.request), &self.committee, key)
+        outcome.is_proven(&self.crypto, (read.id, &read.signed.request), &self.committee, key)
     }
 
     /// Writes down that a key is retired.

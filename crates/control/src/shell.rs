@@ -214,7 +214,8 @@ fn furnish(
     let owner = Name::new(&config.name).map_err(|_| ControlFault::Document("the name is none"))?;
     let ttl = Ttl::new(config.limits.engine.lease).map_err(|_| ControlFault::Limit("the lease"))?;
     Ttl::new(config.limits.presence).map_err(|_| ControlFault::Limit("the lease of nodes"))?;
-    let book = Book::new(config.directory, Arc::clone(&committee));
+    let crypto = Real::from_seed(*config.seed).on(document.bitcoin);
+    let book = Book::new(config.directory, Arc::clone(&committee), crypto.clone());
     let book = Arc::new(book.ok_or(ControlFault::Limit("the names of documents"))?);
     let names = Arc::new(Names::new(&document));
     let nodes = Arc::new(Nodes::new(names.parties().into_iter()));
@@ -231,7 +232,7 @@ fn furnish(
         clients: roster.clients().clone(),
         limits: config.limits.engine,
     };
-    let (coordinator, first) = Coordinator::new(Real::from_seed(*config.seed), engine, clock.now());
+    let (coordinator, first) = Coordinator::new(crypto, engine, clock.now());
     let task = Task {
         coordinator,
         clock,

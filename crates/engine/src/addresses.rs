@@ -46,6 +46,9 @@ pub enum NoAddress {
     /// No such network.
     #[error("a network is mainnet, testnet, signet or regtest")]
     Network,
+    /// The cluster is for another one: coins at such an address could not be spent from here.
+    #[error("this cluster is for Bitcoin's {0}, and signs for no other network")]
+    OtherNetwork(Network),
     /// There is no key at this path.
     #[error("the key has nothing at this path")]
     Path(#[source] KeyError),
@@ -57,16 +60,21 @@ pub enum NoAddress {
 /// The forms of Bitcoin that are shown, with their names.
 const FORMS: [(Form, &str); 2] = [(Form::P2wpkh, "p2wpkh"), (Form::P2tr, "p2tr")];
 
-/// The addresses of a key at a path. An empty network is `mainnet`.
+/// The addresses of a key at a path, in a cluster that is for the network `home`. An empty name of a network means that one.
 ///
 /// # Errors
-/// An unknown network, or a path that the key does not have.
-pub fn addresses(details: &KeyDetails, path: &Path, network: &str) -> Result<Addresses, NoAddress> {
-    let (network, word) = network_of(network)?;
+/// Another network, or a path that the key does not have.
+pub fn addresses(
+    details: &KeyDetails,
+    path: &Path,
+    network: &str,
+    home: Network,
+) -> Result<Addresses, NoAddress> {
+    let network = network_of(network, home)?;
     let key = key(details, network)?.at(path.clone()).map_err(NoAddress::Path)?;
     let on_bitcoin = FORMS.into_iter().filter_map(|(form, name)| {
         let address = bitcoin::address(&key, form)?;
-        Some(ChainAddress { chain: "bitcoin", network: word, form: name, address })
+        Some(ChainAddress { chain: "bitcoin", network: network.name(), form: name, address })
     });
     let account = |chain, address: Option<String>| {
         address.map(|address| ChainAddress { chain, network: "", form: "account", address })
@@ -76,12 +84,12 @@ pub fn addresses(details: &KeyDetails, path: &Path, network: &str) -> Result<Add
     Ok(Addresses { public_key: key.public_key(), addresses })
 }
 
-/// The extended public key of a key. An empty network is `mainnet`.
+/// The extended public key of a key, in a cluster that is for the network `home`. An empty name of a network means that one.
 ///
 /// # Errors
-/// An unknown network, or a scheme without paths.
-pub fn extended(details: &KeyDetails, network: &str) -> Result<ExtendedKey, NoAddress> {
-    let (network, _) = network_of(network)?;
+/// Another network, or a scheme without paths.
+pub fn extended(details: &KeyDetails, network: &str, home: Network) -> Result<ExtendedKey, NoAddress> {
+    let network = network_of(network, home)?;
     let key = key(details, network)?;
     let xpub = key.xpub().ok_or(NoAddress::NoPaths)?;
     let descriptors = FORMS.into_iter().filter_map(|(form, _)| bitcoin::descriptor(&key, form)).collect();
@@ -93,13 +101,13 @@ fn key(details: &KeyDetails, network: Network) -> Result<Key, NoAddress> {
     key.map(|key| key.on(network)).map_err(NoAddress::Path)
 }
 
-fn network_of(name: &str) -> Result<(Network, &'static str), NoAddress> {
-    match name {
-        "" | "mainnet" => Ok((Network::Mainnet, "mainnet")),
-        "testnet" => Ok((Network::Testnet, "testnet")),
-        "signet" => Ok((Network::Signet, "signet")),
-        "regtest" => Ok((Network::Regtest, "regtest")),
-        _ => Err(NoAddress::Network),
+/// The cluster's own network, which may be said.
+fn network_of(name: &str, home: Network) -> Result<Network, NoAddress> {
+    match name.parse::<Network>() {
+        _ if name.is_empty() => Ok(home),
+        Ok(network) if network == home => Ok(home),
+        Ok(_) => Err(NoAddress::OtherNetwork(home)),
+        Err(_) => Err(NoAddress::Network),
     }
 }
 
@@ -108,7 +116,7 @@ mod tests {
     use super::{NoAddress, addresses, extended};
     use crate::real::KeyDetails;
     use keymoot_protocol::transcript::Hash;
-    use keymoot_types::{Epoch, KeyId, Path, Scheme};
+    use keymoot_types::{Epoch, KeyId, Network, Path, Scheme};
 
     fn details(scheme: Scheme, public_key: &str) -> KeyDetails {
         KeyDetails {
@@ -126,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_key_is_shown_where_its_scheme_can_sign() {
-        let shown = addresses(&details(Scheme::Dkls23, ONE), &Path::root(), "").unwrap();
+        let shown = addresses(&details(Scheme::Dkls23, ONE), &Path::root(), "", Network::Mainnet).unwrap();
         let found: Vec<_> = shown.addresses.iter().map(|one| (one.chain, one.address.as_str())).collect();
         assert_eq!(
             found,
@@ -136,9 +144,10 @@ mod tests {
             ]
         );
         assert_eq!(hex::encode(shown.public_key), ONE);
-        let taproot = addresses(&details(Scheme::FrostTaproot, ONE), &Path::root(), "regtest").unwrap();
+        let hot = details(Scheme::FrostTaproot, ONE);
+        let taproot = addresses(&hot, &Path::root(), "", Network::Regtest).unwrap();
         assert!(taproot.addresses.len() == 1 && taproot.addresses[0].address.starts_with("bcrt1p"));
-        let below = addresses(&details(Scheme::Dkls23, ONE), &"m/0/7".parse().unwrap(), "").unwrap();
+        let below = addresses(&hot, &"m/0/7".parse().unwrap(), "", Network::Mainnet).unwrap();
         assert_ne!(hex::encode(below.public_key), ONE);
     }
 
@@ -146,15 +155,29 @@ mod tests {
     fn what_a_key_does_not_have_is_not_shown() {
         let edwards = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
         let cold = details(Scheme::FrostEd25519, edwards);
-        let shown = addresses(&cold, &Path::root(), "").unwrap();
+        let shown = addresses(&cold, &Path::root(), "", Network::Mainnet).unwrap();
         assert_eq!(shown.addresses.iter().map(|one| one.chain).collect::<Vec<_>>(), ["solana"]);
-        assert!(matches!(addresses(&cold, &"m/0".parse().unwrap(), ""), Err(NoAddress::Path(_))));
-        assert_eq!(extended(&cold, ""), Err(NoAddress::NoPaths));
+        assert!(matches!(
+            addresses(&cold, &"m/0".parse().unwrap(), "", Network::Mainnet),
+            Err(NoAddress::Path(_))
+        ));
+        assert_eq!(extended(&cold, "", Network::Mainnet), Err(NoAddress::NoPaths));
         let hot = details(Scheme::Dkls23, ONE);
-        assert_eq!(extended(&hot, "moonnet"), Err(NoAddress::Network));
-        let own = extended(&hot, "").unwrap();
+        assert_eq!(extended(&hot, "moonnet", Network::Mainnet), Err(NoAddress::Network));
+        let own = extended(&hot, "mainnet", Network::Mainnet).unwrap();
         assert!(own.xpub.starts_with("xpub") && own.descriptors.len() == 1);
         assert!(own.descriptors[0].starts_with("wpkh("));
-        assert!(extended(&hot, "testnet").unwrap().xpub.starts_with("tpub"));
+        assert!(extended(&hot, "", Network::Testnet).unwrap().xpub.starts_with("tpub"));
+    }
+
+    #[test]
+    fn nothing_is_shown_for_another_network_than_the_clusters() {
+        let hot = details(Scheme::Dkls23, ONE);
+        for (asked, home) in
+            [("mainnet", Network::Regtest), ("regtest", Network::Mainnet), ("signet", Network::Testnet)]
+        {
+            assert_eq!(extended(&hot, asked, home), Err(NoAddress::OtherNetwork(home)));
+            assert_eq!(addresses(&hot, &Path::root(), asked, home), Err(NoAddress::OtherNetwork(home)));
+        }
     }
 }

@@ -133,7 +133,7 @@ pub trait Crypto: Sized {
     /// # Errors
     /// Nobody can say for certain what is signed; it is more than one signature, and the client did not say which, or has not so
     /// many; or it is one of another key.
-    fn read(key: &Self::Key, what: &ToSign) -> Result<Reading, Unreadable>;
+    fn read(&self, key: &Self::Key, what: &ToSign) -> Result<Reading, Unreadable>;
     /// What a signature is for: key, epoch, path, payload and, where there is one, the presignature.
     ///
     /// # Errors

@@ -84,6 +84,7 @@ impl Outcome {
     #[must_use]
     pub fn is_proven<C: Crypto>(
         &self,
+        crypto: &C,
         (id, request): (RequestId, &Request),
         committee: &Arc<Committee>,
         key: Option<&C::Key>,
@@ -103,7 +104,8 @@ impl Outcome {
                 signers.len() >= usize::from(committee.threshold().needed())
                     && released.iter().all(|(party, word)| says(*party, &statement, word))
                     && key.is_none_or(|key| {
-                        C::read(key, what)
+                        crypto
+                            .read(key, what)
                             .is_ok_and(|read| C::is_signature(key, &read.path, &read.payload, signature))
                     })
             }

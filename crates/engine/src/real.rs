@@ -24,7 +24,7 @@ use keymoot_protocol::envelope::Header;
 use keymoot_protocol::identity::{IdentityKey, IdentityPublic, IdentitySignature};
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::{Hash, Statement, Transcript};
-use keymoot_types::{Party, Path};
+use keymoot_types::{Network, Party, Path};
 
 pub use self::holding::{EcdsaKey, FrostKey, Key, KeyDetails, Share, key_details};
 pub use self::known::Known;
@@ -55,19 +55,26 @@ use crate::request::ToSign;
 #[derive(Clone)]
 pub struct Real {
     identity: Arc<IdentityKey>,
+    network: Network,
 }
 
 impl Real {
-    /// The cryptography of whoever has this identity.
+    /// The cryptography of whoever has this identity. Bitcoin is read as on mainnet.
     #[must_use]
     pub const fn new(identity: Arc<IdentityKey>) -> Self {
-        Self { identity }
+        Self { identity, network: Network::Mainnet }
     }
 
     /// The cryptography of the identity that grows from 32 uniform bytes.
     #[must_use]
     pub fn from_seed(seed: [u8; 32]) -> Self {
         Self::new(Arc::new(IdentityKey::from_seed(seed)))
+    }
+
+    /// The same, in a cluster for this Bitcoin network: what payloads do is said with its addresses.
+    #[must_use]
+    pub fn on(self, network: Network) -> Self {
+        Self { network, ..self }
     }
 
     /// The encoding of the public half of the identity.
@@ -97,8 +104,17 @@ pub fn inspection(
     key: &Key,
     path: &Path,
     payload: &keymoot_chains::Payload,
+    network: Network,
 ) -> Result<keymoot_chains::Inspection, Unreadable> {
-    reading::inspection(key, path, payload)
+    reading::inspection(key, path, payload, network)
+}
+
+/// What is signed for somebody who has asked for this, in a cluster for this Bitcoin network: the digest or message.
+///
+/// # Errors
+/// As [`Crypto::read`].
+pub fn signed_data(key: &Key, what: &ToSign, network: Network) -> Result<Vec<u8>, Unreadable> {
+    reading::read(key, what, network).map(|reading| Real::digest_of(key, &reading.payload))
 }
 
 impl Crypto for Real {
@@ -217,8 +233,8 @@ impl Crypto for Real {
         burnt
     }
 
-    fn read(key: &Key, what: &ToSign) -> Result<Reading, Unreadable> {
-        reading::read(key, what)
+    fn read(&self, key: &Key, what: &ToSign) -> Result<Reading, Unreadable> {
+        reading::read(key, what, self.network)
     }
 
     fn intent(order: &Order<Self>) -> Result<Hash, Unfit> {

@@ -59,6 +59,7 @@ endpoints! {
     ListSignatures = GET "/v1/signatures";
     GetSignature = GET "/v1/signatures/{id}";
     CreateBatch = POST "/v1/batches";
+    ListRequests = GET "/v1/requests";
     GetRequest = GET "/v1/requests/{id}";
     ListSessions = GET "/v1/sessions";
     GetSession = GET "/v1/sessions/{id}";
@@ -111,6 +112,7 @@ pub const fn need(endpoint: Endpoint) -> Need {
         | Endpoint::GetXpub
         | Endpoint::ListSignatures
         | Endpoint::GetSignature
+        | Endpoint::ListRequests
         | Endpoint::GetRequest
         | Endpoint::ListSessions
         | Endpoint::GetSession
@@ -127,5 +129,5 @@ pub const fn need(endpoint: Endpoint) -> Need {
 /// Whether an answer may be of megabytes.
 #[must_use]
 pub const fn is_list(endpoint: Endpoint) -> bool {
-    matches!(endpoint, Endpoint::ListKeys | Endpoint::ListSignatures)
+    matches!(endpoint, Endpoint::ListKeys | Endpoint::ListSignatures | Endpoint::ListRequests)
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keymoot_types::signed::BODY_MAX;
 use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::tls::{ClientCertificates, Identity};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -81,7 +82,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body_bytes: 2 << 20,
+            body_bytes: BODY_MAX,
             connections: 4096,
             client_connections: 256,
             requests: 1024,

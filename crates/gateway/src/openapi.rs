@@ -30,8 +30,8 @@ const SIGNATURE: &str = "signedRequest";
     paths(
         health::livez, health::readyz, health::canaryz, health::metrics, health::version, docs::openapi,
         token::create, keys::create, keys::list, keys::show, keys::addresses, keys::xpub, keys::retire,
-        signatures::create, signatures::list, signatures::show, batches::create, requests::show,
-        sessions::list, sessions::show, events::watch, nodes::list
+        signatures::create, signatures::list, signatures::show, batches::create, requests::list,
+        requests::show, sessions::list, sessions::show, events::watch, nodes::list
     ),
     components(schemas(Problem)),
     modifiers(&FromTable),

@@ -72,6 +72,7 @@ fn handler(endpoint: Endpoint) -> MethodRouter<Arc<App>> {
         Endpoint::ListSignatures => get(signatures::list),
         Endpoint::GetSignature => get(signatures::show),
         Endpoint::CreateBatch => post(batches::create),
+        Endpoint::ListRequests => get(requests::list),
         Endpoint::GetRequest => get(requests::show),
         Endpoint::ListSessions => get(sessions::list),
         Endpoint::GetSession => get(sessions::show),

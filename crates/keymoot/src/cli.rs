@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     admit, bench, completions, config, context, debug, demo, doctor, eth, explain, health, hwi, init, join,
-    key, lab, man, node, revoke, run, session, sign, up, verify,
+    key, lab, man, node, request, revoke, run, session, sign, up, verify,
 };
 
 /// Said below every help.
@@ -47,14 +47,16 @@ pub enum Command {
     Eth(eth::EthArgs),
     Hwi(hwi::HwiArgs),
     Verify(verify::VerifyArgs),
+    /// Look at what was asked for: what is pending, what came of it, until when it is good.
+    #[command(subcommand)]
+    Request(request::RequestCommand),
     /// Look at what is going on.
     #[command(subcommand)]
     Session(session::SessionCommand),
     /// Look at nodes; kill and start those of a demo.
     #[command(subcommand)]
     Node(node::NodeCommand),
-    /// Ask the gateway whether the cluster can sign.
-    Health,
+    Health(health::HealthArgs),
     /// Look for what is wrong, or will be soon: clocks, certificates, documents, disks, stocks, versions.
     Doctor,
     Bench(bench::BenchArgs),
@@ -77,6 +79,19 @@ pub enum Command {
     Debug(debug::DebugCommand),
 }
 
+impl Command {
+    /// Whether it prints a page and does nothing: that helps also where the environment is wrong.
+    const fn only_prints(&self) -> bool {
+        matches!(
+            self,
+            Self::Explain(_)
+                | Self::Completions(_)
+                | Self::Man(_)
+                | Self::Config(config::ConfigCommand::Reference)
+        )
+    }
+}
+
 /// What holds for all commands.
 pub struct Given {
     /// `--context`.
@@ -88,6 +103,9 @@ pub struct Given {
 /// Runs a command.
 pub fn dispatch(cli: Cli) -> Result<(), crate::failure::Failure> {
     let given = Given { context: cli.context, json: cli.json };
+    if !cli.command.only_prints() {
+        crate::config::check_environment()?;
+    }
     match cli.command {
         Command::Demo(args) => demo::run(&given, &args),
         Command::Up(args) => up::run(&given, &args),
@@ -97,9 +115,10 @@ pub fn dispatch(cli: Cli) -> Result<(), crate::failure::Failure> {
         Command::Eth(args) => eth::run(&given, &args),
         Command::Hwi(args) => hwi::run(&given, &args),
         Command::Verify(args) => verify::run(&given, &args),
+        Command::Request(command) => request::run(&given, &command),
         Command::Session(command) => session::run(&given, &command),
         Command::Node(command) => node::run(&given, &command),
-        Command::Health => health::run(&given),
+        Command::Health(args) => health::run(&given, &args),
         Command::Doctor => doctor::run(&given),
         Command::Bench(args) => bench::run(&given, &args),
         Command::Init(args) => init::run(&given, &args),

@@ -18,6 +18,7 @@ pub mod key;
 pub mod lab;
 pub mod man;
 pub mod node;
+pub mod request;
 pub mod revoke;
 pub mod run;
 pub mod session;

@@ -45,11 +45,7 @@ impl Config {
                 return Err(Trouble::new(CONFIG_MISSING, what).because(error).into());
             }
         };
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok().filter(|name| name.starts_with(keys::PREFIX))?;
-            Some((name, value.to_string_lossy().into_owned()))
-        });
-        Self::parse(directory, &text, &environment.collect())
+        Self::parse(directory, &text, &environment())
     }
 
     /// The same, from a text and an environment.
@@ -72,8 +68,8 @@ impl Config {
             if let Some(key) = KEYS.iter().find(|key| keys::variable(key) == *variable) {
                 let origin = Origin::Environment(variable.clone());
                 values.insert(key.name, (checked(key, text, variable)?, origin));
-            } else if !keys::is_no_key(variable) {
-                return Err(unknown_variable(variable));
+            } else {
+                must_be_known(variable)?;
             }
         }
         for name in ["cluster", "role", "name"] {
@@ -145,6 +141,26 @@ impl Config {
     }
 }
 
+/// Our variables in the environment.
+fn environment() -> BTreeMap<String, String> {
+    let ours = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with(keys::PREFIX))?;
+        Some((name, value.to_string_lossy().into_owned()))
+    });
+    ours.collect()
+}
+
+/// For commands that read no configuration: a misspelt variable is an error there as well, since whoever has set it
+/// believes that it says something.
+pub fn check_environment() -> Result<(), Failure> {
+    environment().keys().try_for_each(|variable| must_be_known(variable))
+}
+
+fn must_be_known(variable: &str) -> Result<(), Failure> {
+    let is_key = KEYS.iter().any(|key| keys::variable(key) == variable);
+    if is_key || keys::is_no_key(variable) { Ok(()) } else { Err(unknown_variable(variable)) }
+}
+
 /// The text of a file with these values, in the order of the reference.
 pub fn write(values: &[(&str, String)]) -> String {
     let mut text = String::from("# See docs/guide/configuration.md, or `keymoot config reference`.\n");
@@ -185,7 +201,8 @@ fn unknown(name: &str) -> Failure {
 
 fn unknown_variable(variable: &str) -> Failure {
     let what = format!("the environment sets `{}`, and there is no such key", variable.escape_debug());
-    nearest(Trouble::new(CONFIG_KEY, what), variable, KEYS.iter().map(keys::variable).collect())
+    let known = KEYS.iter().map(keys::variable).chain([format!("{}CTX", keys::PREFIX)]).collect();
+    nearest(Trouble::new(CONFIG_KEY, what), variable, known)
 }
 
 fn misplaced(key: &Key, role: &str) -> Failure {
@@ -196,8 +213,13 @@ fn misplaced(key: &Key, role: &str) -> Failure {
 
 /// Suggests the name that is meant, or says all there are.
 fn nearest(trouble: Trouble, name: &str, known: Vec<String>) -> Failure {
-    let trouble = trouble.undone("nothing was started");
-    let nearest = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
+    let trouble = trouble.undone("nothing was started, and nothing was asked of a cluster");
+    // Half a name is meant for the whole one, however long the other half is.
+    let distance = |known: &String| {
+        let is_half = known.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+        if is_half { 1 } else { strsim::damerau_levenshtein(name, known) }
+    };
+    let nearest = known.iter().map(|known| (distance(known), known)).min();
     match nearest {
         Some((distance, nearest)) if distance <= 3.min(nearest.len() / 2 + 1) => {
             trouble.help(format!("did you mean `{nearest}`?")).into()

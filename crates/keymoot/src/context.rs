@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::explain::{BAD_CONTEXT, FILES, NO_CONTEXT, USAGE};
+use crate::explain::{BAD_CONTEXT, CONTEXT_TAKEN, FILES, NO_CONTEXT, USAGE};
 use crate::failure::{Failure, Trouble};
+use crate::place::CLUSTER;
 
 const FORMAT: &str = "keymoot-context/v1";
 /// In the folder of contexts: the name of the one in use.
@@ -42,6 +43,17 @@ impl Context {
             gateway: None,
             supervisor,
         }
+    }
+
+    /// Whether it is of this directory, however that is written.
+    fn leads_to(&self, directory: &Path) -> bool {
+        let real = |path: &Path| fs::canonicalize(path).ok();
+        real(&self.directory).is_some_and(|place| real(directory) == Some(place))
+    }
+
+    /// Whether it is of another directory, in which a cluster still is.
+    fn is_of_another(&self, directory: &Path) -> bool {
+        !self.leads_to(directory) && self.directory.join(CLUSTER).exists()
     }
 
     /// The socket of the supervisor, if there is one.
@@ -97,18 +109,46 @@ impl Contexts {
 
     /// All contexts that can be read, by name; what is of this session hides what stays.
     pub fn all(&self) -> BTreeMap<String, Context> {
-        let mut all = BTreeMap::new();
-        for folder in [&self.lasting, &self.session] {
-            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-            for path in entries.map(|entry| entry.path()) {
-                if path.extension().is_some_and(|extension| extension == "json")
-                    && let Ok(context) = read(&path)
-                {
-                    all.insert(context.name.clone(), context);
-                }
-            }
+        self.each().map(|context| (context.name.clone(), context)).collect()
+    }
+
+    /// All contexts that can be read, also those that are hidden; those of this session last.
+    fn each(&self) -> impl Iterator<Item = Context> {
+        let entries = [&self.lasting, &self.session].map(|folder| fs::read_dir(folder).into_iter().flatten());
+        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .filter_map(|path| read(&path).ok())
+    }
+
+    /// The name for the context of a client's directory in `folder`: the one that is wanted; without one, that which the
+    /// directory has, or `usual`, or that of the folder. A name that leads to another cluster is never taken from it.
+    pub fn name_for(
+        &self,
+        directory: &Path,
+        folder: &Path,
+        wanted: Option<&str>,
+        usual: &str,
+    ) -> Result<String, Failure> {
+        let other = |name: &str| self.each().find(|one| one.name == name && one.is_of_another(directory));
+        let taken = |name: &str, other: &Context| {
+            let what = format!("the context `{name}` is of `{}`", other.directory.display());
+            let help = "give this one a name of its own with --context NAME";
+            Failure::from(
+                Trouble::new(CONTEXT_TAKEN, what).undone("nothing was started or changed").help(help),
+            )
+        };
+        if let Some(name) = wanted {
+            return other(checked(name)?).map_or(Ok(name.to_owned()), |other| Err(taken(name, &other)));
         }
-        all
+        if let Some(known) = self.each().find(|one| one.leads_to(directory)) {
+            return Ok(known.name);
+        }
+        if other(usual).is_none() {
+            return Ok(usual.to_owned());
+        }
+        let name = named_like(folder).unwrap_or_else(|| usual.to_owned());
+        other(&name).map_or(Ok(name.clone()), |other| Err(taken(&name, &other)))
     }
 
     /// The name of the context in use, if one was chosen for good.
@@ -174,6 +214,15 @@ fn read(path: &Path) -> Result<Context, Failure> {
     Ok(context)
 }
 
+/// A folder's name as that of a context.
+fn named_like(folder: &Path) -> Option<String> {
+    let folder = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).ok()?;
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = folder.file_name()?.to_string_lossy().chars().map(letter).take(63).collect();
+    let name = name.trim_matches('-');
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// A name that is no path.
 fn checked(name: &str) -> Result<&str, Failure> {
     let is_name = (1..=63).contains(&name.len())
@@ -229,6 +278,43 @@ mod tests {
         contexts.remove("demo");
         assert_eq!(contexts.find(Some("demo")).unwrap_err().code(), "E2602");
         assert_eq!(contexts.choose("demo").unwrap_err().code(), "E2602");
+    }
+
+    /// A directory of a client that has been admitted.
+    fn admitted(root: &Path, folder: &str) -> PathBuf {
+        let directory = root.join(folder).join("you");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(CLUSTER), "{}").unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_second_directory_has_a_context_of_its_own_and_takes_none_over() {
+        let root = tempfile::tempdir().unwrap();
+        let contexts = Contexts::below(root.path());
+        let name = |folder: &str, wanted| {
+            let folder = root.path().join(folder);
+            contexts.name_for(&folder.join("you"), &folder, wanted, "up")
+        };
+        assert_eq!(name("first", None).unwrap(), "up", "nobody has it");
+        let first = admitted(root.path(), "first");
+        contexts.put(&Context::new("up", &first, None), true).unwrap();
+        assert_eq!(name("first", None).unwrap(), "up", "it is its own");
+        assert_eq!(name("My Second", None).unwrap(), "my-second");
+        let failure = name("My Second", Some("up")).unwrap_err();
+        assert_eq!((failure.code(), failure.exit_code()), ("E2609", 6));
+        assert!(failure.to_string().contains("first"), "{failure}");
+        // Its name is kept, also when the usual one becomes free.
+        let second = admitted(root.path(), "My Second");
+        contexts.put(&Context::new("my-second", &second, None), true).unwrap();
+        fs::remove_dir_all(root.path().join("first")).unwrap();
+        assert_eq!(name("My Second", None).unwrap(), "my-second");
+        assert_eq!(name("third", None).unwrap(), "up", "what it led to is gone");
+        // Of two folders of one name the second has to say how it is called; a demo's name hides none of a cluster that stays.
+        contexts.put(&Context::new("up", &admitted(root.path(), "fourth"), None), true).unwrap();
+        contexts.put(&Context::new("up", Path::new("demo"), Some("socket".into())), false).unwrap();
+        assert_eq!(name("else/my second", None).unwrap_err().code(), "E2609");
+        assert_eq!(name("else/my second", Some("other")).unwrap(), "other");
     }
 
     #[test]

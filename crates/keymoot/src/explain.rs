@@ -118,8 +118,11 @@ pages! {
         "Check the file that KEYMOOT_PASSPHRASE_FILE or `passphrase_file` names. Without the passphrase \
          the shares in the vault are lost; the other nodes are not.";
     FILE_MISSING = "E2502", 2, "a file that must be there is not",
-        "A file of the data directory is missing or cannot be read. Nothing was started.",
-        "Restore the whole directory from where it went. Never put single files of another copy into it.";
+        "The file that the message names is not there, or a folder on the way to it. Either another directory was meant, or \
+         the file was moved or deleted. Nothing was started, sent or written.",
+        "Check the path, and that --dir or --context means the right directory: `keymoot context list` shows where contexts \
+         lead. If a process has lost a file, bring its whole directory back; single files of another copy do not fit, and a \
+         node with an older journal could sign twice with what serves once.";
     IN_USE = "E2503", 6, "another process uses this directory",
         "Two processes must never share the state of one node: it could sign twice with what serves once. \
          Nothing was started.",
@@ -149,9 +152,10 @@ pages! {
         "The context is not there, or the files that it names are not. Nothing was sent.",
         "`keymoot context list` shows what there is. The context of a demo ends with the demo.";
     NOT_SUPERVISED = "E2603", 2, "these nodes were not started by this program's supervisor",
-        "Processes are killed and started from here only where `keymoot demo` or `keymoot up` runs them. \
-         Nothing was done.",
-        "Use what runs them on their hosts, as in `systemctl stop keymoot-node`.";
+        "Processes are killed and started from here only while `keymoot demo` or `keymoot up` runs them, and in its context. \
+         Either that has ended, or the context is of a cluster whose processes run elsewhere. Nothing was done.",
+        "`keymoot context list` shows the contexts; name the one of the demo with --context. If `keymoot up` has ended, start \
+         it again with the same --dir. On other hosts, use what runs the processes there, as in `systemctl stop keymoot-node`.";
     NO_PROCESS = "E2604", 2, "there is no process of this name",
         "The supervisor runs no process of this name. Nothing was done.",
         "`keymoot node list` shows their names.";
@@ -168,6 +172,17 @@ pages! {
          the answer was shown or used: an address of such a key belongs to somebody else.",
         "Treat the gateway and its coordinators as taken over: send no money to addresses that they have shown to \
          other programs, ask through another gateway, and look at who has been on these hosts.";
+    CONTEXT_TAKEN = "E2609", 6, "the context is of another directory",
+        "A context is the name under which commands find a cluster. The name that was given, or that the directory would get, \
+         leads to another directory with a cluster in it, and commands that mean that one must not reach this one. Nothing was \
+         started, and the context is as it was.",
+        "`keymoot context list` shows which there are. Give this directory a name of its own: `keymoot up --dir DIR --context \
+         NAME`.";
+    KEY_NAME_TAKEN = "E2610", 6, "a key of this name is there already",
+        "Names are for people, and the cluster knows keys by their ids. But two keys of one name are mistaken for each other, \
+         and commands refuse a name that several keys have, also if all but one are retired. No key was made.",
+        "Take another name. If it has to be this one, say `keymoot key create NAME --allow-duplicate-name`, and from then on \
+         name both keys by their ids.";
     PAYLOAD_UNREADABLE = "E2701", 2, "the payload cannot be read",
         "The bytes are not what they are said to be: cut off, too long, of an unknown type or version, or not in the one \
          encoding that is signed. The message names the field where there is one. Nothing was sent: no node has seen \
@@ -180,14 +195,17 @@ pages! {
          node has seen the payload, and no presignature was used.",
         "Have the wallet make it again with what the field lacks. No option and no policy turns this check off.";
     NOT_FOR_THIS_KEY = "E2703", 2, "nothing in the payload is for this key",
-        "The key signs with another kind of signature than the payload needs, or no input and no account in it is the \
-         key's. In a PSBT an input is ours if it says at which path below our fingerprint its key is. Nothing was sent.",
-        "Look at the key with `keymoot key show`, and at what the wallet watches: it needs a descriptor of \
-         `keymoot key xpub`, with the fingerprint in it.";
+        "The key signs with another kind of signature than the payload needs (Ethereum takes dkls23; Solana frost-ed25519; \
+         Bitcoin dkls23 or frost-taproot, as the address says), or no input and no account in it is the key's. In a PSBT an \
+         input is ours if it says at which path below our fingerprint its key is. Nothing was sent: no node has seen it.",
+        "`keymoot key list` shows the scheme of each key, and `keymoot key address NAME --path PATH` the accounts: compare them \
+         with the payload, and name the right key with --key. A wallet that makes PSBTs has to watch a descriptor of `keymoot \
+         key xpub NAME`, with the fingerprint in it.";
     WRONG_NETWORK = "E2704", 2, "this is for another Bitcoin network",
-        "An extended public key or a descriptor is written for another network than the one that was said. Coins of one \
-         network cannot be spent on another, so somebody is mistaken. Nothing was sent.",
-        "Say which network is meant: --network for `keymoot sign`, --chain for `keymoot hwi`. Without it, mainnet is.";
+        "Each cluster is for one Bitcoin network, which its document says. An option, an extended public key or a descriptor is \
+         for another one. Coins of one network cannot be spent on another, so somebody is mistaken. Nothing was sent.",
+        "Use the cluster of that network: the network is chosen with `keymoot init --bitcoin-network`, for good. If the \
+         cluster is the right one, make the wallet or the PSBT again with what `keymoot key xpub` prints.";
     NOT_CONFIRMED = "E2705", 3, "nobody has confirmed it",
         "Before a signature is asked for, what would be signed is shown and has to be confirmed. The answer was no, or \
          there is no terminal at which to ask. Nothing was sent.",
@@ -231,10 +249,11 @@ pages! {
         "A web page is named in `origins` of the configuration, a name of the host in `hosts`; the token of `token_file` comes \
          as `Authorization: Bearer …`.";
     ETH_NOT_STARTED = "E2810", 2, "the signer cannot start like this",
-        "The node behind is of another chain than the signer is for, its address is none, an origin is none, or others than this \
-         machine could ask without a token. Nothing was started. A request is told the same when the node behind came late and \
+        "The node behind is of another chain than the signer is for, its address is none, an origin is none, the files for TLS do \
+         not fit together, or it would listen elsewhere than on this machine without a token or in the clear. Nothing was started. A request is told the same when the node behind came late and \
          is of another chain.",
-        "Correct what the message names. `token_file`, or `--token-file`, lets it listen elsewhere than on loopback.";
+        "Correct what the message names. To listen elsewhere than on loopback it takes `tls_certificate` and `tls_key`, and \
+         `token_file` or `client_ca`. `allow_plaintext = true` does without TLS, for networks that nobody else is in.";
     UNREACHABLE = "E5901", 5, "the gateway cannot be reached",
         "No connection to the gateway of this context, or none that proves to be it. If a request was \
          sent before, it may still be done: it has a fixed id, and asking again is safe.",

@@ -10,7 +10,6 @@ mod units;
 use keymoot_chains::{Algorithm, Asset, Danger, Detail, Facts, MessageFacts, Prehash, Signing};
 
 use crate::ink::Ink;
-use crate::network;
 use crate::proof::Read;
 use text::{block, visible};
 
@@ -40,7 +39,7 @@ pub fn tell(read: &Read, signer: &str) -> Told {
         Detail::BtcPsbt(detail) => {
             let told = bitcoin::lines(read, detail);
             warnings.extend(told.warnings);
-            (format!("Bitcoin transaction on {}", network::name(read.key.network())), told.lines)
+            (format!("Bitcoin transaction on {}", read.key.network()), told.lines)
         }
         Detail::EvmTx(detail) => (ethereum::title(detail), ethereum::transaction(facts, detail)),
         Detail::EvmTypedData(detail) => {

@@ -39,6 +39,7 @@ pub fn play(plan: &Plan, audience: &mut dyn Audience) -> Result<(), Failure> {
             Scheme::FrostTaproot => Box::new(generate::<Secp256k1>(&assembly, audience)?),
             Scheme::FrostEd25519 => Box::new(generate::<Ed25519>(&assembly, audience)?),
             Scheme::Dkls23 => Box::new(ecdsa::generate(&assembly, audience)?),
+            Scheme::Gg20 => return Err(plan::not_shown(*scheme)),
         });
     }
     let needed = usize::from(plan.threshold.needed());

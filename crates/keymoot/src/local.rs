@@ -10,7 +10,7 @@ mod tour;
 
 pub use child::{SUPERVISED, Started};
 pub use host::{Host, millis, stops};
-pub use layout::{Layout, Said};
+pub use layout::{Layout, Said, YOU};
 pub use socket::{Reply, Wish, ask};
 pub use supervisor::MemberState;
 pub use tour::{play, reported};

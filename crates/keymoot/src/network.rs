@@ -1,10 +1,12 @@
-//! Which Bitcoin network is meant. Nothing that is signed says it, so whoever asks does.
+//! Which Bitcoin network is meant. Nothing that is signed says it, so the cluster is for one, by its document; whoever asks may say
+//! which one that should be.
 
 use clap::ValueEnum;
 use keymoot_chains::Network;
 
 use crate::explain::WRONG_NETWORK;
 use crate::failure::{Failure, Trouble};
+use crate::remote::Remote;
 
 /// As it is typed. The short names are those that Bitcoin Core calls its external signers with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -33,35 +35,42 @@ impl From<NetworkName> for Network {
     }
 }
 
-/// As people say it.
-pub const fn name(network: Network) -> &'static str {
-    match network {
-        Network::Mainnet => "mainnet",
-        Network::Testnet => "testnet",
-        Network::Signet => "signet",
-        Network::Regtest => "regtest",
+impl Remote {
+    /// The network of the cluster, if what was said is that one or nothing.
+    pub fn network(&self, said: Option<NetworkName>) -> Result<Network, Failure> {
+        check(self.document.bitcoin, said)
     }
 }
 
-/// The bytes in front of extended public keys, BIP-32: of mainnet, and of all others.
-const MAIN: [u8; 4] = [0x04, 0x88, 0xb2, 0x1e];
-const TEST: [u8; 4] = [0x04, 0x35, 0x87, 0xcf];
-
-/// Refuses what is written for another network than this one.
-pub fn check(versions: &[[u8; 4]], network: Network) -> Result<(), Failure> {
-    let (ours, others) = if network == Network::Mainnet { (MAIN, TEST) } else { (TEST, MAIN) };
-    if versions.iter().all(|version| *version == ours) {
-        return Ok(());
+/// Refuses another network than that of the cluster.
+pub fn check(home: Network, said: Option<NetworkName>) -> Result<Network, Failure> {
+    match said.map(Network::from).filter(|said| *said != home) {
+        None => Ok(home),
+        Some(said) => {
+            let what = format!("the cluster is for Bitcoin's {home}, not for {said}");
+            let help = "leave the network out to go by the cluster; for another network, use a cluster of that network";
+            Err(Trouble::new(WRONG_NETWORK, what).undone("nothing was sent").help(help).into())
+        }
     }
-    let found = if versions.contains(&others) {
-        if others == MAIN { "mainnet" } else { "a test network" }
-    } else {
-        "no network that is known here"
-    };
-    let what = format!("an extended public key in the PSBT is for {found}, not for {}", name(network));
-    Err(Trouble::new(WRONG_NETWORK, what)
-        .branch("field  global.xpub")
-        .undone("nothing was sent")
-        .help("say which network it is for with --network; then ask whoever made it if that is not what you meant")
-        .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NetworkName, check};
+    use keymoot_chains::Network;
+
+    #[test]
+    fn a_cluster_is_for_one_network() {
+        for (name, home) in [
+            (NetworkName::Mainnet, Network::Mainnet),
+            (NetworkName::Testnet, Network::Testnet),
+            (NetworkName::Signet, Network::Signet),
+            (NetworkName::Regtest, Network::Regtest),
+        ] {
+            assert_eq!(check(home, None).unwrap(), home);
+            assert_eq!(check(home, Some(name)).unwrap(), home);
+            let other = if home == Network::Signet { NetworkName::Testnet } else { NetworkName::Signet };
+            assert_eq!(check(home, Some(other)).unwrap_err().code(), "E2704");
+        }
+    }
 }

@@ -64,6 +64,23 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
     open_to_all(path)
 }
 
+/// Whether a file can be written here later, found out before anything depends on it.
+pub fn must_be_writable(path: &Path) -> Result<(), Failure> {
+    let refused = |failure: Failure| match failure {
+        Failure::Trouble(trouble) => trouble.undone("nothing was asked and nothing was sent").into(),
+        failure => failure,
+    };
+    // It would be put in the place of what is there: of a device, or of a folder, nothing good comes.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let what = format!("`{}` is there, and no plain file", path.display());
+        return Err(refused(Trouble::new(FILES, what).into()));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Without the name of the file that was tried, which means nothing to anybody.
+    let tried = tempfile::NamedTempFile::new_in(folder).map_err(|error| io::Error::from(error.kind()));
+    tried.map(drop).map_err(|error| refused(io_trouble(path, "could not be written", error)))
+}
+
 fn open_to_all(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::Permissions::from_mode(0o644);
@@ -195,7 +212,27 @@ mod tests {
 
     use keymoot_vault::Fault;
 
-    use super::{io_trouble, vault_trouble};
+    use super::{io_trouble, must_be_writable, vault_trouble};
+
+    #[test]
+    fn where_nothing_can_be_written_is_known_before() {
+        let place = tempfile::tempdir().unwrap();
+        let file = |name: &str| place.path().join(name);
+        assert!(must_be_writable(&file("new")).is_ok());
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing is left behind");
+        std::fs::write(file("old"), "old").unwrap();
+        assert!(must_be_writable(&file("old")).is_ok(), "it is overwritten, as before");
+        for (path, code) in
+            [(file("none/new"), "E2502"), (place.path().to_owned(), "E7406"), ("/dev/null".into(), "E7406")]
+        {
+            let failure = must_be_writable(&path).unwrap_err();
+            let mut told = Vec::new();
+            failure.report(str::to_owned, &mut told).unwrap();
+            let told = String::from_utf8(told).unwrap();
+            assert_eq!(failure.code(), code, "{told}");
+            assert!(told.contains("nothing was sent"), "{told}");
+        }
+    }
 
     #[test]
     fn a_full_disk_and_a_missing_file_have_codes_of_their_own() {

@@ -6,7 +6,7 @@ use keymoot_wire::rest::KeyView;
 
 use crate::explain::{BUG, USAGE};
 use crate::failure::{Failure, Trouble};
-use crate::{network, psbt, unreadable, wallet};
+use crate::{unreadable, wallet};
 
 /// What was to be signed.
 pub struct Claim<'a> {
@@ -44,25 +44,26 @@ impl Claim<'_> {
         let payload =
             Payload::new(kind, self.payload.to_vec()).map_err(|error| unreadable::failure(&error))?;
         let inspection = inspect(&payload, &key).map_err(|error| unreadable::failure(&error))?;
-        if kind == Kind::BtcPsbt {
-            network::check(&psbt::versions(payload.bytes()), network)?;
-        }
         Ok(Read { key, payload, inspection })
     }
 
     /// Works out what must have been signed, where that is one thing.
-    pub fn expected(&self) -> Result<Expected, Failure> {
-        match self.read(Network::Mainnet)?.inspection.signings.as_slice() {
+    pub fn expected(&self, network: Network) -> Result<Expected, Failure> {
+        match self.read(network)?.inspection.signings.as_slice() {
             [one] => Ok(Expected::of(one)),
             _ => Err(Trouble::new(BUG, "a payload with several signatures cannot be verified in one").into()),
         }
     }
 }
 
-/// All kinds, in words.
+/// All kinds, in words; last the one that is known only to be refused.
 pub fn unknown_kind(kind: &str) -> String {
-    let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-    format!("there is no kind `{}`; there are {}", kind.escape_debug(), known.join(", "))
+    let signed = Kind::ALL.iter().filter(|kind| **kind != Kind::RawDigest).map(|kind| kind.name());
+    let (known, bare) = (signed.collect::<Vec<_>>().join(", "), Kind::RawDigest.name());
+    let kind = kind.escape_debug();
+    format!(
+        "there is no kind `{kind}`; there are {known}; and {bare}, which no node signs: it says nothing of what it is for"
+    )
 }
 
 impl Expected {
@@ -130,6 +131,8 @@ impl Expected {
 mod tests {
     use keymoot_wire::rest::{KeyView, ThresholdView};
 
+    use keymoot_chains::Network;
+
     use super::Claim;
 
     fn key(scheme: &str, public: &[u8]) -> KeyView {
@@ -145,6 +148,14 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_digest_is_not_offered_as_if_it_could_be_signed() {
+        let told = super::unknown_kind("nope");
+        let (offered, refused) = told.split_once("; and ").unwrap();
+        assert!(offered.contains("evm_typed_data") && !offered.contains("raw_digest"), "{told}");
+        assert!(refused.starts_with("raw_digest, which no node signs"), "{told}");
+    }
+
+    #[test]
     fn a_signature_verifies_for_its_message_and_no_other() {
         let secret = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
         let ed25519 = key("frost-ed25519", secret.verifying_key().as_bytes());
@@ -152,7 +163,7 @@ mod tests {
         let ecdsa = key("dkls23", &secp.public_key(secp256k1::SECP256K1).serialize());
         for key in [&ed25519, &ecdsa] {
             let claim = |payload| Claim { key, path: "m", kind: "message", payload };
-            let expected = claim(b"hello").expected().unwrap();
+            let expected = claim(b"hello").expected(Network::Mainnet).unwrap();
             let signature = match key.scheme.as_str() {
                 "dkls23" => {
                     let digest =
@@ -165,7 +176,7 @@ mod tests {
                 }
             };
             assert!(expected.verifies(&signature));
-            assert!(!claim(b"hellp").expected().unwrap().verifies(&signature));
+            assert!(!claim(b"hellp").expected(Network::Mainnet).unwrap().verifies(&signature));
             assert!(
                 !expected.verifies(&signature[1..])
                     && !expected.verifies(&[])
@@ -173,10 +184,13 @@ mod tests {
             );
         }
         let claim = Claim { key: &ecdsa, path: "m/0/1", kind: "message", payload: b"" };
-        assert!(claim.expected().is_ok());
+        assert!(claim.expected(Network::Mainnet).is_ok());
         for (path, kind) in [("m/0'", "message"), ("", "message"), ("m", "no_such_kind"), ("m", "raw_digest")]
         {
-            assert!(Claim { key: &ecdsa, path, kind, payload: b"" }.expected().is_err(), "{path} {kind}");
+            assert!(
+                Claim { key: &ecdsa, path, kind, payload: b"" }.expected(Network::Mainnet).is_err(),
+                "{path} {kind}"
+            );
         }
     }
 }

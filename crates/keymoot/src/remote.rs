@@ -2,6 +2,7 @@
 
 mod certificate;
 mod pending;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -31,6 +32,7 @@ use crate::failure::{Failure, NOT_ENOUGH_SIGNERS, Trouble};
 use crate::place::{self, AUTHORITY, CERTIFICATE, REQUEST_KEY, TLS_KEY};
 use certificate::Certificates;
 use pending::{Pending, Wanted};
+pub use requests::settled;
 use trouble::of_client;
 
 /// How long the service is asked to wait at a time. Short first: what cannot be done now is said soon.
@@ -38,6 +40,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const NEXT: Duration = Duration::from_secs(10);
 /// How long we wait in all.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How soon it is asked again while nodes are missing.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How often a person at a terminal wants it to be tried again: a gateway that is not there should be told soon.
 const SOON: Retry = Retry {
     tries: 8,
@@ -94,6 +98,8 @@ pub struct Remote {
     pub context: Context,
     pub document: ClusterDocument,
     client: Client,
+    /// How long to wait for an outcome, also while nodes are missing. `None`: as long as is usual, and not for nodes.
+    wait: Option<Duration>,
 }
 
 impl Remote {
@@ -143,7 +149,32 @@ impl Remote {
         };
         let check = Certificates::of(&document)?;
         let client = Client::new(config).map_err(|error| of_client(&error))?.checking(check);
-        Ok(Self { context, document, client })
+        let client = client.pinning(document.clone());
+        Ok(Self { context, document, client, wait: None })
+    }
+
+    /// The same, which waits for outcomes for so long, also while nodes are missing.
+    #[must_use]
+    pub fn waiting(self, seconds: Option<u64>) -> Self {
+        Self { wait: seconds.map(Duration::from_secs), ..self }
+    }
+
+    /// How long to wait for an outcome in all.
+    fn patience(&self) -> Duration {
+        self.wait.unwrap_or(PATIENCE)
+    }
+
+    /// Waits for a moment where the service does not, because nodes are missing. `false`: nobody wants to wait for them.
+    async fn awaits_nodes(&self, code: Option<&str>, deadline: Instant) -> bool {
+        if code != Some(NOT_ENOUGH_SIGNERS) {
+            return true;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if self.wait.is_none() || left.is_zero() {
+            return false;
+        }
+        tokio::time::sleep(AGAIN.min(left)).await;
+        true
     }
 
     /// The client alone, for what asks by itself.
@@ -160,9 +191,22 @@ impl Remote {
         format!("{}/{name} (v{})", self.document.cluster, self.document.version)
     }
 
-    /// A key, by id or name.
+    /// A key, by id or name. Where several have the name, the refusal lists them.
     pub async fn key(&self, key: &str) -> Result<KeyView, Failure> {
-        self.client.key(key).await.map_err(|error| of_client(&error))
+        match self.client.key(key).await {
+            Ok(key) => Ok(key),
+            Err(error) if error.code() == Some(Code::NameAmbiguous) => {
+                Err(trouble::ambiguous(key, &self.keys_named(key).await?))
+            }
+            Err(error) => Err(of_client(&error)),
+        }
+    }
+
+    /// All keys of this name, newest first, also those that are retired: a name that one of them has is not free.
+    pub async fn keys_named(&self, name: &str) -> Result<Vec<KeyView>, Failure> {
+        let mut keys = self.keys().await?;
+        keys.retain(|key| key.name == name);
+        Ok(keys)
     }
 
     /// All keys, newest first.
@@ -184,14 +228,14 @@ impl Remote {
         let key = key.parse().map_err(Failure::bug("the cluster gives a key an id that is none"))?;
         let prepared = self.client.prepare_retirement(key).map_err(|error| of_client(&error))?;
         let request: RequestView = self.send(&prepared, FIRST).await?;
-        self.finished(request, |request| (request.id.clone(), request.status)).await
+        self.finished(request).await
     }
 
     /// Has a key made, and waits for it. Also says how long it took, by the cluster's clock.
     pub async fn create_key(&self, name: &str, scheme: Scheme) -> Result<(KeyView, Option<u64>), Failure> {
         let prepared = self.client.prepare_key(scheme, name).map_err(|error| of_client(&error))?;
         let request: RequestView = self.send(&prepared, FIRST).await?;
-        let request = self.finished(request, |request| (request.id.clone(), request.status)).await?;
+        let request = self.finished(request).await?;
         let took =
             request.finished_ms.zip(request.created_ms).and_then(|(end, begin)| end.checked_sub(begin));
         let key = request.key.ok_or(Failure::Broken("a complete request for a key has no key"))?;
@@ -266,18 +310,18 @@ impl Remote {
     /// Sends a request for a signature and waits until it is finished, or cannot be for want of nodes.
     async fn signed(&self, prepared: &Prepared) -> Result<SignatureView, Unsigned> {
         let lost = |error| Unsigned::by(&error);
+        let deadline = Instant::now() + self.patience();
         let mut signed: SignatureView = self.client.send(prepared, FIRST).await.map_err(lost)?;
-        let deadline = Instant::now() + PATIENCE;
         while !signed.status.is_final() {
-            if signed.code.as_deref() == Some(NOT_ENOUGH_SIGNERS) {
+            if !self.awaits_nodes(signed.code.as_deref(), deadline).await {
                 return Err(Unsigned::Open(
                     self.not_enough(&signed.id, signed.reason.as_deref(), false).await,
                 ));
             }
             if Instant::now() > deadline {
-                return Err(Unsigned::Open(pending_trouble(&signed.id)));
+                return Err(Unsigned::Open(pending_trouble(&signed.id, self.patience())));
             }
-            signed = self.client.signature(&signed.id, NEXT).await.map_err(lost)?;
+            signed = self.client.signature(&signed.id, next(deadline)).await.map_err(lost)?;
         }
         if signed.status == Status::Complete {
             return Ok(signed);
@@ -288,36 +332,24 @@ impl Remote {
     }
 
     /// The same for a request of another kind.
-    async fn finished(
-        &self,
-        mut request: RequestView,
-        at: impl Fn(&RequestView) -> (String, Status),
-    ) -> Result<RequestView, Failure> {
-        let deadline = Instant::now() + PATIENCE;
+    async fn finished(&self, mut request: RequestView) -> Result<RequestView, Failure> {
+        let deadline = Instant::now() + self.patience();
         loop {
-            let (id, status) = at(&request);
+            let (id, status) = (request.id.clone(), request.status);
             if status == Status::Complete {
                 return Ok(request);
             }
             if status.is_final() {
-                let RequestView { code, reason, denials, culprits, .. } = &request;
-                return Err(trouble::of_outcome(
-                    &id,
-                    status,
-                    code.as_deref(),
-                    reason.as_deref(),
-                    denials,
-                    culprits,
-                ));
+                return Err(settled(&request));
             }
-            if request.code.as_deref() == Some(NOT_ENOUGH_SIGNERS) {
+            if !self.awaits_nodes(request.code.as_deref(), deadline).await {
                 let for_a_key = matches!(request.ask, AskView::Key { .. });
                 return Err(self.not_enough(&id, request.reason.as_deref(), for_a_key).await);
             }
             if Instant::now() > deadline {
-                return Err(pending_trouble(&id));
+                return Err(pending_trouble(&id, self.patience()));
             }
-            request = self.client.request(&id, NEXT).await.map_err(|error| of_client(&error))?;
+            request = self.client.request(&id, next(deadline)).await.map_err(|error| of_client(&error))?;
         }
     }
 
@@ -366,10 +398,18 @@ fn request_key(path: &std::path::Path) -> Result<SigningKey, Failure> {
     Ok(SigningKey::ed25519(&seed))
 }
 
-fn pending_trouble(id: &str) -> Failure {
-    let what = format!("{id} is not finished after {} seconds", PATIENCE.as_secs());
+/// How long the service is asked to wait next.
+fn next(deadline: Instant) -> Duration {
+    NEXT.min(deadline.saturating_duration_since(Instant::now()))
+}
+
+fn pending_trouble(id: &str, patience: Duration) -> Failure {
+    let what = format!("{id} is not finished after {} seconds", patience.as_secs());
     Trouble::new(PENDING, what)
-        .help("run the same command again; it asks for the same request")
+        .undone("there is no signature and no key yet; the request goes on until it expires")
+        .help(format!(
+            "`keymoot request wait {id}` waits for it; `keymoot sign` as before asks for the same again"
+        ))
         .request(id)
         .into()
 }

@@ -3,7 +3,7 @@
 
 use keymoot_chains::{Fault, Unreadable, bitcoin, ethereum, solana};
 
-use crate::explain::{NOT_FOR_THIS_KEY, PAYLOAD_UNREADABLE, PAYLOAD_UNSAFE, Page};
+use crate::explain::{NOT_FOR_THIS_KEY, PAYLOAD_UNREADABLE, PAYLOAD_UNSAFE, Page, WRONG_NETWORK};
 use crate::failure::{Failure, Trouble};
 
 /// The failure for a payload that is not signed.
@@ -34,6 +34,7 @@ fn of_bitcoin(fault: bitcoin::Fault) -> (&'static Page, Option<String>) {
     let input = |place: usize, field: &str| Some(format!("inputs[{place}].{field}"));
     let (page, field) = match fault {
         Fault::NotAPsbt => (PAYLOAD_UNREADABLE, None),
+        Fault::Network(_) => (WRONG_NETWORK, Some("global.xpub".to_owned())),
         Fault::Version(_) => (PAYLOAD_UNREADABLE, Some("global.version".to_owned())),
         Fault::Fields => (PAYLOAD_UNREADABLE, Some("the fields of the version in global.version".to_owned())),
         Fault::Size => (PAYLOAD_UNREADABLE, Some("inputs, outputs, or their bip32_derivation".to_owned())),

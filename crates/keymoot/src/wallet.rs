@@ -39,13 +39,8 @@ pub fn at(key: &KeyView, path: &str) -> Result<Key, Failure> {
     root.at(steps).map_err(|error| bad(error.to_string()))
 }
 
-/// All addresses of a key at a path, those of Bitcoin on mainnet.
-pub fn addresses(key: &KeyView, path: &str) -> Result<Vec<Address>, Failure> {
-    addresses_on(key, path, Network::Mainnet)
-}
-
-/// The same for a Bitcoin network.
-pub fn addresses_on(key: &KeyView, path: &str, network: Network) -> Result<Vec<Address>, Failure> {
+/// All addresses of a key at a path, those of Bitcoin on its network.
+pub fn addresses(key: &KeyView, path: &str, network: Network) -> Result<Vec<Address>, Failure> {
     let key = at(key, path)?.on(network);
     let found = [
         ("ethereum", "account", ethereum::address(&key)),

@@ -129,7 +129,7 @@ impl NodeShell {
         let links: Vec<JoinHandle<()>> = links.collect();
         let shares = Shares::new(config.vault);
         let (journal, limits) = (config.journal, config.limits);
-        let crypto = Real::from_seed(*seeds.identity);
+        let crypto = Real::from_seed(*seeds.identity).on(document.bitcoin);
         let keeper = Keeper {
             follow,
             seal: Arc::new(seeds.seal),

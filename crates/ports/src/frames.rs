@@ -7,12 +7,12 @@
 //! ```
 //!
 //! Sequence numbers count up by one, so a hole, a repetition or a swap of frames shows. The length has a checksum of
-//! its own, so a damaged length never makes a synced frame look cut short. Only one thing is forgiven: the last frame
+//! its own, so a damaged length never makes a synced frame look cut short. Only one thing is forgiven: the last write
 //! may be cut short, because a crash does that to a write which nobody was told is durable. Some file systems keep the length
 //! of such a write and lose its bytes: then there are zeros up to the end of the file, where a frame ends in a checksum.
 //!
-//! What the format cannot see: a file that was cut at the end of a frame, and a file that was replaced as a whole. The
-//! checksums find accidents. They stop nobody who can write to the file.
+//! What the format cannot see: a file that was cut at the end of a frame or has zeros from there on, no more than one write may
+//! have; and a file that was replaced as a whole. The checksums find accidents. They stop nobody who can write to the file.
 
 use crc32fast::Hasher;
 
@@ -26,8 +26,8 @@ pub const OVERHEAD_BYTES: usize = HEADER_BYTES + CHECKSUM_BYTES;
 
 const CHECKSUM_BYTES: usize = 4;
 
-/// More than this is not what is left of one write.
-const UNWRITTEN_MAX: usize = BATCH_BYTES_MAX + BATCH_RECORDS_MAX * OVERHEAD_BYTES;
+/// The longest write of a journal.
+pub const WRITE_BYTES_MAX: usize = BATCH_BYTES_MAX + BATCH_RECORDS_MAX * OVERHEAD_BYTES;
 
 /// What a journal's bytes hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -151,7 +151,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, Corrupt> {
         let at = decoded.valid_len;
         let found = match frame(rest, decoded.next) {
             // Where nothing else is, zeros are not the end of a journal but what somebody has put in its place.
-            Err(_) if decoded.next.is_some() && is_unwritten(rest, decoded.next) => None,
+            Err(_) if decoded.next.is_some() && is_unwritten(rest, decoded.next, WRITE_BYTES_MAX) => None,
             found => found.map_err(|why| Corrupt { at, why })?,
         };
         match found {
@@ -219,10 +219,10 @@ pub fn frame(bytes: &[u8], expected: Option<u64>) -> Result<Option<Frame<'_>>, D
 }
 
 /// Whether these bytes, up to the end of a file, are the beginning of a frame and zeros in place of the rest, its checksum among
-/// them. A frame that was written has zeros for a checksum once in 2^32 times.
+/// them, and no more than one write of the file may have. A frame that was written has zeros for a checksum once in 2^32 times.
 #[must_use]
-pub fn is_unwritten(bytes: &[u8], expected: Option<u64>) -> bool {
-    if bytes.len() > UNWRITTEN_MAX {
+pub fn is_unwritten(bytes: &[u8], expected: Option<u64>, write_max: usize) -> bool {
+    if bytes.len() > write_max {
         return false;
     }
     let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at.saturating_add(1));

@@ -9,8 +9,8 @@
 
 use crate::{Answer, Bytes, Name, Ttl};
 
-/// The longest body of a request, in bytes.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// The longest body of a request, in bytes: what a client can sign, and its signature.
+pub const BODY_BYTES_MAX: usize = keymoot_types::signed::BODY_MAX + 4096;
 
 /// The longest note of progress, in bytes.
 pub const NOTE_BYTES_MAX: usize = 256 << 10;

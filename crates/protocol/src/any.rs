@@ -18,6 +18,7 @@ use crate::dkls23::{self, PairSetup, Presigned, Presigner};
 use crate::ecdsa::EcdsaSignature;
 use crate::evidence::Case;
 use crate::frost;
+use crate::gg20;
 use crate::key::KeyShare;
 use crate::machine::{Machine, Next, Round, Rounds, Step};
 use crate::transcript::Hash;
@@ -36,14 +37,22 @@ pub enum AnyMachine {
     SetUp(dkls23::Setup),
     /// A batch of DKLs23 presignatures.
     Presign(Presigner),
-    /// A signer of ECDSA signatures.
+    /// A signer of ECDSA signatures with DKLs23.
     SignEcdsa(Box<dkls23::Signer>),
+    /// Auxiliary-information generation of GG20.
+    GenerateModuli(gg20::Generation),
+    /// A batch of GG20 presignatures.
+    PresignGg20(gg20::Presigner),
+    /// A signer of ECDSA signatures with GG20.
+    SignGg20(Box<gg20::Signer>),
     /// An aggregator of BIP-340 signatures.
     AggregateTaproot(Box<frost::Aggregator<Secp256k1>>),
     /// An aggregator of Ed25519 signatures.
     AggregateEd25519(Box<frost::Aggregator<Ed25519>>),
-    /// An aggregator of ECDSA signatures.
+    /// An aggregator of ECDSA signatures with DKLs23.
     AggregateEcdsa(Box<dkls23::Aggregator>),
+    /// An aggregator of ECDSA signatures with GG20.
+    AggregateGg20(Box<gg20::Aggregator>),
 }
 
 /// What a complete run of any machine yields.
@@ -54,8 +63,12 @@ pub enum AnyOutput {
     ShareEd25519(KeyShare<Ed25519>),
     /// Our side of a pair setup.
     PairSetup(PairSetup),
-    /// A batch of presignatures.
+    /// A batch of DKLs23 presignatures.
     Presigned(Presigned),
+    /// Our side of a committee's moduli.
+    Moduli(Box<gg20::Auxiliary>),
+    /// A batch of GG20 presignatures.
+    PresignedGg20(Vec<gg20::Presignature>),
     /// Our signature share is out.
     Released,
     /// A signature, 64 bytes: RFC 8032 for Ed25519, BIP-340 for Taproot.
@@ -65,37 +78,46 @@ pub enum AnyOutput {
 }
 
 impl AnyMachine {
-    /// Whether this is a key generation that awaits its certificate, so that [`AnyMachine::seal_pending`] has something.
+    /// Whether this made a key or moduli that await their certificate, so that [`AnyMachine::seal_pending`] has something.
     #[must_use]
     pub const fn is_pending(&self) -> bool {
         match self {
             Self::DkgSecp256k1(dkg) => dkg.pending().is_some(),
             Self::DkgEd25519(dkg) => dkg.pending().is_some(),
+            Self::GenerateModuli(generation) => generation.is_pending(),
             Self::SignTaproot(_)
             | Self::SignEd25519(_)
             | Self::SetUp(_)
             | Self::Presign(_)
             | Self::SignEcdsa(_)
+            | Self::PresignGg20(_)
+            | Self::SignGg20(_)
             | Self::AggregateTaproot(_)
             | Self::AggregateEd25519(_)
-            | Self::AggregateEcdsa(_) => false,
+            | Self::AggregateEcdsa(_)
+            | Self::AggregateGg20(_) => false,
         }
     }
 
-    /// The digest of the key that awaits its certificate, and our share of it, as [`Dkg::seal_pending`] has them.
+    /// The digest of the key or table that awaits its certificate, and our share or primes, as [`Dkg::seal_pending`] and
+    /// [`gg20::Generation::seal_pending`] have them.
     #[must_use]
     pub fn seal_pending(&self) -> Option<(Hash, Zeroizing<Vec<u8>>)> {
         match self {
             Self::DkgSecp256k1(dkg) => dkg.seal_pending(),
             Self::DkgEd25519(dkg) => dkg.seal_pending(),
+            Self::GenerateModuli(generation) => generation.seal_pending(),
             Self::SignTaproot(_)
             | Self::SignEd25519(_)
             | Self::SetUp(_)
             | Self::Presign(_)
             | Self::SignEcdsa(_)
+            | Self::PresignGg20(_)
+            | Self::SignGg20(_)
             | Self::AggregateTaproot(_)
             | Self::AggregateEd25519(_)
-            | Self::AggregateEcdsa(_) => None,
+            | Self::AggregateEcdsa(_)
+            | Self::AggregateGg20(_) => None,
         }
     }
 
@@ -110,9 +132,13 @@ impl AnyMachine {
             | Self::SignEd25519(_)
             | Self::SetUp(_)
             | Self::SignEcdsa(_)
+            | Self::GenerateModuli(_)
+            | Self::PresignGg20(_)
+            | Self::SignGg20(_)
             | Self::AggregateTaproot(_)
             | Self::AggregateEd25519(_)
-            | Self::AggregateEcdsa(_) => None,
+            | Self::AggregateEcdsa(_)
+            | Self::AggregateGg20(_) => None,
         }
     }
 }
@@ -132,20 +158,27 @@ impl Verbs {
     /// Those of the machine that runs sessions about this; `None` where the scheme has no such protocol.
     const fn about(context: &Context) -> Option<Self> {
         Some(match (context.protocol, context.scheme) {
-            (Protocol::Dkg, Scheme::FrostTaproot | Scheme::Dkls23) => Self::of::<Dkg<Secp256k1>>(),
+            (Protocol::Dkg, Scheme::FrostTaproot | Scheme::Dkls23 | Scheme::Gg20) => {
+                Self::of::<Dkg<Secp256k1>>()
+            }
             (Protocol::Dkg, Scheme::FrostEd25519) => Self::of::<Dkg<Ed25519>>(),
             (Protocol::FrostSign, Scheme::FrostTaproot) => Self::of::<frost::Signer<Secp256k1>>(),
             (Protocol::FrostSign, Scheme::FrostEd25519) => Self::of::<frost::Signer<Ed25519>>(),
             (Protocol::DklsSetup, Scheme::Dkls23) => Self::of::<dkls23::Setup>(),
             (Protocol::DklsPresign, Scheme::Dkls23) => Self::of::<Presigner>(),
             (Protocol::DklsSign, Scheme::Dkls23) => Self::of::<dkls23::Signer>(),
-            (Protocol::FrostSign, Scheme::Dkls23)
+            (Protocol::Gg20Auxiliary, Scheme::Gg20) => Self::of::<gg20::Generation>(),
+            (Protocol::Gg20Presign, Scheme::Gg20) => Self::of::<gg20::Presigner>(),
+            (Protocol::Gg20Sign, Scheme::Gg20) => Self::of::<gg20::Signer>(),
+            (Protocol::FrostSign, Scheme::Dkls23 | Scheme::Gg20)
             | (
                 Protocol::DklsSetup | Protocol::DklsPresign | Protocol::DklsSign,
-                Scheme::FrostTaproot | Scheme::FrostEd25519,
+                Scheme::FrostTaproot | Scheme::FrostEd25519 | Scheme::Gg20,
             )
-            // No scheme has these yet.
-            | (Protocol::Gg20Auxiliary | Protocol::Gg20Presign | Protocol::Gg20Sign, _) => return None,
+            | (
+                Protocol::Gg20Auxiliary | Protocol::Gg20Presign | Protocol::Gg20Sign,
+                Scheme::FrostTaproot | Scheme::FrostEd25519 | Scheme::Dkls23,
+            ) => return None,
         })
     }
 }
@@ -172,6 +205,12 @@ impl Machine for AnyMachine {
             Self::SetUp(one) => lift(one.receive(round), Self::SetUp, AnyOutput::PairSetup),
             Self::Presign(one) => lift(one.receive(round), Self::Presign, AnyOutput::Presigned),
             Self::SignEcdsa(one) => lift((*one).receive(round), boxed(Self::SignEcdsa), released),
+            Self::GenerateModuli(one) => {
+                let moduli = |auxiliary| AnyOutput::Moduli(Box::new(auxiliary));
+                lift(one.receive(round), Self::GenerateModuli, moduli)
+            }
+            Self::PresignGg20(one) => lift(one.receive(round), Self::PresignGg20, AnyOutput::PresignedGg20),
+            Self::SignGg20(one) => lift((*one).receive(round), boxed(Self::SignGg20), released),
             Self::AggregateTaproot(one) => {
                 lift((*one).receive(round), boxed(Self::AggregateTaproot), AnyOutput::Schnorr)
             }
@@ -180,6 +219,9 @@ impl Machine for AnyMachine {
             }
             Self::AggregateEcdsa(one) => {
                 lift((*one).receive(round), boxed(Self::AggregateEcdsa), AnyOutput::Ecdsa)
+            }
+            Self::AggregateGg20(one) => {
+                lift((*one).receive(round), boxed(Self::AggregateGg20), AnyOutput::Ecdsa)
             }
         }
     }

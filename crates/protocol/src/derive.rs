@@ -174,7 +174,7 @@ pub fn output_key<C: Curve>(
         Scheme::FrostEd25519 => encoded.as_ref().try_into().ok(),
         Scheme::FrostTaproot => taproot_output(encoded.as_ref(), merkle_root),
         // ECDSA verifies under the whole point; this is its x coordinate.
-        Scheme::Dkls23 => encoded.as_ref().split_first()?.1.try_into().ok(),
+        Scheme::Dkls23 | Scheme::Gg20 => encoded.as_ref().split_first()?.1.try_into().ok(),
     }
 }
 

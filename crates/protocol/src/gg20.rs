@@ -35,4 +35,4 @@ pub use sign::{Aggregator, Order, Released, Signer};
 pub use suite::Suite;
 
 /// The scheme whose keys these protocols serve.
-pub(crate) const SCHEME: keymoot_types::Scheme = keymoot_types::Scheme::Dkls23;
+pub(crate) const SCHEME: keymoot_types::Scheme = keymoot_types::Scheme::Gg20;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use keymoot_types::Path;
 use zeroize::Zeroizing;
 
+use crate::tls::Tls;
+
 /// Everything a signer needs beside the cluster and the node behind.
 pub struct Config {
     /// The one chain that it signs for.
@@ -32,6 +34,10 @@ pub struct Config {
     pub origins: Vec<String>,
     /// What callers have to show.
     pub token: Option<Zeroizing<String>>,
+    /// TLS for callers; without it they are answered in the clear.
+    pub tls: Option<Tls>,
+    /// Whether others than this machine may be answered in the clear.
+    pub allows_plaintext: bool,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -53,6 +59,8 @@ impl Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             token: None,
+            tls: None,
+            allows_plaintext: false,
             limits: Limits::default(),
         }
     }
@@ -110,8 +118,13 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Somebody else could have things signed.
-    #[error("{0} can be reached from elsewhere, and there is no token that callers have to show")]
+    #[error(
+        "{0} can be reached from elsewhere, and there is neither a token nor a certificate that callers have to show"
+    )]
     Open(SocketAddr),
+    /// Whoever is between could read the token, and change what is asked.
+    #[error("{0} can be reached from elsewhere, and there is no certificate for TLS")]
+    Plaintext(SocketAddr),
     /// A token that can be guessed, or that no header can carry.
     #[error("the token has not 32 to 512 letters, digits or marks")]
     Token,

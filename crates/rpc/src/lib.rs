@@ -6,7 +6,7 @@
 //! is verified before it is used.
 //!
 //! One configuration is for one chain and one downstream. Whoever may talk to it may have things signed, so it listens on
-//! loopback unless it has a token, and answers no web page that is not named.
+//! loopback unless callers have to show a token or a certificate, elsewhere with TLS, and answers no web page that is not named.
 
 #![cfg_attr(
     not(test),
@@ -42,6 +42,7 @@ mod refusal;
 mod remote;
 mod send;
 mod serve;
+mod tls;
 mod transaction;
 mod wallet;
 mod web3signer;
@@ -52,3 +53,4 @@ pub use downstream::{Downstream, Unanswered};
 pub use refusal::Refusal;
 pub use remote::Remote;
 pub use serve::Signer;
+pub use tls::{Tls, TlsFault};

@@ -20,7 +20,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keymoot_wire::door;
 use keymoot_wire::stop::stopped;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -38,6 +39,7 @@ use crate::errand::{Baton, Errand};
 use crate::gate;
 use crate::methods;
 use crate::refusal::{INVALID_REQUEST, PARSE_ERROR, Refusal};
+use crate::tls::Tls;
 use crate::web3signer;
 
 /// For how long the head of a request may take to come in.
@@ -70,15 +72,13 @@ impl Signer {
         node: Downstream,
         cluster: Arc<dyn Cluster>,
     ) -> Result<Self, StartError> {
-        if config.token.is_none() && !listen.ip().is_loopback() {
-            return Err(StartError::Open(listen));
-        }
+        may_listen(&config, listen)?;
         let is_fit =
             |token: &str| (32..=512).contains(&token.len()) && token.bytes().all(|c| c.is_ascii_graphic());
         if config.token.as_deref().is_some_and(|token| !is_fit(token)) {
             return Err(StartError::Token);
         }
-        if config.token.is_none() {
+        if config.token.is_none() && !knows_callers(&config) {
             warn!("there is no token: every program and user of this machine can have things signed");
         }
         let place = node.place();
@@ -102,7 +102,9 @@ impl Signer {
         let router = router(&app)?;
         let (stop, stopping) = watch::channel(false);
         info!(%address, chain = app.config.chain_id, node = place, "signer serves");
-        let task = tokio::spawn(serve(router, listener, stopping, app.config.limits.connections));
+        let limits = app.config.limits;
+        let task =
+            tokio::spawn(serve(router, listener, app.config.tls.clone(), stopping, limits.connections));
         Ok(Self { address, app, stop, task })
     }
 
@@ -110,6 +112,13 @@ impl Signer {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same, as it is asked.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.app.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Stops: nothing new is taken, and what has begun has so long to finish.
@@ -123,6 +132,31 @@ impl Signer {
         }
         self.app.finish(grace).await;
     }
+}
+
+/// Whether callers show who they are before they say anything.
+fn knows_callers(config: &Config) -> bool {
+    config.tls.as_ref().is_some_and(Tls::knows_callers)
+}
+
+/// Elsewhere than on this machine only who is known may ask, and nobody in between may read or change what is said.
+fn may_listen(config: &Config, listen: SocketAddr) -> Result<(), StartError> {
+    if listen.ip().is_loopback() {
+        return Ok(());
+    }
+    if config.token.is_none() && !knows_callers(config) {
+        return Err(StartError::Open(listen));
+    }
+    if config.tls.is_none() {
+        if !config.allows_plaintext {
+            return Err(StartError::Plaintext(listen));
+        }
+        warn!(
+            address = %listen,
+            "allow_plaintext = true: whoever is between can read the token, and have anything signed with it"
+        );
+    }
+    Ok(())
 }
 
 fn router(app: &Arc<App>) -> Result<Router, StartError> {
@@ -262,7 +296,13 @@ async fn one(app: &Arc<App>, call: Result<Call, Bad>, baton: Baton, trace: &Trac
     id.map(|id| Answer::new(Some(id), outcome, &trace.0))
 }
 
-async fn serve(router: Router, listener: TcpListener, mut stopping: watch::Receiver<bool>, most: usize) {
+async fn serve(
+    router: Router,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    mut stopping: watch::Receiver<bool>,
+    most: usize,
+) {
     let places = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
     loop {
@@ -273,10 +313,19 @@ async fn serve(router: Router, listener: TcpListener, mut stopping: watch::Recei
         };
         tokio::select! {
             (place, (stream, _)) = next => {
-                let (router, stopping) = (router.clone(), stopping.clone());
+                let (router, tls, mut stopping) = (router.clone(), tls.clone(), stopping.clone());
                 connections.spawn(async move {
                     let _place = place;
-                    serve_one(router, stream, stopping).await;
+                    // Small answers should not wait for more; a system that refuses it is only slower.
+                    let _ = stream.set_nodelay(true);
+                    let Some(tls) = tls else { return serve_one(router, stream, stopping).await };
+                    let stream = tokio::select! {
+                        stream = tls.shake_hands(stream) => stream,
+                        () = stopped(&mut stopping) => None,
+                    };
+                    if let Some(stream) = stream {
+                        serve_one(router, stream, stopping).await;
+                    }
                 });
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
@@ -287,9 +336,10 @@ async fn serve(router: Router, listener: TcpListener, mut stopping: watch::Recei
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve_one(router: Router, stream: TcpStream, mut stopping: watch::Receiver<bool>) {
-    // Small answers should not wait for more; a system that refuses it is only slower.
-    let _ = stream.set_nodelay(true);
+async fn serve_one<S>(router: Router, stream: S, mut stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let service = service_fn(move |request: http::Request<Incoming>| {
         let router = router.clone();
         async move { router.oneshot(request.map(Body::new)).await.map_err(|never: Infallible| never) }

@@ -57,9 +57,9 @@ impl Disk {
         let is_torn = kept > 0 && kept < self.unsynced.len();
         let whole = self.bytes.len() + kept;
         self.bytes.append(&mut self.unsynced);
+        let is_told = is_told_from_damage(&self.bytes, whole);
         self.bytes.iter_mut().skip(whole).for_each(|byte| *byte = 0);
-        // Zeros from the middle of a checksum on look like damage, and are refused.
-        if !chance.happens(200) || frames::decode(&self.bytes).is_err() {
+        if !chance.happens(200) || !is_told {
             self.bytes.truncate(whole);
         }
         is_torn
@@ -116,4 +116,18 @@ impl Disk {
         }
         self.read()
     }
+}
+
+/// Whether zeros from this byte on are told from damage: where there is a journal before them, and the checksum of a record is
+/// there as a whole or not at all.
+fn is_told_from_damage(bytes: &[u8], at: usize) -> bool {
+    let mut begin = 0;
+    while let Ok(Some(frame)) = frames::frame(bytes.get(begin..).unwrap_or_default(), None) {
+        let end = bytes.len() - frame.after.len();
+        if at < end {
+            return begin > 0 && at + 3 < end;
+        }
+        begin = end;
+    }
+    true
 }

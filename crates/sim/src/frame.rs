@@ -108,7 +108,7 @@ impl Frame {
         let count = if lying && most > 0 { chance.between(1, most) } else { 0 };
         let liars = draw_places(u64::from(total), count, &mut chance);
         let mut keys: Vec<Scheme> =
-            (0..chance.between(1, 2)).filter_map(|_| chance.pick(&Scheme::ALL).copied()).collect();
+            (0..chance.between(1, 2)).filter_map(|_| chance.pick(&Scheme::USUAL).copied()).collect();
         let liars_spoil = count > 0 && chance.happens(400);
         if liars_spoil && !keys.contains(&Scheme::Dkls23) {
             keys.push(Scheme::Dkls23);

@@ -394,7 +394,7 @@ impl Crypto for Model {
         Ok(widen(mix(&[order.key.digest(), path, digest, presignature])))
     }
 
-    fn read(_: &Arc<Key>, what: &ToSign) -> Result<Reading, Unreadable> {
+    fn read(&self, _: &Arc<Key>, what: &ToSign) -> Result<Reading, Unreadable> {
         let ToSign { path, payload, signing } = what;
         if signing.is_some_and(|place| place > 0) {
             return Err(Unreadable("the payload needs one signature".into()));

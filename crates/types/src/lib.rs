@@ -5,6 +5,7 @@
 
 pub mod id;
 pub mod key;
+pub mod network;
 pub mod party;
 pub mod scheme;
 pub mod secret;
@@ -13,6 +14,7 @@ pub mod time;
 
 pub use id::{GroupId, IdError, KeyId, SessionId};
 pub use key::{Epoch, Path, PathError};
+pub use network::{Network, UnknownNetwork};
 pub use party::{PARTIES_MAX, Party, PartyError, Quorum, QuorumError, Threshold, ThresholdError};
 pub use scheme::{CurveName, Scheme, UnknownScheme};
 pub use secret::Secret;

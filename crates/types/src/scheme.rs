@@ -12,6 +12,9 @@ pub enum Scheme {
     FrostTaproot,
     /// Threshold ECDSA over secp256k1 by oblivious transfer (Doerner, Kondi, Lee, shelat 2023).
     Dkls23,
+    /// Threshold ECDSA over secp256k1 from Paillier encryption: GG20 with the proofs of CGGMP24. Nothing serves it that was
+    /// not told to.
+    Gg20,
 }
 
 /// The group a scheme computes in.
@@ -25,7 +28,10 @@ pub enum CurveName {
 
 impl Scheme {
     /// All schemes, in the order in which they are listed to people.
-    pub const ALL: [Self; 3] = [Self::FrostTaproot, Self::FrostEd25519, Self::Dkls23];
+    pub const ALL: [Self; 4] = [Self::FrostTaproot, Self::FrostEd25519, Self::Dkls23, Self::Gg20];
+
+    /// Those that are served by everything that was not told otherwise.
+    pub const USUAL: [Self; 3] = [Self::FrostTaproot, Self::FrostEd25519, Self::Dkls23];
 
     /// The name people type.
     #[must_use]
@@ -34,6 +40,7 @@ impl Scheme {
             Self::FrostEd25519 => "frost-ed25519",
             Self::FrostTaproot => "frost-taproot",
             Self::Dkls23 => "dkls23",
+            Self::Gg20 => "gg20",
         }
     }
 
@@ -42,7 +49,7 @@ impl Scheme {
     pub const fn presigns(self) -> bool {
         match self {
             Self::FrostEd25519 | Self::FrostTaproot => false,
-            Self::Dkls23 => true,
+            Self::Dkls23 | Self::Gg20 => true,
         }
     }
 
@@ -51,7 +58,7 @@ impl Scheme {
     pub const fn curve(self) -> CurveName {
         match self {
             Self::FrostEd25519 => CurveName::Ed25519,
-            Self::FrostTaproot | Self::Dkls23 => CurveName::Secp256k1,
+            Self::FrostTaproot | Self::Dkls23 | Self::Gg20 => CurveName::Secp256k1,
         }
     }
 }
@@ -64,7 +71,7 @@ impl fmt::Display for Scheme {
 
 /// The name is not one of [`Scheme::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown scheme `{0}`; known schemes: frost-taproot, frost-ed25519, dkls23")]
+#[error("unknown scheme `{0}`; known schemes: frost-taproot, frost-ed25519, dkls23, gg20")]
 pub struct UnknownScheme(pub String);
 
 impl FromStr for Scheme {
@@ -97,5 +104,13 @@ mod tests {
     fn schemes_know_their_curve() {
         assert_eq!(Scheme::FrostEd25519.curve(), CurveName::Ed25519);
         assert_eq!(Scheme::FrostTaproot.curve(), CurveName::Secp256k1);
+        assert_eq!(Scheme::Gg20.curve(), CurveName::Secp256k1);
+    }
+
+    #[test]
+    fn what_is_usual_is_known_and_gg20_is_not_usual() {
+        let unusual: Vec<_> = Scheme::ALL.into_iter().filter(|one| !Scheme::USUAL.contains(one)).collect();
+        assert_eq!(unusual, [Scheme::Gg20]);
+        assert!(Scheme::Gg20.presigns());
     }
 }

@@ -19,6 +19,12 @@ pub const LABEL: &str = "keymoot";
 /// For how long a signed request may be good: expires − created, in seconds.
 pub const LIFETIME_MAX: u64 = 15 * 60;
 
+/// The longest payload that is signed, of any kind, in bytes.
+pub const PAYLOAD_MAX: usize = 1 << 20;
+
+/// The longest body of a request, in bytes: a payload in hexadecimal digits, and what stands around it.
+pub const BODY_MAX: usize = 2 * PAYLOAD_MAX + 4096;
+
 /// The longest text of parameters that is read.
 const TEXT_MAX: usize = 512;
 

@@ -5,6 +5,7 @@ mod check;
 mod entry;
 mod hex;
 mod index;
+pub mod network;
 mod signed;
 
 use std::fmt;
@@ -12,7 +13,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use keymoot_types::{GroupId, Threshold};
+use keymoot_types::{GroupId, Network, Threshold};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -63,6 +64,9 @@ pub struct ClusterFields {
     pub revoked: Vec<Hex<32>>,
     /// What nodes sign without being asked for more.
     pub policy: PolicyName,
+    /// The one Bitcoin network that its keys are for. Nothing that is signed says it; mainnet if it is not there.
+    #[serde(default, with = "network", skip_serializing_if = "network::is_usual")]
+    pub bitcoin: Network,
 }
 
 /// A checked cluster document, with its exact text. It is asked at every request and every handshake, so its digest and

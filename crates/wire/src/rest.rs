@@ -13,7 +13,8 @@ pub use crate::problem::{Denial, Problem};
 pub use ask::{BatchBody, BatchItem, CreateKeyBody, CreateSignatureBody, EmptyBody};
 pub use keys::{AddressView, AddressesView, KeyPage, KeyView, ThresholdView, XpubView};
 pub use requests::{
-    AskView, BatchOutcome, BatchView, RequestView, SignaturePage, SignatureView, SignedView, Status,
+    AskView, BatchOutcome, BatchView, RequestPage, RequestView, SignaturePage, SignatureView, SignedView,
+    Status,
 };
 pub use service::{
     CanaryView, EventView, NodeList, NodeView, ParticipantView, ReadyView, SessionList, SessionView,

@@ -18,8 +18,9 @@ const RICHES: &str = "0x21e19e0c9bab2400000";
 pub struct Chain {
     _signer: Process,
     _node: Process,
-    /// Where the signer listens.
+    /// Where the signer listens, and the node.
     pub signer: String,
+    pub node: String,
     /// What scripts are told.
     pub settings: Value,
 }
@@ -35,7 +36,7 @@ impl Chain {
         command.args(["--host", "127.0.0.1", "--port", "0", "--accounts", "0", "--chain-id", &chain]);
         let (process, address) = started("anvil", command, "Listening on ")?;
         let node = format!("http://{address}");
-        ask(&node, "anvil_setBalance", &json!([lab.account, RICHES]))?;
+        enrich(&node, &lab.account)?;
         let mut command = lab.program()?;
         command.args(["eth", "--listen", "127.0.0.1:0", "--downstream", &node, "--chain-id", &chain]);
         let (signing, signer) = started("the signer", command, "eth signer on ")?;
@@ -50,7 +51,12 @@ impl Chain {
         ] {
             settings[name] = value;
         }
-        Ok(Self { _signer: signing, _node: process, signer, settings })
+        Ok(Self { _signer: signing, _node: process, signer, node, settings })
+    }
+
+    /// Makes an account rich.
+    pub fn enrich(&self, account: &str) -> Result<()> {
+        enrich(&self.node, account)
     }
 }
 
@@ -60,6 +66,10 @@ fn token(place: &Place) -> Result<Value> {
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the token does not compile:\n{complaint}");
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn enrich(node: &str, account: &str) -> Result<()> {
+    ask(node, "anvil_setBalance", &json!([account, RICHES])).map(drop)
 }
 
 /// One question to a JSON-RPC service.

@@ -89,9 +89,19 @@ impl Lab {
 
 /// Starts a process and waits for the line in which it says where it listens; returns what follows the sign.
 pub fn started(name: &str, command: Command, sign: &str) -> Result<(Process, String)> {
+    started_within(name, command, sign, READY)
+}
+
+/// The same, for what takes its time.
+pub fn started_within(
+    name: &str,
+    command: Command,
+    sign: &str,
+    within: Duration,
+) -> Result<(Process, String)> {
     let said = Said::default();
     let process = Process::start(name, command, &said)?;
-    let line = said.wait_for(&format!("where {name} listens"), READY, |line| line.contains(sign))?;
+    let line = said.wait_for(&format!("where {name} listens"), within, |line| line.contains(sign))?;
     let (_, address) = line.split_once(sign).context("the line was just found")?;
     Ok((process, address.trim().to_owned()))
 }

@@ -4,6 +4,7 @@
 //! place for an end. One test runs at a time.
 
 mod chain;
+mod embedded;
 mod lab;
 mod latency;
 mod paths;

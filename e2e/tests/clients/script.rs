@@ -21,6 +21,8 @@ pub enum Gets {
     Cluster,
     /// A cluster, and a signer for a chain.
     Chain,
+    /// A cluster of `keymoot up`, with a signer for a chain inside it.
+    Embedded,
 }
 
 /// One script of `e2e/clients`.
@@ -146,6 +148,23 @@ pub const SCRIPTS: &[Script] = &[
         ],
     ),
     script("bdk", "bdk.py", Gets::Cluster, SPENDS),
+    script(
+        "hwi",
+        "hwi.py",
+        Gets::Embedded,
+        &["spends P2WPKH", "spends P2WPKH in P2SH", "spends P2TR", "is told that a network is another"],
+    ),
+    script(
+        "embedded",
+        "embedded.mjs",
+        Gets::Embedded,
+        &[
+            "finds the account and the chain",
+            "sends ether",
+            "signs typed data",
+            "is told that an account is not here",
+        ],
+    ),
     script(
         "solders",
         "solana.py",

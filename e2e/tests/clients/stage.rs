@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 
 use crate::chain::Chain;
+use crate::embedded::Embedded;
 use crate::lab::Lab;
 use crate::place::Place;
 use crate::script::{Gets, Ran, Script};
@@ -23,6 +24,7 @@ fn once<T>(cell: &Once<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
 #[derive(Default)]
 pub struct Stage {
     // Ended in this order.
+    embedded: Once<Embedded>,
     chain: Once<Chain>,
     lab: Once<Lab>,
     place: Once<Place>,
@@ -67,6 +69,11 @@ impl Stage {
                 let lab = self.lab()?;
                 lab.cluster.at_home(&mut command);
                 lab.keep("chain.json", &self.chain()?.settings)?
+            }
+            Gets::Embedded => {
+                let embedded = once(&self.embedded, || Embedded::start(self.chain()?))?;
+                embedded.at_home(&mut command);
+                embedded.keep()?
             }
         };
         command.arg(settings).env("TMPDIR", folder.path());

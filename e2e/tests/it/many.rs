@@ -19,7 +19,7 @@ fn twelve_nodes_sign_with_seven() {
             .to_vec();
         cluster.start_all().expect("a cluster that runs");
         let client = load::client(&cluster.place("alice"), cluster.gateway()).expect("a client");
-        for scheme in Scheme::ALL {
+        for scheme in Scheme::USUAL {
             let key = load::key(&client, scheme, scheme.name()).await.expect("a key");
             let payload = hex::encode("seven of twelve");
             let body =

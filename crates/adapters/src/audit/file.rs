@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use keymoot_ports::audit::{AuditSink, ENTRY_BYTES_MAX};
 use keymoot_ports::fault::fits;
+use keymoot_ports::frames::OVERHEAD_BYTES;
 use keymoot_ports::{Answer, Fault};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -38,7 +39,10 @@ impl FileAudit {
     /// # Errors
     /// The file is out of reach, or another process has it open.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let shelf = Shelf { tape: Tape::open(path, "the audit log")?, starts: None };
+        let shelf = Shelf {
+            tape: Tape::open(path, "the audit log", ENTRY_BYTES_MAX + OVERHEAD_BYTES)?,
+            starts: None,
+        };
         let calls = Arc::new(Semaphore::new(CALLS_MAX));
         Ok(Self { shelf: Arc::new(Mutex::new(Some(shelf))), calls })
     }

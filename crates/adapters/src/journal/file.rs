@@ -11,7 +11,8 @@ use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use keymoot_ports::journal::{BATCH_BYTES_MAX, Journal, admit};
+use keymoot_ports::frames::WRITE_BYTES_MAX;
+use keymoot_ports::journal::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Journal, admit};
 use keymoot_ports::{Answer, Fault};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -61,7 +62,7 @@ impl FileJournal {
     /// # Errors
     /// The file is out of reach, or another process has it open.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self::on(Tape::open(path, "the journal")?))
+        Ok(Self::on(Tape::open(path, "the journal", WRITE_BYTES_MAX)?))
     }
 
     fn on(tape: Tape) -> Self {
@@ -143,13 +144,14 @@ impl Writer {
         }
     }
 
-    /// All that wait, up to the length of the longest batch.
+    /// All that wait, up to the length of the longest batch and to as many records as one may have.
     fn next(&mut self) -> Option<Vec<Batch>> {
         let mut line = lock(&self.desk.line);
-        let (mut group, mut bytes) = (Vec::new(), 0usize);
+        let (mut group, mut bytes, mut records) = (Vec::new(), 0usize, 0usize);
         while let Some(batch) = line.waiting.pop_front() {
             bytes = bytes.saturating_add(batch.bytes());
-            if bytes > BATCH_BYTES_MAX && !group.is_empty() {
+            records = records.saturating_add(batch.records.len());
+            if (bytes > BATCH_BYTES_MAX || records > BATCH_RECORDS_MAX) && !group.is_empty() {
                 line.waiting.push_front(batch);
                 break;
             }

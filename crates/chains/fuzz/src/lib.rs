@@ -1,5 +1,7 @@
 //! What holds for every payload that is read, whatever its kind.
 
+use std::sync::LazyLock;
+
 use keymoot_chains::{Inspection, Key, Kind, Payload, Signature, assemble, inspect};
 use keymoot_types::Scheme;
 
@@ -13,17 +15,25 @@ const KEYS: [(Scheme, &str); 3] = [
 /// The chain code of them.
 const CHAIN_CODE: [u8; 32] = [0x5c; 32];
 
-/// Has the bytes read as this kind, with a key of each scheme, and checks what was read.
+/// The same, read once: that takes longer than to read most payloads.
+static READ_KEYS: LazyLock<[Key; 3]> = LazyLock::new(|| {
+    KEYS.map(|(scheme, public)| Key::new(scheme, &digits(public), CHAIN_CODE).expect("a key"))
+});
+
+/// Has the bytes read as this kind, with a key of each scheme, and checks what was read. What costs a verification is checked with
+/// one of the keys, and the bytes say which.
 pub fn read(kind: Kind, bytes: &[u8], check: impl Fn(&Inspection)) {
     let Ok(payload) = Payload::new(kind, bytes.to_vec()) else { return };
-    for (scheme, public) in KEYS {
-        let key = Key::new(scheme, &digits(public), CHAIN_CODE).expect("a key");
-        let Ok(inspection) = inspect(&payload, &key) else { continue };
+    let turn = bytes.iter().fold(0_usize, |sum, byte| sum.wrapping_add(usize::from(*byte))) % READ_KEYS.len();
+    for (place, key) in READ_KEYS.iter().enumerate() {
+        let Ok(inspection) = inspect(&payload, key) else { continue };
         assert!(!inspection.signings.is_empty(), "what is read is signed");
-        assert_eq!(inspect(&payload, &key).as_ref(), Ok(&inspection), "the same is read each time");
-        let nothing = vec![Signature([1; 64]); inspection.signings.len()];
-        assert!(assemble(&payload, &key, &nothing).is_err(), "a signature of nothing is put nowhere");
         check(&inspection);
+        if place == turn {
+            assert_eq!(inspect(&payload, key).as_ref(), Ok(&inspection), "the same is read each time");
+            let nothing = vec![Signature([1; 64]); inspection.signings.len()];
+            assert!(assemble(&payload, key, &nothing).is_err(), "a signature of nothing is put nowhere");
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use bitcoin::key::XOnlyPublicKey;
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::{Address, CompressedPublicKey, Script, ScriptBuf};
+use keymoot_types::Network;
 use serde::Serialize;
 
 use crate::inspection::Algorithm;
-use crate::key::{Key, Network, verifier};
+use crate::key::{Key, verifier};
 
 /// The forms in which a key holds coins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

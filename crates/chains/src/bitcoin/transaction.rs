@@ -81,6 +81,9 @@ fn check(payload: &Payload, key: &Key) -> Result<Checked, Unreadable> {
         .ok_or(Unreadable::WrongScheme { scheme: key.scheme(), kind: payload.kind().name() })?;
     let read = versions::read(payload.bytes())?;
     let psbt = &read.psbt;
+    if psbt.xpub.keys().any(|xpub| xpub.network != key.network_kind()) {
+        return Err(Fault::Network(key.network()).into());
+    }
     let coins = coins(psbt, Algorithm::of(key.scheme()))?;
     let mut inputs = Vec::new();
     for (place, (input, coin)) in psbt.inputs.iter().zip(&coins).enumerate() {

@@ -35,7 +35,7 @@ proptest::proptest! {
     fn any_message_is_signed_behind_the_prefix_and_its_length(
         bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
         secret in 1u8..,
-        which in 0usize..3,
+        which in 0usize..Scheme::ALL.len(),
     ) {
         let scheme = Scheme::ALL[which];
         let local = Local::new(scheme, [secret; 32]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keymoot_engine::addresses::{NoAddress, addresses, extended};
-use keymoot_types::{KeyId, Path, PathError};
+use keymoot_types::{KeyId, Network, Path, PathError};
 use keymoot_wire::mpc::mpc_keys_server::MpcKeys;
 use keymoot_wire::mpc::{
     self, CreateKeyRequest, GetAddressesRequest, GetAddressesResponse, GetKeyRequest, GetXpubRequest,
@@ -73,7 +73,8 @@ impl MpcKeys for KeysService {
         let path = if path.is_empty() { "m".to_owned() } else { path };
         let steps: Path =
             path.parse().map_err(|error: PathError| Code::BadPath.to_status(error.to_string()))?;
-        let shown = addresses(&key.details, &steps, &network).map_err(|error| unfit(&error))?;
+        let shown =
+            addresses(&key.details, &steps, &network, self.network()).map_err(|error| unfit(&error))?;
         let addresses = shown.addresses.into_iter().map(|one| mpc::ChainAddress {
             chain: one.chain.to_owned(),
             network: one.network.to_owned(),
@@ -87,7 +88,7 @@ impl MpcKeys for KeysService {
     async fn get_xpub(&self, request: Request<GetXpubRequest>) -> Result<Response<GetXpubResponse>, Status> {
         let GetXpubRequest { key, network } = request.into_inner();
         let key = self.find(&key).await?;
-        let shown = extended(&key.details, &network).map_err(|error| unfit(&error))?;
+        let shown = extended(&key.details, &network, self.network()).map_err(|error| unfit(&error))?;
         let (key, xpub, fingerprint) = (key.id.to_string(), shown.xpub, shown.fingerprint.to_vec());
         Ok(Response::new(GetXpubResponse { key, xpub, fingerprint, descriptors: shown.descriptors }))
     }
@@ -96,13 +97,18 @@ impl MpcKeys for KeysService {
 /// Why a key has no address there.
 fn unfit(error: &NoAddress) -> Status {
     let code = match error {
-        NoAddress::Network => Code::InvalidRequest,
+        NoAddress::Network | NoAddress::OtherNetwork(_) => Code::InvalidRequest,
         NoAddress::Path(_) | NoAddress::NoPaths => Code::NotForThisKey,
     };
     code.to_status(error.to_string())
 }
 
 impl KeysService {
+    /// The Bitcoin network that the cluster is for.
+    fn network(&self) -> Network {
+        self.room.document.load().bitcoin
+    }
+
     /// The key with this id, or the only one of this name.
     async fn find(&self, text: &str) -> Result<Arc<KeyRecord>, Status> {
         let missing = || Code::NoSuchKey.to_status(format!("there is no key {text:?}"));

@@ -86,12 +86,17 @@ fn unlock() -> Unlock {
     Unlock::KeyFile(vec![9; 32].into())
 }
 
+/// What is logged is shown with a test that fails.
+fn show_logs() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+}
+
 impl Cluster {
     /// A cluster of 2-of-3 with so many coordinators, of which nothing runs yet.
     pub async fn build(coordinators: usize) -> Self {
         keymoot_wire::install_providers();
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+        show_logs();
         let folder = tempfile::tempdir().expect("a folder");
         let authority = Authority::create(CLUSTER).expect("an authority");
         let mut tls = Vec::new();
@@ -141,6 +146,7 @@ impl Cluster {
             authority: authority.certificate_pem().to_owned(),
             revoked: Vec::new(),
             policy: PolicyName::AllowAll,
+            bitcoin: keymoot_types::Network::Mainnet,
         };
         let document = ClusterDocument::new(fields).expect("a document").into_handle();
         let path = folder.path().join("store.sqlite");

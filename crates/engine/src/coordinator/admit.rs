@@ -299,11 +299,12 @@ impl<C: Crypto> Coordinator<C> {
             let is_late = self.is_over(request.expires);
             return self.tell(askers, id, &if is_late { Answer::Refused(why) } else { Answer::Pending });
         }
-        let answer =
-            match outcome.filter(|one| one.is_proven::<C>((id, request), &self.config.committee, key)) {
-                Some(outcome) => Answer::Final(outcome),
-                None => Answer::Refused("the outcome in the store does not prove itself".to_owned()),
-            };
+        let answer = match outcome
+            .filter(|one| one.is_proven(&self.crypto, (id, request), &self.config.committee, key))
+        {
+            Some(outcome) => Answer::Final(outcome),
+            None => Answer::Refused("the outcome in the store does not prove itself".to_owned()),
+        };
         self.tell(askers, id, &answer);
     }
 

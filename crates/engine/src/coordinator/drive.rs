@@ -189,7 +189,7 @@ impl<C: Crypto> Coordinator<C> {
             return self.later(id, PATIENCE, "no node shows the key");
         };
         // Nodes read it themselves; here it only spares them what nobody can read.
-        let reading = match known.map_or_else(|| C::read(&key, &what), Ok) {
+        let reading = match known.map_or_else(|| self.crypto.read(&key, &what), Ok) {
             Ok(reading) => reading,
             Err(unreadable) => return self.conclude(id, Outcome::Failed(unreadable.to_string())),
         };
@@ -220,6 +220,7 @@ impl<C: Crypto> Coordinator<C> {
                 self.members.take(described.digest, &ranked, &preferred, (now, until))
             else {
                 self.prepare(described.digest, &preferred, &ranked, rng);
+                self.ask_meanwhile(described.digest, &preferred);
                 return self.later(id, PATIENCE, "there are no presignatures");
             };
             self.replenish(described.digest, &signers, &ranked, rng);

@@ -329,6 +329,21 @@ impl<C: Crypto> Members<C> {
         due
     }
 
+    /// Which of these have not said lately what they hold of a key, and were not asked for as long. Nobody is suspected for that.
+    pub(super) fn due_at_leisure(&mut self, signers: &[Party], key: Hash, now: Millis) -> Vec<Party> {
+        let mut due = self.untold(signers, key, now);
+        due.retain(|party| {
+            let asked = self.members.get_mut(party).map(|member| &mut member.asked);
+            let is_due =
+                |asked: &BTreeMap<Hash, Millis>| asked.get(&key).is_none_or(|at| now >= at.plus(STOCK_AGE));
+            asked.filter(|asked| is_due(asked)).is_some_and(|asked| {
+                asked.insert(key, now);
+                true
+            })
+        });
+        due
+    }
+
     /// Which of these may have more presignatures to name than they did: some were taken since they said what they hold.
     pub(super) fn may_name_more(&self, key: Hash, signers: &[Party]) -> Vec<Party> {
         let told = |party: &Party| self.members.get(party).and_then(|member| member.told.get(&key));

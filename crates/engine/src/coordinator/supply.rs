@@ -155,20 +155,17 @@ impl<C: Crypto> Coordinator<C> {
             Aim::Keygen(..) | Aim::Sign(..) | Aim::Retire(..) => false,
         });
         let now = self.now.mono;
-        let is_busy = is_busy || self.batches() >= BATCHES_MAX || now < self.supply.not_before;
         let (left, low) = (self.members.left(key, signers), self.config.limits.low);
         // What could not be named may be enough.
-        let mut unsure = if left < low { self.members.may_name_more(key, signers) } else { Vec::new() };
-        // Without any, somebody waits: what is on its way may take long.
-        if unsure.is_empty() && (left == 0 || !is_busy) {
-            unsure = self.members.untold(signers, key, now);
-        }
-        if !unsure.is_empty() {
-            let due = self.members.due(&unsure, key, now);
-            due.iter().for_each(|one| self.send(Address::Node(*one), Message::StockQuery(key)));
+        let more = if left < low { self.members.may_name_more(key, signers) } else { Vec::new() };
+        let is_busy = is_busy || self.batches() >= BATCHES_MAX;
+        if more.is_empty() && (is_busy || now < self.supply.not_before) {
             return;
         }
-        if is_busy {
+        let untold = if more.is_empty() { self.members.untold(signers, key, now) } else { more };
+        if !untold.is_empty() {
+            let due = self.members.due(&untold, key, now);
+            due.iter().for_each(|one| self.send(Address::Node(*one), Message::StockQuery(key)));
             return;
         }
         match self.members.shared_setup(signers) {
@@ -183,6 +180,14 @@ impl<C: Crypto> Coordinator<C> {
                 let what = What::Setup { members: members.clone() };
                 self.call(Aim::Setup, members, &what, None, rng);
             }
+        }
+    }
+
+    /// Somebody waits, and what is on its way may take long: these may have some that they are not believed to have any more.
+    /// Their answers may be behind the mail of what keeps them busy, so nobody is pressed.
+    pub(super) fn ask_meanwhile(&mut self, key: Hash, signers: &[Party]) {
+        for party in self.members.due_at_leisure(signers, key, self.now.mono) {
+            self.send(Address::Node(party), Message::StockQuery(key));
         }
     }
 }

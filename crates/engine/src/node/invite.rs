@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Millis, Party, Quorum, SessionId};
+use keymoot_types::{Millis, Party, Quorum, Scheme, SessionId};
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
@@ -205,6 +205,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let Ask::Key(scheme) = asked.signed.request.ask else {
             return Err(Refusal::Unfit(SOMETHING_ELSE.into()));
         };
+        if !Scheme::USUAL.contains(&scheme) {
+            return Err(Refusal::Scheme);
+        }
         if attempt >= self.config.limits.attempts {
             return Err(Refusal::Exhausted);
         }
@@ -300,7 +303,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.check_signers(&signers, described.scheme.presigns())?;
         self.requests.admits(asked, session, self.config.limits.attempts)?;
         // What is signed follows from the payload that the client signed for, and from nothing that a coordinator says.
-        let reading = C::read(&key, what).map_err(|unreadable| Refusal::Unfit(unreadable.0))?;
+        let reading = self.crypto.read(&key, what).map_err(|unreadable| Refusal::Unfit(unreadable.0))?;
         if let Decision::Deny(why) = self.policy.decide(&asked.signed.request, Some(&described)) {
             return Err(Refusal::Policy(why.into()));
         }

@@ -34,6 +34,7 @@ pub(super) fn opening(identity: &Arc<IdentityKey>, task: Task<Real>, seed: &[u8;
     let mut rng = ChaCha20Rng::from_seed(*seed);
     let starter = Starter { identity, rng: &mut rng };
     match task {
+        Task::Keygen { scheme: Scheme::Gg20, .. } => Err(Unfit("keys of gg20 are not served yet")),
         Task::Keygen { session, committee, key, scheme, me } => {
             starter.keygen(whole(Protocol::Dkg, session, committee, scheme, Some(key)), me)
         }

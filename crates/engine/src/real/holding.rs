@@ -42,12 +42,13 @@ pub enum Share {
 }
 
 impl Key {
-    /// `None` for a scheme on another curve.
+    /// `None` for a scheme on another curve, and for GG20.
     fn secp256k1(group: Arc<GroupKey<Secp256k1>>) -> Option<Self> {
         match group.scheme {
             Scheme::FrostTaproot => Some(Self::Taproot(Arc::new(Known::new(group)))),
             Scheme::Dkls23 => Some(Self::Ecdsa(Arc::new(Known::new(group)))),
-            Scheme::FrostEd25519 => None,
+            // Its presignatures need moduli, which no node makes yet.
+            Scheme::Gg20 | Scheme::FrostEd25519 => None,
         }
     }
 
@@ -55,7 +56,7 @@ impl Key {
     fn ed25519(group: Arc<GroupKey<Ed25519>>) -> Option<Self> {
         match group.scheme {
             Scheme::FrostEd25519 => Some(Self::Ed25519(Arc::new(Known::new(group)))),
-            Scheme::FrostTaproot | Scheme::Dkls23 => None,
+            Scheme::FrostTaproot | Scheme::Dkls23 | Scheme::Gg20 => None,
         }
     }
 

@@ -70,6 +70,9 @@ fn done(output: AnyOutput) -> (Option<Note>, Next<Real>) {
             (Some(note), Next::Done(Product::Presignatures(presigned.presignatures)))
         }
         AnyOutput::Released => (None, Next::Done(Product::Released)),
+        AnyOutput::Moduli(_) | AnyOutput::PresignedGg20(_) => {
+            (None, Next::Dead(End::Bug("a session of a scheme that is not served has ended")))
+        }
         AnyOutput::Schnorr(signature) => (None, Next::Done(Product::Signature(signature.to_vec()))),
         AnyOutput::Ecdsa(signature) => {
             (None, Next::Done(Product::Signature(signature.to_recoverable().to_vec())))

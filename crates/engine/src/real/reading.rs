@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use keymoot_chains::{Algorithm, Inspection, Kind, Payload, Prehash, Signing, inspect};
 use keymoot_protocol::dkls23::{Payload as Signed, PayloadHash};
-use keymoot_types::Path;
+use keymoot_types::{Network, Path};
 
 use super::{Key, Real, order};
 use crate::crypto::{Crypto, Reading, Unreadable};
 use crate::refusal::REASON_MAX;
 use crate::request::ToSign;
 
-pub(super) fn read(key: &Key, what: &ToSign) -> Result<Reading, Unreadable> {
+pub(super) fn read(key: &Key, what: &ToSign, network: Network) -> Result<Reading, Unreadable> {
     let ToSign { path, payload, signing } = what;
-    let Inspection { signings, facts, .. } = inspection(key, path, payload)?;
+    let Inspection { signings, facts, .. } = inspection(key, path, payload, network)?;
     let signing = chosen(signings, *signing)?;
     let is_below = signing.path.steps().starts_with(path.steps());
     let is_ours =
@@ -51,14 +51,19 @@ fn chosen(signings: Vec<Signing>, which: Option<u16>) -> Result<Signing, Unreada
 }
 
 /// What the payload would do, signed with this key at this path.
-pub(super) fn inspection(key: &Key, path: &Path, payload: &Payload) -> Result<Inspection, Unreadable> {
+pub(super) fn inspection(
+    key: &Key,
+    path: &Path,
+    payload: &Payload,
+    network: Network,
+) -> Result<Inspection, Unreadable> {
     if payload.kind() == Kind::RawDigest {
         return Err(refused("a bare digest is not signed: nobody can see what it does"));
     }
     let details = key.details();
     let root = keymoot_chains::Key::new(details.scheme, &details.public_key, details.chain_code);
     let key = root.and_then(|root| root.at(path.clone())).map_err(|error| worded(&error.to_string()))?;
-    inspect(payload, &key).map_err(|error| worded(&error.to_string()))
+    inspect(payload, &key.on(network)).map_err(|error| worded(&error.to_string()))
 }
 
 /// Ed25519 hashes by itself; everything else signs the digest of bytes that are here.

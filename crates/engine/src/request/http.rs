@@ -25,8 +25,7 @@ const TARGET_MAX: usize = 512;
 /// The longest text of signature parameters, in bytes.
 const INPUT_MAX: usize = 512;
 
-/// The longest body, in bytes: a payload in hexadecimal digits, and what stands around it.
-pub const BODY_MAX: usize = 2 * PAYLOAD_MAX + 4096;
+pub use keymoot_types::signed::BODY_MAX;
 
 /// The longest name that a client gives to a key, in bytes.
 pub const NAME_MAX: usize = 64;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::{Extension, Json};
-use keymoot_types::KeyId;
+use keymoot_types::{KeyId, Network};
 use keymoot_wire::mpc;
 use keymoot_wire::mpc::mpc_keys_client::MpcKeysClient;
 use keymoot_wire::problem::Code;
@@ -122,7 +122,7 @@ pub async fn id_of(app: &App, call: &Call, key: String) -> Result<String, Refuse
 pub struct AddressQuery {
     /// The path below the key, as in "m/0/7"; usually "m".
     pub path: Option<String>,
-    /// "mainnet", "testnet", "signet" or "regtest"; usually "mainnet".
+    /// "mainnet", "testnet", "signet" or "regtest": that of the cluster, if anything is said.
     pub network: Option<String>,
 }
 
@@ -152,7 +152,7 @@ pub async fn addresses(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct NetworkQuery {
-    /// "mainnet", "testnet", "signet" or "regtest"; usually "mainnet".
+    /// "mainnet", "testnet", "signet" or "regtest": that of the cluster, if anything is said.
     pub network: Option<String>,
 }
 
@@ -188,8 +188,8 @@ pub fn named(key: String) -> Result<String, Refused> {
 }
 
 fn known(network: Option<String>) -> Result<String, Refused> {
-    let network = network.unwrap_or_else(|| "mainnet".into());
-    if ["mainnet", "testnet", "signet", "regtest"].contains(&network.as_str()) {
+    let Some(network) = network else { return Ok(String::new()) };
+    if network.parse::<Network>().is_ok() {
         Ok(network)
     } else {
         Err(Refused::new(Code::BadQuery, "`network` is mainnet, testnet, signet or regtest"))

@@ -9,14 +9,82 @@ use axum::{Extension, Json};
 use keymoot_wire::mpc;
 use keymoot_wire::mpc::mpc_coordinator_client::MpcCoordinatorClient;
 use keymoot_wire::problem::Code;
-use keymoot_wire::rest::RequestView;
+use keymoot_wire::rest::{RequestPage, RequestView, Status};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::keys::{id_of, named};
+use super::signatures::page_of;
 use super::submit::{millis, observe};
-use super::{Named, Params, WaitQuery, wait};
+use super::{List, Named, PageQuery, Params, WaitQuery, wait};
 use crate::coordinators::{ANSWER_MAX, Plan};
 use crate::present;
 use crate::problem::Refused;
-use crate::state::{App, Call};
+use crate::state::{App, Call, wall_ms};
+
+/// How many pages of the coordinators are read at most, to fill one of ours.
+const PAGES_MAX: usize = 8;
+/// No request is good for longer than 15 minutes, and the list goes by when they were admitted: behind one that was
+/// signed so long ago, none is pending.
+const PENDING_MAX_MS: u64 = 2 * 16 * 60 * 1000;
+
+/// Which requests.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RequestQuery {
+    /// Only those that stand so: "pending", "complete", "denied", "expired" or "failed".
+    pub status: Option<String>,
+    /// Only those about this key: its id, or its name if exactly one key has it.
+    pub key: Option<String>,
+    /// At most so many, 1 to 200; usually 50.
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Requests of any kind, newest first. A page may have fewer than the limit, or none, and still have a next one.
+#[utoipa::path(get, path = "/v1/requests", tag = "requests", operation_id = "list_requests",
+    params(RequestQuery), responses((status = 200, description = "a page of requests", body = RequestPage)))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Extension(call): Extension<Call>,
+    Params(query): Params<RequestQuery>,
+) -> Result<Json<RequestPage>, Refused> {
+    let wanted = query.status.as_deref().map(status).transpose()?;
+    let key = match query.key {
+        None => String::new(),
+        Some(key) => id_of(&app, &call, named(key)?).await?,
+    };
+    let mut page = List::Requests.page(&PageQuery { limit: query.limit, cursor: query.cursor })?;
+    let mut requests = Vec::new();
+    for _ in 0..PAGES_MAX {
+        let found = page_of(&app, &call, &page, &key).await?;
+        let is_past = wanted == Some(Status::Pending) && found.requests.iter().any(is_long_past);
+        let shown =
+            found.requests.into_iter().inspect(|request| observe(&app, request)).map(present::request);
+        let shown: Vec<_> = shown.filter(|view| wanted.is_none_or(|status| view.status == status)).collect();
+        page.limit = page.limit.saturating_sub(u32::try_from(shown.len()).unwrap_or(u32::MAX));
+        page.cursor = if is_past { String::new() } else { found.next_cursor };
+        requests.extend(shown);
+        if page.limit == 0 || page.cursor.is_empty() {
+            break;
+        }
+    }
+    Ok(Json(RequestPage { requests, next_cursor: List::Requests.wrap(&page.cursor) }))
+}
+
+fn status(name: &str) -> Result<Status, Refused> {
+    let known = Status::ALL.into_iter().find(|status| status.name() == name);
+    known.ok_or_else(|| {
+        let names = Status::ALL.map(Status::name).join(", ");
+        Refused::new(Code::BadQuery, format!("`status` is one of {names}"))
+    })
+}
+
+fn is_long_past(request: &mpc::Request) -> bool {
+    request.created_ms.saturating_add(PENDING_MAX_MS) < wall_ms()
+}
 
 /// A request of any kind, and what became of it.
 #[utoipa::path(get, path = "/v1/requests/{id}", tag = "requests", operation_id = "get_request",

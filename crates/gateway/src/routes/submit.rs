@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use keymoot_types::signed::PAYLOAD_MAX;
 use keymoot_types::{KeyId, Path, PathError, Scheme};
 use keymoot_wire::mpc;
 use keymoot_wire::mpc::mpc_coordinator_client::MpcCoordinatorClient;
@@ -76,6 +77,9 @@ fn check_signature(body: &CreateSignatureBody) -> Result<(), Refused> {
     let digits = body.payload.strip_prefix("0x").unwrap_or(&body.payload);
     if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(Refused::new(Code::InvalidRequest, "`payload` is not hex"));
+    }
+    if digits.len() / 2 > PAYLOAD_MAX {
+        return Err(Refused::new(Code::BodyTooLarge, format!("`payload` has more than {PAYLOAD_MAX} bytes")));
     }
     Ok(())
 }

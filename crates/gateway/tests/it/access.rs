@@ -49,9 +49,8 @@ fn reviewed(endpoint: Endpoint) -> &'static str {
         }
         "CreateToken" => "signer",
         "Canaryz" | "ListKeys" | "GetKey" | "GetAddresses" | "GetXpub" | "ListSignatures"
-        | "GetSignature" | "GetRequest" | "ListSessions" | "GetSession" | "WatchEvents" | "ListNodes" => {
-            "viewer"
-        }
+        | "GetSignature" | "ListRequests" | "GetRequest" | "ListSessions" | "GetSession" | "WatchEvents"
+        | "ListNodes" => "viewer",
         "CreateSignature" | "CreateBatch" => "requester",
         "CreateKey" => "operator",
         "RetireKey" => "admin",

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use http_body_util::BodyExt;
 use keymoot_gateway::Limits;
 use keymoot_types::GroupId;
+use keymoot_types::signed::{BODY_MAX, PAYLOAD_MAX};
 use keymoot_wire::authority::Validity;
 use keymoot_wire::cluster::Role;
 use keymoot_wire::identity::PeerRole;
@@ -79,6 +80,10 @@ async fn questions_that_make_no_sense_are_refused_with_a_code() {
         ("/v1/keys?cursor=%27%20OR%201", 400, "E2008"),
         ("/v1/signatures?cursor=azE6MQ", 400, "E2008"),
         ("/v1/signatures?key=nobody", 404, "E4002"),
+        ("/v1/requests?key=nobody", 404, "E4002"),
+        ("/v1/requests?cursor=azE6MQ", 400, "E2008"),
+        ("/v1/requests?status=", 400, "E2007"),
+        ("/v1/requests?client=alice", 400, "E2007"),
         ("/v1/keys/hot/addresses?path=m/0%27", 422, "E2011"),
         ("/v1/keys/hot/addresses?path=0/1", 422, "E2011"),
         ("/v1/keys/hot/addresses?network=moon", 400, "E2007"),
@@ -129,6 +134,7 @@ async fn bodies_that_make_no_sense_are_refused_with_a_code() {
         ("/v1/signatures", sign(KEY, "", "00"), 422, "E2011"),
         ("/v1/signatures", sign(KEY, "m", "0"), 422, "E2001"),
         ("/v1/signatures", sign(KEY, "m", "zz"), 422, "E2001"),
+        ("/v1/signatures", sign(KEY, "m", &"00".repeat(PAYLOAD_MAX + 1)), 413, "E2004"),
         ("/v1/keys/hot/retire", "{}".into(), 422, "E2001"),
         ("/v1/keys/key_00000000000000000000000000000000/retire", r#"{"a":1}"#.into(), 422, "E2005"),
         ("/v1/tokens", "[]".into(), 422, "E2005"),
@@ -146,7 +152,7 @@ async fn bodies_that_make_no_sense_are_refused_with_a_code() {
     for kind in ["text/plain", "", "application/xml", "application/jsonp"] {
         assert_eq!(admin.post("/v1/keys", json(kind), b"{}").await, is(415, "E2003"), "{kind}");
     }
-    let large = vec![b' '; (2 << 20) + 1];
+    let large = vec![b' '; BODY_MAX + 1];
     assert_eq!(admin.post("/v1/keys", json("application/json"), &large).await, is(413, "E2004"));
     assert_eq!(admin.begun(), 0);
 }

@@ -7,6 +7,7 @@ mod fake;
 mod hostile;
 mod issuer;
 mod raw;
+mod requests;
 mod scene;
 mod spec;
 mod stream;

@@ -153,6 +153,7 @@ impl Scene {
             authority: authority.certificate_pem().to_owned(),
             revoked: Vec::new(),
             policy: PolicyName::AllowAll,
+            bitcoin: keymoot_types::Network::Mainnet,
         };
         let document = ClusterDocument::new(fields).unwrap().into_handle();
         let store = Store::new();

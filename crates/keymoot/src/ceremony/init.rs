@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keymoot_types::{GroupId, Threshold};
+use keymoot_types::{GroupId, Network, Threshold};
 use keymoot_wire::authority::Authority;
 use keymoot_wire::cluster::{PolicyName, ThresholdEntry};
 use rand::RngCore;
@@ -21,6 +21,7 @@ pub struct Founding {
     pub coordinators: Vec<String>,
     pub gateways: Vec<String>,
     pub policy: PolicyName,
+    pub bitcoin: Network,
 }
 
 /// Founds an authority in a folder, and writes its invitation there.
@@ -46,6 +47,7 @@ pub fn init(folder: &Path, founding: &Founding) -> Result<(PathBuf, Invitation),
         coordinators: seats("coordinator", &founding.coordinators)?,
         gateways: seats("gateway", &founding.gateways)?,
         policy: founding.policy,
+        bitcoin: founding.bitcoin,
         authority: authority.certificate_pem().to_owned(),
         created_ms: wall_ms(),
     };

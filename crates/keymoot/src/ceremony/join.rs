@@ -161,7 +161,7 @@ fn draw_node(invitation: &Invitation, joining: &Joining<'_>) -> Result<NodeParts
     let vault = Vault::create(&joining.directory.join(VAULT), owner, unlock, joining.kdf, &mut OsRng);
     let vault = vault.map_err(refused)?;
     // Before there are keys in it: a vault with keys always has its anchor.
-    drop_anchor(&vault, &invitation.authority, &invitation.group)?;
+    drop_anchor(&vault, &invitation.authority, &invitation.group, invitation.bitcoin)?;
     let public = keymoot_node::seeds::create(&vault, &mut OsRng).map_err(refused)?;
     Ok(NodeParts { identity: Hex(public.identity), seal: Hex(public.seal) })
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use keymoot_protocol::transcript::payload::PayloadHash;
+use keymoot_types::Network;
 use keymoot_wire::cluster::{ClientKey, Hex, PolicyName, Role, SignedDocument, ThresholdEntry};
 use keymoot_wire::identity::{PeerRole, is_name};
 use serde::de::DeserializeOwned;
@@ -39,6 +40,9 @@ pub struct Invitation {
     pub coordinators: Vec<Seat>,
     pub gateways: Vec<Seat>,
     pub policy: PolicyName,
+    /// Which Bitcoin network its keys are for.
+    #[serde(default, with = "keymoot_wire::cluster::network")]
+    pub bitcoin: Network,
     /// The certificate of the authority.
     pub authority: String,
     /// When it was written, in milliseconds of Unix time.

@@ -5,7 +5,7 @@ mod revoke;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keymoot_types::Threshold;
+use keymoot_types::{Network, Threshold};
 use keymoot_vault::Kdf;
 use keymoot_wire::cluster::{ClientKey, ClusterDocument, Hex, PolicyName, Role};
 
@@ -34,6 +34,7 @@ impl Stage {
             coordinators: vec!["127.0.0.1:7100".into()],
             gateways: vec![gateway.into()],
             policy: PolicyName::DenyAll,
+            bitcoin: Network::Mainnet,
         };
         let (_, invitation) = init(&root.path().join("office"), &founding).unwrap();
         let stage = Self { root, invitation };
@@ -253,6 +254,7 @@ fn a_directory_of_another_cluster_or_member_is_left_alone() {
         coordinators: Vec::new(),
         gateways: Vec::new(),
         policy: PolicyName::DenyAll,
+        bitcoin: Network::Mainnet,
     };
     assert_eq!(init(&one.path("office"), &founding).unwrap_err().code(), "E2404");
 }

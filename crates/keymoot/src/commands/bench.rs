@@ -130,7 +130,7 @@ async fn client(load: Arc<Load>) -> Result<Tally, Failure> {
 async fn one(load: &Load, payload: &[u8]) -> Result<(), Failure> {
     let (key, path, kind) = (&load.key, "m", "message");
     let signed = load.remote.sign_once(&Asked { key, path, kind, payload }).await?;
-    let expected = Claim { key, path, kind, payload }.expected()?;
+    let expected = Claim { key, path, kind, payload }.expected(load.remote.document.bitcoin)?;
     super::sign::checked(&signed, &expected).map(|_| ())
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use keymoot_rpc::Signer;
-use keymoot_types::{Scheme, Threshold};
+use keymoot_types::{Network, Scheme, Threshold};
 use keymoot_wire::rest::KeyView;
 use tokio::sync::mpsc;
 
@@ -19,6 +19,7 @@ use crate::context::{Context, Contexts};
 use crate::explain::{FILES, IN_USE, NOT_LOOPBACK, USAGE};
 use crate::failure::{Failure, Trouble};
 use crate::local::{Host, Layout, Said, Wish, ask, play, reported, stops};
+use crate::network::NetworkName;
 use crate::printer::Printer;
 use crate::remote::Remote;
 use crate::wallet;
@@ -58,6 +59,10 @@ pub struct SizeArgs {
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
 
+    /// Which Bitcoin network the keys are for; without it, mainnet.
+    #[arg(long, value_enum, value_name = "NETWORK")]
+    bitcoin_network: Option<NetworkName>,
+
     /// How long to wait for a process to start, and for all to be connected.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u64).range(1..=600))]
     patience: u64,
@@ -76,9 +81,15 @@ impl SizeArgs {
             let what = format!("{host} can be reached from elsewhere");
             return Err(Trouble::new(NOT_LOOPBACK, what).undone("nothing was started").into());
         }
-        let said =
-            Said { nodes: self.nodes, threshold: self.threshold, host: self.listen.as_ref().map(|_| host) };
-        Ok(Layout { cluster: cluster.to_owned(), threshold, host, said, batch, pool })
+        let bitcoin = self.bitcoin_network.map(Network::from);
+        let said = Said {
+            nodes: self.nodes,
+            threshold: self.threshold,
+            host: self.listen.as_ref().map(|_| host),
+            bitcoin,
+        };
+        let bitcoin = bitcoin.unwrap_or_default();
+        Ok(Layout { cluster: cluster.to_owned(), threshold, host, bitcoin, said, batch, pool })
     }
 
     pub fn patience(&self) -> Duration {
@@ -161,7 +172,7 @@ async fn show(host: &Host, printer: &Printer, args: &DemoArgs, name: &str) -> Re
     ] {
         printer.line(&line)?;
     }
-    stay(printer, &key).await
+    stay(printer, &key, host.local.document.bitcoin).await
 }
 
 /// Ends with a real transaction: sent, where a node gives the money for it; otherwise signed.
@@ -190,12 +201,12 @@ async fn transact(
 }
 
 /// Until a signal ends it; `q` shows the addresses as QR codes.
-pub async fn stay(printer: &Printer, key: &KeyView) -> Result<(), Failure> {
+pub async fn stay(printer: &Printer, key: &KeyView, network: Network) -> Result<(), Failure> {
     if super::has_terminal() {
         let mut lines = typed();
         while let Some(line) = lines.recv().await {
             if line.trim() == "q" {
-                for one in wallet::addresses(key, "m")? {
+                for one in wallet::addresses(key, "m", network)? {
                     printer.line(&format!("  {} {}", one.chain, one.address))?;
                     for line in super::key::qr(&one.address)? {
                         printer.line(&line)?;

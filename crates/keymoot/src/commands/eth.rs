@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(30);
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct EthArgs {
-    /// Where to listen; without it, 127.0.0.1:9000. Elsewhere than on this machine only with a token.
+    /// Where to listen; without it, 127.0.0.1:9000. Elsewhere than on this machine only with TLS and a token: see --config.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 
@@ -123,7 +123,7 @@ async fn start(
 }
 
 fn say(printer: &Printer, signer: &Signer, chain_id: u64, path: &str) -> Result<(), Failure> {
-    let url = format!("http://{}{path}", signer.address());
+    let url = format!("{}{path}", signer.url());
     let object = json!({ "schema": "keymoot/eth/v1", "url": url, "chain_id": chain_id });
     printer.either(&object, &[format!("eth signer on {url}")])
 }
@@ -133,6 +133,7 @@ fn not_started(error: StartError) -> Failure {
         StartError::Listen { .. } => PORT_IN_USE,
         StartError::Client(_) => START,
         StartError::Open(_)
+        | StartError::Plaintext(_)
         | StartError::Token
         | StartError::Chain { .. }
         | StartError::Address(_)

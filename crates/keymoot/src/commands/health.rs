@@ -1,5 +1,7 @@
-//! `keymoot health`: can we sign now?
+//! `keymoot health`: can we sign now, and who is missing?
 
+use clap::Args;
+use keymoot_wire::rest::{NodeList, NodeView};
 use serde_json::json;
 
 use crate::cli::Given;
@@ -8,22 +10,92 @@ use crate::failure::{Failure, Trouble};
 use crate::printer::Printer;
 use crate::remote::Remote;
 
-pub fn run(given: &Given) -> Result<(), Failure> {
+/// Said below its help.
+const HEALTH_CODES: &str = "\
+Exit codes:
+  0   ready: signatures can be made, also if some nodes are down (\"degraded\")
+  5   not ready, E5902: too few nodes or no coordinator; or the gateway cannot be reached, E5901
+  2   there is no such context
+  3   the gateway does not let this client in";
+
+/// Ask the gateway whether the cluster can sign, and the coordinators which nodes are there.
+#[derive(Args)]
+#[command(after_help = HEALTH_CODES)]
+pub struct HealthArgs {}
+
+pub fn run(given: &Given, _: &HealthArgs) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
     let remote = Remote::open(given)?;
     super::wait(2, async move {
         let ready = remote.ready().await?;
-        printer.object(
-            &json!({ "schema": "keymoot/health/v1", "ready": ready.ready, "reasons": ready.reasons }),
-        )?;
-        if ready.ready {
-            printer.line(&format!("  {} ready", printer.ink.good("✓")))?;
-            for reason in &ready.reasons {
-                printer.line(&format!("    {reason}"))?;
-            }
-            return Ok(());
+        // Where nobody answers about nodes, the gateway has said so.
+        let nodes = remote.nodes().await.ok();
+        let (needed, total) = (remote.document.signers().needed(), remote.document.nodes.len());
+        let up = nodes.as_ref().map(|list| list.nodes.iter().filter(|node| is_up(node)).count());
+        let degraded = nodes.as_ref().map(degraded).unwrap_or_default();
+        printer.object(&json!({
+            "schema": "keymoot/health/v1", "ready": ready.ready, "reasons": ready.reasons, "degraded": degraded,
+            "up": up, "needed": needed, "total": total,
+        }))?;
+        let count = up.map_or("?".to_owned(), |up| up.to_string());
+        let count = format!("{count} of {total} nodes up, {needed} needed");
+        if !ready.ready {
+            let trouble = Trouble::new(NOT_READY, format!("the cluster cannot sign now: {count}"));
+            let trouble = ready.reasons.into_iter().fold(trouble, Trouble::branch);
+            return Err(degraded.into_iter().fold(trouble, Trouble::branch).into());
         }
-        let trouble = Trouble::new(NOT_READY, "the cluster cannot serve now");
-        Err(ready.reasons.into_iter().fold(trouble, Trouble::branch).into())
+        let (mark, word) = if degraded.is_empty() {
+            (printer.ink.good("✓"), "ready")
+        } else {
+            (printer.ink.warning("!"), "ready, degraded")
+        };
+        printer.line(&format!("  {mark} {word}: {count}"))?;
+        ready.reasons.iter().chain(&degraded).try_for_each(|line| printer.line(&format!("    {line}")))
     })
+}
+
+const fn is_up(node: &NodeView) -> bool {
+    !node.connected.is_empty()
+}
+
+/// What is missing without which signatures are made all the same.
+fn degraded(list: &NodeList) -> Vec<String> {
+    let down = list.nodes.iter().filter(|node| !is_up(node)).map(|node| match node.silent_ms {
+        Some(ms) => format!("{} not heard for {} s", node.name, ms / 1000),
+        None => format!("{} never heard", node.name),
+    });
+    let silent = list.silent_coordinators.iter().map(|name| format!("{name} does not answer"));
+    down.chain(silent).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use keymoot_wire::rest::{NodeList, NodeView};
+
+    use super::degraded;
+
+    #[test]
+    fn whoever_is_missing_is_named_and_nobody_else() {
+        let node = |name: &str, connected: &[&str], silent_ms| NodeView {
+            name: name.into(),
+            live: true,
+            connected: connected.iter().map(|name| (*name).to_owned()).collect(),
+            silent_ms,
+            version: None,
+            clock_skew_ms: None,
+            same_document: true,
+        };
+        let nodes = vec![
+            node("node-1", &["coordinator-1"], Some(3)),
+            node("node-2", &[], Some(12_345)),
+            node("node-3", &[], None),
+        ];
+        let list = NodeList { nodes, silent_coordinators: vec!["coordinator-2".into()] };
+        let told = degraded(&list);
+        assert_eq!(
+            told,
+            ["node-2 not heard for 12 s", "node-3 never heard", "coordinator-2 does not answer"]
+        );
+        assert!(degraded(&NodeList::default()).is_empty());
+    }
 }

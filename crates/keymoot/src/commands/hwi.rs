@@ -46,7 +46,7 @@ struct Options {
     #[arg(long, short = 'f', value_name = "DIGITS")]
     fingerprint: Option<String>,
 
-    /// For which network; without it, main.
+    /// For which network: it has to be that of the cluster, which it is without this.
     #[arg(long, value_enum)]
     chain: Option<NetworkName>,
 
@@ -194,6 +194,10 @@ fn first_line(text: &str) -> &str {
 }
 
 impl Cluster for Remote {
+    fn network(&self) -> keymoot_types::Network {
+        self.document.bitcoin
+    }
+
     async fn keys(&self, key: Option<&str>) -> Result<Vec<keymoot_wire::rest::KeyView>, Failure> {
         match key {
             Some(key) => Ok(vec![self.key(key).await?]),

@@ -11,6 +11,7 @@ use crate::ceremony::papers::fingerprint;
 use crate::ceremony::{Founding, init};
 use crate::cli::{EXIT_CODES, Given};
 use crate::failure::Failure;
+use crate::network::NetworkName;
 use crate::printer::Printer;
 
 /// Found a cluster: make its authority, and the invitation for its members.
@@ -42,6 +43,10 @@ pub struct InitArgs {
     #[arg(long, value_enum, default_value = "deny-all")]
     policy: Policy,
 
+    /// Which Bitcoin network the keys are for, for good: nothing that is signed says it.
+    #[arg(long, value_enum, value_name = "NETWORK", default_value_t)]
+    bitcoin_network: NetworkName,
+
     /// The folder of the authority; by default NAME-ceremony.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -68,6 +73,7 @@ pub fn run(given: &Given, args: &InitArgs) -> Result<(), Failure> {
             Policy::DenyAll => PolicyName::DenyAll,
             Policy::AllowAll => PolicyName::AllowAll,
         },
+        bitcoin: args.bitcoin_network.into(),
     };
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(format!("{}-ceremony", args.name)));
     let (path, invitation) = init(&folder, &founding)?;

@@ -1,12 +1,12 @@
 //! `keymoot key`: keys, their addresses, their end.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use keymoot_types::Scheme;
-use keymoot_wire::rest::KeyView;
+use keymoot_wire::rest::{AskView, KeyView, Status};
 use serde_json::{Value, json};
 
 use crate::cli::{EXIT_CODES, Given};
-use crate::explain::USAGE;
+use crate::explain::{KEY_NAME_TAKEN, USAGE};
 use crate::failure::{Failure, Trouble};
 use crate::ink::Ink;
 use crate::network::NetworkName;
@@ -37,6 +37,14 @@ pub struct CreateArgs {
     /// dkls23 (ECDSA on secp256k1), frost-taproot or frost-ed25519.
     #[arg(long, default_value = "dkls23")]
     scheme: String,
+
+    /// Also if another key has the name, or had it before it was retired. Commands then take ids only.
+    #[arg(long)]
+    allow_duplicate_name: bool,
+
+    /// Wait for so long, also while nodes are missing. Without it, for a minute, and what is missing is said at once.
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=900))]
+    wait: Option<u64>,
 }
 
 #[derive(Args)]
@@ -51,9 +59,9 @@ pub struct XpubArgs {
     /// Its id, or its name if only one has it.
     key: String,
 
-    /// For which Bitcoin network.
-    #[arg(long, value_enum, default_value_t)]
-    network: NetworkName,
+    /// For which Bitcoin network: it has to be that of the cluster, which it is without this.
+    #[arg(long, value_enum)]
+    network: Option<NetworkName>,
 }
 
 /// Print the addresses of a key.
@@ -66,9 +74,9 @@ pub struct AddressArgs {
     #[arg(long, default_value = "m")]
     path: String,
 
-    /// For which Bitcoin network.
-    #[arg(long, value_enum, default_value_t)]
-    network: NetworkName,
+    /// For which Bitcoin network: it has to be that of the cluster, which it is without this.
+    #[arg(long, value_enum)]
+    network: Option<NetworkName>,
 
     /// Also as QR codes.
     #[arg(long)]
@@ -89,7 +97,8 @@ pub struct RetireArgs {
 
 pub fn run(given: &Given, command: &KeyCommand) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
-    let remote = Remote::open(given)?;
+    let wait = if let KeyCommand::Create(args) = command { args.wait } else { None };
+    let remote = Remote::open(given)?.waiting(wait);
     super::wait(2, async move {
         match command {
             KeyCommand::Create(args) => create(&remote, &printer, args).await,
@@ -100,8 +109,9 @@ pub fn run(given: &Given, command: &KeyCommand) -> Result<(), Failure> {
             }
             KeyCommand::Address(args) => address(&remote, &printer, args).await,
             KeyCommand::Xpub(args) => {
+                let network = remote.network(args.network)?;
                 let key = remote.key(&args.key).await?;
-                let found = wallet::watching(&key, args.network.into())?;
+                let found = wallet::watching(&key, network)?;
                 let mut lines = vec![format!("  {}", found.xpub)];
                 lines.extend(found.descriptors.iter().map(|descriptor| format!("  {descriptor}")));
                 let object = json!({
@@ -147,9 +157,34 @@ pub fn of(key: &KeyView) -> String {
     format!("{}-of-{}", key.threshold.needed, key.threshold.total)
 }
 
+/// As many requests are looked through for keys that are being made.
+const PENDING_MAX: usize = 1000;
+
+/// Refuses a name that a key has, had, or is about to have. Two who ask at the same time can still both get it: the cluster
+/// knows keys by their ids.
+async fn must_be_free(remote: &Remote, name: &str) -> Result<(), Failure> {
+    let keys = remote.keys_named(name).await?;
+    let mut trouble =
+        Trouble::new(KEY_NAME_TAKEN, format!("there is a key `{}` already", name.escape_debug()));
+    for key in &keys {
+        let state = if key.retired { "retired" } else { "in use" };
+        trouble = trouble.branch(format!("{}  {} · {state}", key.id, key.scheme));
+    }
+    let (pending, _) = remote.requests(Some(Status::Pending), PENDING_MAX).await?;
+    let is_for_it = |ask: &AskView| matches!(ask, AskView::Key { name: asked, .. } if asked == name);
+    let pending: Vec<_> = pending.iter().filter(|request| is_for_it(&request.ask)).collect();
+    for request in &pending {
+        trouble = trouble.branch(format!("one is being made: `keymoot request wait {}`", request.id));
+    }
+    if keys.is_empty() && pending.is_empty() { Ok(()) } else { Err(trouble.undone("no key was made").into()) }
+}
+
 /// Generates a key and shows how it goes.
 async fn create(remote: &Remote, printer: &Printer, args: &CreateArgs) -> Result<(), Failure> {
     let scheme: Scheme = args.scheme.parse().map_err(Failure::Scheme)?;
+    if !args.allow_duplicate_name {
+        must_be_free(remote, &args.name).await?;
+    }
     printer.line(&format!("  Key {:?} · {scheme} · {}", args.name, remote.document.signers()))?;
     let key = progress::create_key(remote, printer, &args.name, scheme, true).await?;
     printer.object(&document(&key))?;
@@ -171,8 +206,9 @@ async fn list(remote: &Remote, printer: &Printer) -> Result<(), Failure> {
 }
 
 async fn address(remote: &Remote, printer: &Printer, args: &AddressArgs) -> Result<(), Failure> {
+    let network = remote.network(args.network)?;
     let key = remote.key(&args.key).await?;
-    let found = wallet::addresses_on(&key, &args.path, args.network.into())?;
+    let found = wallet::addresses(&key, &args.path, network)?;
     let rows: Vec<Value> = found.iter().map(wallet::Address::document).collect();
     printer.object(&json!({
         "schema": "keymoot/addresses/v1", "key": key.id, "path": args.path, "addresses": rows,

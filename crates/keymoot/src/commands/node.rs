@@ -45,9 +45,17 @@ pub fn run(given: &Given, command: &NodeCommand) -> Result<(), Failure> {
             NodeCommand::List => list(&Remote::open(given)?, &printer).await,
             NodeCommand::Kill(args) => {
                 let context = Contexts::of_environment().find(given.context.as_deref())?;
-                ask(context.supervisor()?, &Wish::Kill(args.name.clone())).await?;
-                let object = json!({ "schema": "keymoot/killed/v1", "name": args.name });
-                printer.either(&object, &[format!("  {} killed (SIGKILL)", args.name)])
+                let reply = ask(context.supervisor()?, &Wish::Kill(args.name.clone())).await?;
+                let has_run = matches!(reply, Reply::Done(names) if !names.is_empty());
+                let object =
+                    json!({ "schema": "keymoot/killed/v1", "name": args.name, "was_running": has_run });
+                let name = &args.name;
+                let line = if has_run {
+                    format!("  {name} killed (SIGKILL)")
+                } else {
+                    format!("  {name} was down already, and stays down: `keymoot node start {name}`")
+                };
+                printer.either(&object, &[line])
             }
             NodeCommand::Start(args) => {
                 let context = Contexts::of_environment().find(given.context.as_deref())?;

@@ -5,8 +5,9 @@ mod report;
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, value_parser};
 use keymoot_chains::Kind;
+use keymoot_wire::problem::Code;
 use keymoot_wire::rest::KeyView;
 
 use crate::cli::{EXIT_CODES, Given};
@@ -30,7 +31,8 @@ const WHAT: [&str; 8] = ["message", "message_file", "typed_data", "tx", "psbt", 
 
 /// Have a message or transaction signed by a quorum of nodes.
 ///
-/// What it would do is worked out here and shown first; then you are asked, unless you said --yes or the cluster is a demo.
+/// What it would do is worked out here and shown first; then you are asked, unless you said --yes. In `demo` and `up` you
+/// are asked only where there is a warning.
 /// Every signature is verified here with an independent library, over what was given and not over what an answer says.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES, group(ArgGroup::new("what").required(true).args(WHAT)))]
@@ -79,13 +81,17 @@ pub struct SignArgs {
     #[arg(long, conflicts_with_all = ["typed_data", "tx", "psbt", "sol_tx"])]
     pub kind: Option<String>,
 
-    /// For which Bitcoin network addresses are shown. What is signed does not depend on it.
-    #[arg(long, value_enum, default_value_t)]
-    pub network: NetworkName,
+    /// For which Bitcoin network: it has to be that of the cluster, which it is without this.
+    #[arg(long, value_enum)]
+    pub network: Option<NetworkName>,
 
     /// Where to write what is signed, as text; without it, it is printed.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+
+    /// Wait for so long, also while nodes are missing. Without it, for a minute, and what is missing is said at once.
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=900))]
+    pub wait: Option<u64>,
 
     /// Do not ask.
     #[arg(long)]
@@ -95,15 +101,31 @@ pub struct SignArgs {
 pub fn run(given: &Given, args: &SignArgs) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
     let (kind, payload) = payload::read(args)?;
-    let remote = Remote::open(given)?;
+    if let Some(file) = &args.out {
+        place::must_be_writable(file)?;
+    }
+    let remote = Remote::open(given)?.waiting(args.wait);
     super::wait(2, async move {
+        let network = remote.network(args.network)?;
         let key = remote.key(&args.key).await?;
+        if key.retired {
+            return Err(retired(&key));
+        }
         let claim = Claim { key: &key, path: &args.path, kind: &kind, payload: &payload };
-        let read = claim.read(args.network.into())?;
+        let read = claim.read(network)?;
         confirm(&remote, &printer, args, &key, &read)?;
         let signed = signed::sign(&remote, &key, &read).await?;
         show(&remote, &printer, args, (&key, &read, &signed)).await
     })
+}
+
+/// Nodes would refuse it, each in its own words.
+fn retired(key: &KeyView) -> Failure {
+    let what = format!("the key {} is retired, and signs nothing any more", report::named(key));
+    Trouble::coded(Code::KeyRetired.as_str(), 6, what)
+        .undone("nothing was sent")
+        .help("`keymoot key list` shows the keys in use; `keymoot key create NAME` makes one")
+        .into()
 }
 
 /// What a payload would do, signed by this key.
@@ -112,7 +134,12 @@ pub fn facts(key: &KeyView, read: &Read) -> facts::Told {
     facts::tell(read, &signer)
 }
 
-/// Shows what it would do, and asks. A cluster that this machine runs for trying things is not worth a question.
+/// Whether it is a question. On a cluster that this machine runs for trying things, only what is warned of is.
+const fn is_a_question(is_decided: bool, is_for_trying: bool, has_warnings: bool) -> bool {
+    !is_decided && (!is_for_trying || has_warnings)
+}
+
+/// Shows what it would do, and asks.
 fn confirm(
     remote: &Remote,
     printer: &Printer,
@@ -120,8 +147,9 @@ fn confirm(
     key: &KeyView,
     read: &Read,
 ) -> Result<(), Failure> {
-    let is_asked = !args.yes && remote.context.supervisor.is_none();
     let facts = facts(key, read);
+    let is_for_trying = remote.context.supervisor.is_some();
+    let is_asked = is_a_question(args.yes, is_for_trying, !facts.warnings.is_empty());
     if !is_asked && read.payload.kind() == Kind::Message {
         return Ok(());
     }
@@ -143,6 +171,17 @@ fn confirm(
     if super::confirm("Sign this?")? { Ok(()) } else { Err(refused("not confirmed").into()) }
 }
 
+/// It is signed, and only the file is missing.
+fn unkept(failure: Failure) -> Failure {
+    match failure {
+        Failure::Trouble(trouble) => {
+            let help = "take what was signed from standard output: the same command again would sign anew";
+            trouble.undone("it WAS signed, and is on standard output; no file was written").help(help).into()
+        }
+        failure => failure,
+    }
+}
+
 /// First what was asked for: the rest has to be asked for again, and that may fail.
 async fn show(
     remote: &Remote,
@@ -151,14 +190,21 @@ async fn show(
     (key, read, signed): (&KeyView, &Read, &Signed),
 ) -> Result<(), Failure> {
     let text = report::text(read, signed);
-    if let Some(file) = &args.out {
-        place::write_text(file, &format!("{text}\n"))?;
+    let written = args.out.as_deref().map(|file| place::write_text(file, &format!("{text}\n")));
+    // What could not be written is printed: it is signed, and whoever has asked shall have it.
+    let (out, unwritten) = match written {
+        Some(Err(failure)) => (None, Some(failure)),
+        _ => (args.out.as_deref(), None),
+    };
+    printer.object(&report::document(key, read, signed, out))?;
+    if let Some(failure) = unwritten {
+        printer.line(&text)?;
+        return Err(unkept(failure));
     }
-    printer.object(&report::document(key, read, signed, args.out.as_deref()))?;
     if printer.json {
         return Ok(());
     }
-    match &args.out {
+    match out {
         None => printer.line(&format!("  {}", printer.ink.strong(&text)))?,
         Some(file) => printer.line(&format!("  written to {}", file.display()))?,
     }
@@ -169,4 +215,19 @@ async fn show(
     let tick = printer.ink.good("✓");
     printer.line(&format!("  {count}verified with {} {tick}", report::library(read)))?;
     told(remote, key, &signed.signers(), signed.waited).await.iter().try_for_each(|line| printer.line(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_a_question;
+
+    #[test]
+    fn a_warning_is_a_question_everywhere_unless_it_is_decided() {
+        for is_for_trying in [false, true] {
+            assert!(is_a_question(false, is_for_trying, true), "with a warning");
+            assert!(!is_a_question(true, is_for_trying, true), "--yes");
+        }
+        assert!(is_a_question(false, false, false), "a real cluster always asks");
+        assert!(!is_a_question(false, true, false), "a demo does not, where nothing is odd");
+    }
 }

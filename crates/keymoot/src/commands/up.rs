@@ -10,14 +10,15 @@ use super::eth::EthereumArgs;
 use crate::cli::{EXIT_CODES, Given};
 use crate::context::{Context, Contexts};
 use crate::failure::Failure;
-use crate::local::{Host, stops};
+use crate::local::{Host, YOU, stops};
 use crate::printer::Printer;
 use crate::remote::Remote;
 
 /// Start a cluster on this machine that keeps its keys, and stay until interrupted.
 ///
 /// Like `keymoot demo`, but in a directory that stays. For development: all shares are on one machine, with the key
-/// files of their vaults beside them, and the policy allows everything.
+/// files of their vaults beside them, and the policy allows everything. Its context is `up`; where that is of another
+/// directory, it is named like the directory, or as --context says.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct UpArgs {
@@ -44,13 +45,15 @@ const POOL: u16 = 1024;
 
 pub fn run(given: &Given, args: &UpArgs) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
-    let name = given.context.as_deref().unwrap_or("up");
+    let you = args.dir.join(YOU);
+    let name = Contexts::of_environment().name_for(&you, &args.dir, given.context.as_deref(), "up")?;
+    let name = name.as_str();
     let layout = args.size.layout(name, (BATCH, POOL))?;
     keymoot_wire::install_providers();
     super::wait(2, async {
         let mut stops = stops()?;
         let title = printer.ink.strong(concat!("keymoot ", env!("CARGO_PKG_VERSION")));
-        printer.line(&format!(" {title} · cluster {name} · everything is kept in {}", args.dir.display()))?;
+        printer.line(&format!(" {title} · context {name} · everything is kept in {}", args.dir.display()))?;
         let host = tokio::select! {
             host = Host::start(&args.dir, &layout, name, args.size.patience(), &printer) => host?,
             _ = stops.recv() => return Ok(()),
@@ -75,7 +78,8 @@ async fn show(host: &Host, printer: &Printer, args: &UpArgs, name: &str) -> Resu
     // Held until the end.
     let given = Given { context: Some(name.to_owned()), json: printer.json };
     let _signer = args.ethereum.start(|| Remote::open_patiently(&given), printer).await?;
-    printer.line(&format!(" Try:  keymoot --context {name} sign --key hot --message \"hello\""))?;
+    let called = host.called(&key).await?;
+    printer.line(&format!(" Try:  keymoot --context {name} sign --key {called} --message \"hello\""))?;
     printer.line(" Do not put money here: all shares are on this machine. Ctrl-C ends it; the keys stay.")?;
-    stay(printer, &key).await
+    stay(printer, &key, host.local.document.bitcoin).await
 }

@@ -54,8 +54,8 @@ pub fn run(given: &Given, args: &VerifyArgs) -> Result<(), Failure> {
     let remote = Remote::open(given)?;
     super::wait(2, async move {
         let key = remote.key(&args.key).await?;
-        let expected =
-            Claim { key: &key, path: &args.path, kind: &args.kind, payload: &payload }.expected()?;
+        let claim = Claim { key: &key, path: &args.path, kind: &args.kind, payload: &payload };
+        let expected = claim.expected(remote.document.bitcoin)?;
         let library = expected.library();
         if !expected.verifies(&signature) {
             let what = format!("{library} says that this is no signature of {} over this", key.id);

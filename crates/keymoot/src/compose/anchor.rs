@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keymoot_types::Network;
 use keymoot_vault::{Class, Label, Vault};
 use keymoot_wire::cluster::ClusterDocument;
 use rand::rngs::OsRng;
@@ -23,14 +24,17 @@ const FILE: &str = "anchor.sealed";
 struct Anchor {
     authority: String,
     group: String,
+    /// Addresses would mean another chain from one day to the next.
+    #[serde(default, with = "keymoot_wire::cluster::network")]
+    bitcoin: Network,
     version: u64,
     digest: String,
 }
 
-/// Drops anchor: the authority and the group of the invitation, before there is a document.
-pub fn drop_anchor(vault: &Vault, authority: &str, group: &str) -> Result<(), Failure> {
+/// Drops anchor: the authority, the group and the network of the invitation, before there is a document.
+pub fn drop_anchor(vault: &Vault, authority: &str, group: &str, bitcoin: Network) -> Result<(), Failure> {
     let (authority, group) = (authority.to_owned(), group.to_owned());
-    keep(vault, &Anchor { authority, group, version: 0, digest: String::new() })
+    keep(vault, &Anchor { authority, group, bitcoin, version: 0, digest: String::new() })
 }
 
 fn keep(vault: &Vault, anchor: &Anchor) -> Result<(), Failure> {
@@ -60,6 +64,9 @@ impl Anchorage {
         let known = self.known()?;
         let why = if known.authority != authority || known.group != document.group {
             Some("is of another authority or group than the one that this node has joined".to_owned())
+        } else if known.bitcoin != document.bitcoin {
+            let (ours, theirs) = (known.bitcoin, document.bitcoin);
+            Some(format!("is for Bitcoin's {theirs}, and this node has joined a cluster for {ours}"))
         } else if version < known.version {
             Some(format!("has version {version}, and this node has seen version {}", known.version))
         } else if version == known.version && digest != known.digest {
@@ -74,7 +81,8 @@ impl Anchorage {
         if version == known.version {
             return Ok(());
         }
-        keep(&self.vault, &Anchor { authority, group: document.group.clone(), version, digest })
+        let (group, bitcoin) = (document.group.clone(), document.bitcoin);
+        keep(&self.vault, &Anchor { authority, group, bitcoin, version, digest })
     }
 
     fn known(&self) -> Result<Anchor, Failure> {
@@ -99,6 +107,7 @@ impl Anchorage {
 mod tests {
     use std::sync::Arc;
 
+    use keymoot_types::Network;
     use keymoot_vault::{Kdf, Owner, Unlock, Vault};
     use keymoot_wire::cluster::ClusterDocument;
     use rand::rngs::OsRng;
@@ -121,11 +130,16 @@ mod tests {
         let vault = Vault::create(&place, owner(), unlock(), Kdf::WEAKEST, &mut OsRng).unwrap();
         std::fs::write(folder.path().join(AUTHORITY), "the first").unwrap();
         let (one, two) = crate::ceremony::tests::two_versions();
-        drop_anchor(&vault, "the first", &one.group).unwrap();
+        drop_anchor(&vault, "the first", &one.group, Network::Mainnet).unwrap();
         let other = ClusterDocument::parse(&two.to_text().replace("deny-all", "allow-all")).unwrap();
         assert_ne!(other.digest(), two.digest());
         let anchorage = Anchorage::new(&Arc::new(vault), folder.path());
         anchorage.take(&one).unwrap();
+        let mut fields = two.fields().clone();
+        fields.bitcoin = Network::Regtest;
+        let elsewhere = ClusterDocument::new(fields).unwrap();
+        let refused = anchorage.take(&elsewhere).unwrap_err();
+        assert!(refused.code() == "E2403" && refused.to_string().contains("regtest"), "{refused}");
         anchorage.take(&two).unwrap();
         drop(anchorage);
         let vault = Vault::open(&place, owner(), unlock()).unwrap();
@@ -143,7 +157,7 @@ mod tests {
         let place = folder.path().join("vault");
         let vault = Vault::create(&place, owner(), unlock(), Kdf::WEAKEST, &mut OsRng).unwrap();
         let (one, two) = crate::ceremony::tests::two_versions();
-        drop_anchor(&vault, "the first", &two.group).unwrap();
+        drop_anchor(&vault, "the first", &two.group, Network::Mainnet).unwrap();
         std::fs::write(folder.path().join(AUTHORITY), "the thief's").unwrap();
         let anchorage = Anchorage::new(&Arc::new(vault), folder.path());
         assert_eq!(anchorage.take(&two).unwrap_err().code(), "E2403", "not even as the first document");

@@ -16,6 +16,7 @@ use super::node::open_trouble;
 use super::probe;
 use super::process::{Ground, Running};
 use crate::ceremony::wall_ms;
+use crate::config::Config;
 use crate::explain::{CEREMONY_FOREIGN, FILE_DAMAGED, PORT_IN_USE, START};
 use crate::failure::{Failure, Trouble};
 use crate::local::Started;
@@ -65,7 +66,7 @@ pub async fn start(ground: Ground) -> Result<Running, Failure> {
         sessions: store.sessions(),
         directory: store.directory(),
         registry: store.registry(),
-        limits: Limits { engine, ..Limits::default() },
+        limits: limits(&config, engine),
         listen: Listen::Address(address),
         reflection: config.flag("reflection"),
     };
@@ -86,6 +87,18 @@ pub async fn start(ground: Ground) -> Result<Running, Failure> {
     })
 }
 
+/// What an operator may set, besides what the engine makes ahead.
+fn limits(config: &Config, engine: EngineLimits) -> Limits {
+    Limits {
+        engine,
+        connections: config.number("connections"),
+        lists: config.number("lists"),
+        watchers: config.number("watchers"),
+        input_bytes: u32::try_from(config.number("input_bytes")).unwrap_or(u32::MAX),
+        ..Limits::default()
+    }
+}
+
 fn trouble(fault: ControlFault, address: std::net::SocketAddr) -> Failure {
     let (page, what) = match &fault {
         ControlFault::Document(_) | ControlFault::Roster(_) => {
@@ -102,8 +115,28 @@ mod tests {
     use keymoot_ports::Clock;
     use keymoot_types::Millis;
 
-    use super::WallClock;
+    use keymoot_control::Limits;
+    use keymoot_engine::coordinator::Limits as EngineLimits;
+
+    use super::{WallClock, limits};
     use crate::ceremony::wall_ms;
+    use crate::config::Config;
+
+    #[test]
+    fn limits_are_as_set_and_otherwise_as_the_coordinator_takes_them() {
+        let with = |lines: &str| {
+            let text =
+                format!("cluster = \"test\"\nrole = \"coordinator\"\nname = \"coordinator-1\"\n{lines}");
+            let config =
+                Config::parse(std::path::Path::new(""), &text, &std::collections::BTreeMap::new()).unwrap();
+            let set = limits(&config, EngineLimits::default());
+            (set.connections, set.lists, set.watchers, set.input_bytes)
+        };
+        let usual = Limits::default();
+        assert_eq!(with(""), (usual.connections, usual.lists, usual.watchers, usual.input_bytes));
+        let lines = "connections = 100\nlists = 20\nwatchers = 30\ninput_bytes = 9000000\n";
+        assert_eq!(with(lines), (100, 20, 30, 9_000_000));
+    }
 
     #[test]
     fn the_clock_follows_the_machines_and_never_goes_back() {

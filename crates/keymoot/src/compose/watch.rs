@@ -60,7 +60,8 @@ pub fn reload(
         Ok(new) => {
             let old = document.load();
             let is_new = new.digest() != old.digest();
-            let is_later = new.version > old.version && new.cluster == old.cluster && new.group == old.group;
+            let is_same = new.cluster == old.cluster && new.group == old.group && new.bitcoin == old.bitcoin;
+            let is_later = new.version > old.version && is_same;
             if is_new && !is_later {
                 error!(
                     old = old.version,

@@ -131,6 +131,100 @@ pub const KEYS: &[Key] = &[
         "Whether a client must show a certificate. A token is needed in any case.",
     ),
     key(
+        "connections",
+        "coordinator, gateway",
+        Takes::Number(16, 65_536),
+        Some("4096"),
+        "Open connections. At a gateway whoever comes then waits, and those without a certificate have half of them; at a \
+         coordinator clients have three quarters. Each takes a file descriptor: see `ulimit -n`.",
+    ),
+    key(
+        "client_connections",
+        "gateway",
+        Takes::Number(1, 65_536),
+        Some("256"),
+        "Open connections of one client. More are closed, and counted in `keymoot_gateway_connections_closed_total`.",
+    ),
+    key(
+        "requests",
+        "gateway",
+        Takes::Number(1, 65_536),
+        Some("1024"),
+        "Requests in progress, the waiting ones and each item of a batch included. More are answered with E5002.",
+    ),
+    key(
+        "client_requests",
+        "gateway",
+        Takes::Number(1, 65_536),
+        Some("256"),
+        "Requests in progress of one client. More are answered with E5002. A batch needs a place for each of its items, \
+         which are 64 at most.",
+    ),
+    key(
+        "rate",
+        "gateway",
+        Takes::Number(1, 1_000_000),
+        Some("2000"),
+        "Requests a second of one client, over some time. More are answered with E5003.",
+    ),
+    key(
+        "burst",
+        "gateway",
+        Takes::Number(1, 1_000_000),
+        Some("4000"),
+        "Requests of one client at once, after a pause. More are answered with E5003.",
+    ),
+    key(
+        "body_bytes",
+        "gateway",
+        Takes::Number(4096, 2_101_248),
+        Some("2101248"),
+        "The longest body that is read. Longer ones are answered with E2004. Payloads are in hexadecimal digits, so the \
+         longest payload has half of it.",
+    ),
+    key(
+        "streams",
+        "gateway",
+        Takes::Number(1, 65_536),
+        Some("256"),
+        "Event streams. More are answered with E5002.",
+    ),
+    key(
+        "client_streams",
+        "gateway",
+        Takes::Number(1, 65_536),
+        Some("32"),
+        "Event streams of one client. More are answered with E5002.",
+    ),
+    key(
+        "lists",
+        "coordinator, gateway",
+        Takes::Number(4, 4096),
+        Some("256"),
+        "Lists of keys or requests in progress, each of which may take megabytes of memory. More are answered with E5002.",
+    ),
+    key(
+        "client_lists",
+        "gateway",
+        Takes::Number(1, 4096),
+        Some("16"),
+        "Lists in progress of one client. More are answered with E5002.",
+    ),
+    key(
+        "watchers",
+        "coordinator",
+        Takes::Number(8, 4096),
+        Some("64"),
+        "Watchers of sessions. One client or gateway has an eighth of them at most.",
+    ),
+    key(
+        "input_bytes",
+        "coordinator",
+        Takes::Number(8_388_608, 1_073_741_824),
+        Some("67108864"),
+        "Bytes of messages and requests that wait for the engine. Whoever brings more waits; after that it is told E5002.",
+    ),
+    key(
         "log",
         "all",
         Takes::Text,
@@ -210,7 +304,7 @@ pub fn reference() -> String {
         "# Configuration\n\n\
          Each process has one file, `keymoot.toml`, in its directory; `keymoot join` writes it. A key that is not on\n\
          this page, or that is for processes of other roles, is an error. Every key can be overridden by its environment\n\
-         variable. A variable with `KEYMOOT_` in front that is not on this page is an error too, unless it is `KEYMOOT_CTX`;\n\
+         variable. A variable with `KEYMOOT_` in front that is not on this page is an error too, for every command, unless it is `KEYMOOT_CTX`;\n\
          one that is for other roles is not looked at, since an environment is often shared. Kubernetes sets variables\n\
          that look like ours for a service of our name: `enableServiceLinks: false` keeps them away. Relative paths begin\n\
          at the directory of the process. This page is generated: `keymoot config reference` prints it.\n",

@@ -26,7 +26,7 @@ fn what_nobody_sets_is_as_the_table_says() {
     assert_eq!((config.flag("reflection"), config.number("threads")), (false, 2));
     assert_eq!((config.path("store"), config.path("key_file")), (None, None), "of other roles");
     assert_eq!(config.shown(false).len(), 3);
-    assert_eq!(config.shown(true).len(), 8);
+    assert_eq!(config.shown(true).len(), 19);
     let coordinator = WHO.replace("gateway", "coordinator");
     let config = Config::parse(Path::new("place"), &coordinator, &nothing()).unwrap();
     assert_eq!(config.path("store"), Some("place/store.db".into()));
@@ -57,6 +57,26 @@ fn an_unknown_key_is_an_error_with_the_nearest_name() {
         let told = String::from_utf8(out).unwrap();
         assert!(told.contains(nearest), "{told}");
         assert_eq!(failure.exit_code(), 2);
+    }
+}
+
+#[test]
+fn a_variable_that_is_none_of_ours_is_named_with_the_nearest() {
+    for (variable, nearest) in [
+        ("KEYMOOT_PASSPHRASE", "did you mean `KEYMOOT_PASSPHRASE_FILE`?"),
+        ("KEYMOOT_LISTN", "did you mean `KEYMOOT_LISTEN`?"),
+        ("KEYMOOT_CTXT", "did you mean `KEYMOOT_CTX`?"),
+        ("KEYMOOT_PORT_7100_TCP", "known keys: KEYMOOT_CLUSTER"),
+    ] {
+        let failure = super::must_be_known(variable).unwrap_err();
+        let mut out = Vec::new();
+        failure.report(str::to_owned, &mut out).unwrap();
+        let told = String::from_utf8(out).unwrap();
+        assert!(told.contains(nearest) && told.contains(variable), "{told}");
+        assert_eq!((failure.code(), failure.exit_code()), ("E2301", 2));
+    }
+    for variable in ["KEYMOOT_CTX", "KEYMOOT_LISTEN", "KEYMOOT_PASSPHRASE_FILE", "KEYMOOT_TEST_X"] {
+        assert!(super::must_be_known(variable).is_ok(), "{variable}");
     }
 }
 

@@ -24,17 +24,26 @@ impl Plan {
         let total = number("--parties", &args.parties)?;
         let is_quick = |scheme: &Scheme| *scheme != Scheme::Dkls23 || needed <= DKLS_SIGNERS_MAX;
         let (schemes, left_out) = match args.scheme.as_str() {
-            "all" => Scheme::ALL.into_iter().partition(is_quick),
+            "all" => Scheme::USUAL.into_iter().partition(is_quick),
             name => {
                 let scheme = name.parse().map_err(|UnknownScheme(name)| {
                     Failure::Scheme(UnknownScheme(name.escape_debug().to_string()))
                 })?;
+                if !Scheme::USUAL.contains(&scheme) {
+                    return Err(not_shown(scheme));
+                }
                 (vec![scheme], Vec::new())
             }
         };
         let threshold = Threshold::new(needed, total)?;
         Ok(Self { threshold, schemes, left_out, message: args.message.clone() })
     }
+}
+
+/// The lab has no time to make moduli.
+pub fn not_shown(scheme: Scheme) -> Failure {
+    let takes = "a scheme that needs no moduli: frost-taproot, frost-ed25519, dkls23 or all";
+    Failure::Option { option: "--scheme", takes, given: scheme.to_string() }
 }
 
 fn number(option: &'static str, given: &str) -> Result<u16, Failure> {
@@ -57,7 +66,20 @@ mod tests {
             let failure = Plan::read(&args(parties, scheme)).err().unwrap().to_string();
             assert!(!failure.chars().any(char::is_control), "{failure:?}");
         }
-        assert_eq!(Plan::read(&args("3", "all")).unwrap().schemes, Scheme::ALL);
+        assert_eq!(Plan::read(&args("3", "all")).unwrap().schemes, Scheme::USUAL);
+    }
+
+    #[test]
+    fn a_scheme_that_the_lab_cannot_show_is_refused_by_name() {
+        let args = LabArgs {
+            parties: "3".into(),
+            threshold: "2".into(),
+            scheme: "gg20".into(),
+            message: String::new(),
+        };
+        let failure = Plan::read(&args).err().unwrap();
+        assert!(failure.to_string().ends_with("or all, not `gg20`"), "{failure}");
+        assert_eq!(failure.code(), "E2001");
     }
 
     #[test]
@@ -73,7 +95,7 @@ mod tests {
         };
         assert!(read("8", "all").left_out.is_empty());
         let plan = read("9", "all");
-        assert_eq!((plan.schemes.len(), plan.left_out), (Scheme::ALL.len() - 1, vec![Scheme::Dkls23]));
+        assert_eq!((plan.schemes.len(), plan.left_out), (Scheme::USUAL.len() - 1, vec![Scheme::Dkls23]));
         let plan = read("32", "dkls23");
         assert_eq!((plan.schemes, plan.left_out), (vec![Scheme::Dkls23], Vec::new()));
     }

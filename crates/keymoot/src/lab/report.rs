@@ -230,7 +230,7 @@ impl<'a> Text<'a> {
         };
         let spent = match scheme {
             Scheme::FrostTaproot | Scheme::FrostEd25519 => "nonce",
-            Scheme::Dkls23 => "presignature",
+            Scheme::Dkls23 | Scheme::Gg20 => "presignature",
         };
         self.lines(&[
             format!("    = the message was NOT signed and no {spent} was used"),

@@ -140,10 +140,20 @@ impl Host {
         }
     }
 
-    /// The key of this name; made, with its rounds shown, if there is none.
+    /// The key of this name, the oldest if several have it; made, with its rounds shown, if there is none.
     pub async fn key(&self, printer: &Printer, name: &str, scheme: Scheme) -> Result<KeyView, Failure> {
-        if let Some(key) = self.remote.keys().await?.into_iter().find(|key| key.name == name && !key.retired)
-        {
+        let mut named = self.remote.keys_named(name).await?;
+        named.retain(|key| !key.retired);
+        // They come newest first. Whatever others have made since, the addresses shown stay the same.
+        if let Some(key) = named.pop() {
+            let of = self.local.document.signers();
+            printer.line(&format!("  Key {name:?} · {} · {of} · {}", key.scheme, key.id))?;
+            if !named.is_empty() {
+                let more = named.len();
+                let line =
+                    format!("{more} newer of this name: say --key with an id; `keymoot key list` has them");
+                printer.line(&format!("  {} {line}", printer.ink.warning("!")))?;
+            }
             return Ok(key);
         }
         printer.line(&format!("  Key {name:?} · {scheme} · {}", self.local.document.signers()))?;
@@ -156,9 +166,15 @@ impl Host {
         Ok(key)
     }
 
+    /// What to say for a key on a command line: its name, or its id where others have had that name too.
+    pub async fn called(&self, key: &KeyView) -> Result<String, Failure> {
+        let same = self.remote.keys_named(&key.name).await?;
+        Ok(if same.len() == 1 { key.name.clone() } else { key.id.clone() })
+    }
+
     /// Shows the addresses of a key.
     pub fn addresses(&self, printer: &Printer, key: &KeyView, qr: bool) -> Result<(), Failure> {
-        let found = wallet::addresses(key, "m")?;
+        let found = wallet::addresses(key, "m", self.remote.document.bitcoin)?;
         for one in &found {
             let hint = if qr { "   (QR: q and Enter)" } else { "" };
             printer.line(&format!("  {:<9} {}{hint}", one.chain, printer.ink.strong(&one.address)))?;

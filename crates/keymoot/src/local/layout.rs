@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use keymoot_types::Threshold;
+use keymoot_types::{Network, Threshold};
 use keymoot_vault::Kdf;
 use keymoot_wire::cluster::{ClusterDocument, PolicyName, Role};
 use rand::RngCore;
@@ -17,6 +17,8 @@ use crate::place::{self, UnlockSource, make_directory, write_secret};
 
 /// The name of the client that the person at the terminal is.
 pub const YOU: &str = "you";
+/// The folder of the authority.
+const OFFICE: &str = "ceremony";
 /// For how many days certificates of a local cluster are good.
 const DAYS: u32 = 365;
 
@@ -26,6 +28,7 @@ pub struct Layout {
     pub threshold: Threshold,
     /// A loopback address.
     pub host: IpAddr,
+    pub bitcoin: Network,
     /// What of it was asked for in so many words.
     pub said: Said,
     /// Presignatures that are made at once: few, and the first signature is soon there; many, and there are more a second.
@@ -40,6 +43,7 @@ pub struct Said {
     pub nodes: Option<u16>,
     pub threshold: Option<u16>,
     pub host: Option<IpAddr>,
+    pub bitcoin: Option<Network>,
 }
 
 impl Said {
@@ -57,15 +61,17 @@ impl Said {
             self.nodes.filter(|nodes| *nodes != signers.total()).map(|nodes| format!("--nodes {nodes}")),
             self.threshold.filter(|t| *t != signers.needed()).map(|t| format!("--threshold {t}")),
             self.host.filter(|host| !is_there(*host)).map(|host| format!("--listen {host}")),
+            self.bitcoin.filter(|one| *one != document.bitcoin).map(|one| format!("--bitcoin-network {one}")),
         ];
         let other: Vec<String> = other.into_iter().flatten().collect();
         if other.is_empty() {
             return Ok(());
         }
         let what = format!(
-            "the cluster in `{}` is {signers} at {}, and {} says otherwise",
+            "the cluster in `{}` is {signers} at {} for Bitcoin's {}, and {} says otherwise",
             root.display(),
             hosts.join(", "),
+            document.bitcoin,
             other.join(" ")
         );
         let help = "leave the option out, or give another --dir";
@@ -112,7 +118,31 @@ pub fn lay_out(root: &Path, layout: &Layout) -> Result<Local, Failure> {
     Ok(Local { document, root })
 }
 
+/// Refuses a directory that has something in it, and no cluster: it is somebody's, or what an interrupted start has left.
+fn must_be_empty(root: &Path) -> Result<(), Failure> {
+    let mut entries = match std::fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(place::io_trouble(root, "cannot be looked into", error)),
+    };
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    let (what, help) = if root.join(OFFICE).exists() {
+        let what = "the making of a cluster in `{}` was begun and not finished";
+        (what, "if nothing else is in it, delete the directory and start again; or give another --dir")
+    } else {
+        (
+            "`{}` has something in it, and it is no cluster of `keymoot up`",
+            "give an empty directory, or a new one",
+        )
+    };
+    let what = what.replace("{}", &root.display().to_string());
+    Err(Trouble::new(CEREMONY_EXISTS, what).undone("nothing was started or written").help(help).into())
+}
+
 fn found(root: &Path, layout: &Layout) -> Result<(), Failure> {
+    must_be_empty(root)?;
     make_directory(root)?;
     let (coordinator, gateway) = free_addresses(layout.host)?;
     let founding = Founding {
@@ -121,8 +151,9 @@ fn found(root: &Path, layout: &Layout) -> Result<(), Failure> {
         coordinators: vec![coordinator],
         gateways: vec![gateway],
         policy: PolicyName::AllowAll,
+        bitcoin: layout.bitcoin,
     };
-    let office = root.join("ceremony");
+    let office = root.join(OFFICE);
     let (_, invitation) = init(&office, &founding)?;
     let keys = root.join("keys");
     make_directory(&keys)?;
@@ -180,7 +211,21 @@ fn draw_key() -> Result<Zeroizing<String>, Failure> {
 mod tests {
     use std::path::Path;
 
-    use super::Said;
+    use keymoot_types::Network;
+
+    use super::{Said, must_be_empty};
+
+    #[test]
+    fn a_directory_of_somebody_else_is_not_written_into() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(must_be_empty(place.path()).is_ok() && must_be_empty(&place.path().join("new")).is_ok());
+        for (entry, word) in [("notes.txt", "no cluster of"), ("ceremony", "not finished")] {
+            std::fs::create_dir(place.path().join(entry)).unwrap();
+            let failure = must_be_empty(place.path()).unwrap_err();
+            assert_eq!((failure.code(), failure.exit_code()), ("E2404", 6));
+            assert!(failure.to_string().contains(word), "{failure}");
+        }
+    }
 
     #[test]
     fn a_cluster_that_is_there_is_not_taken_for_another() {
@@ -193,6 +238,7 @@ mod tests {
             (Said { nodes: Some(3), ..nobody }, "--nodes 3"),
             (Said { threshold: Some(3), ..nobody }, "--threshold 3"),
             (Said { host: Some([127, 0, 0, 1].into()), ..nobody }, "--listen 127.0.0.1"),
+            (Said { bitcoin: Some(Network::Regtest), ..nobody }, "--bitcoin-network regtest"),
         ] {
             let failure = said.check(here, &document).unwrap_err();
             assert_eq!((failure.code(), failure.exit_code()), ("E2404", 6));

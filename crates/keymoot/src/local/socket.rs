@@ -79,8 +79,8 @@ async fn answer(mut stream: UnixStream, supervisor: &Arc<Supervisor>) -> std::io
 async fn grant(wish: Wish, supervisor: &Arc<Supervisor>) -> Result<Reply, Failure> {
     Ok(match wish {
         Wish::Kill(name) => {
-            supervisor.kill(&name).await?;
-            Reply::Done(vec![name])
+            let has_run = supervisor.kill(&name).await?;
+            Reply::Done(if has_run { vec![name] } else { Vec::new() })
         }
         Wish::Start(name) => Reply::Done(supervisor.start_again(name.as_deref()).await?),
         Wish::State => Reply::State(supervisor.state().await),

@@ -147,12 +147,12 @@ impl Supervisor {
         !member.killed && member.useless <= STARTS_MAX
     }
 
-    /// Kills a process, and leaves it so.
-    pub async fn kill(&self, name: &str) -> Result<(), Failure> {
+    /// Kills a process, and leaves it so. `false`: it did not run; if it was to be started again, it is not.
+    pub async fn kill(&self, name: &str) -> Result<bool, Failure> {
         let rein = self.order(name, Order::Kill).await?;
-        let Some(mut rein) = rein else { return Ok(()) };
+        let Some(mut rein) = rein else { return Ok(false) };
         match tokio::time::timeout(GRACE, rein.down.wait_for(|is_down| *is_down)).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             Err(_) => Err(Trouble::new(CHILD, format!("{name} does not end")).into()),
         }
     }

@@ -92,7 +92,7 @@ impl Tour<'_> {
         let begun = Instant::now();
         let signed = host.remote.sign(&Asked { key, path, kind, payload }).await?;
         let waited = begun.elapsed();
-        let expected = Claim { key, path, kind, payload }.expected()?;
+        let expected = Claim { key, path, kind, payload }.expected(host.remote.document.bitcoin)?;
         let encoded = checked(&signed, &expected)?;
         if !printer.json {
             for line in told(&host.remote, key, &signed.signers, waited).await {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keymoot_client::ClientError;
 use keymoot_wire::problem::{Code, Denial};
-use keymoot_wire::rest::Status;
+use keymoot_wire::rest::{KeyView, Status};
 
 use super::Remote;
 use crate::explain::{BAD_CONTEXT, KEY_UNCERTIFIED, UNREACHABLE};
@@ -51,6 +51,11 @@ pub fn of_client(error: &ClientError) -> Failure {
     if matches!(error, ClientError::Uncertified { .. }) {
         trouble = trouble.undone("nothing of the answer is shown or used");
     }
+    if matches!(error, ClientError::NotAGateway { .. }) {
+        let help = "if the gateway has a new TLS key, get the newest admission of this client and keep it with \
+                    `keymoot join --finish`; if not, somebody poses as it";
+        trouble = trouble.undone("nothing was sent to it").help(help);
+    }
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         trouble = trouble.branch(inner.to_string());
@@ -67,6 +72,19 @@ pub fn of_client(error: &ClientError) -> Failure {
 fn is_revoked(error: &(dyn std::error::Error + 'static)) -> bool {
     let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRevoked);
     error.to_string().ends_with(&alert.to_string())
+}
+
+/// Several keys have this name. A guess could be the wrong money.
+pub fn ambiguous(name: &str, keys: &[KeyView]) -> Failure {
+    let code = Code::NameAmbiguous;
+    let what = format!("{} keys are called `{}`", keys.len(), name.escape_debug());
+    let mut trouble = Trouble::coded(code.as_str(), exit(code), what);
+    for key in keys {
+        let state = if key.retired { "retired" } else { "in use" };
+        let when = key.created_at.as_deref().unwrap_or("?");
+        trouble = trouble.branch(format!("{}  {} · {state} · {when}", key.id, key.scheme));
+    }
+    trouble.undone("nothing was asked of any of them").help("say the id of the one that is meant").into()
 }
 
 fn coded(code: Code, detail: &str) -> Trouble {
@@ -133,7 +151,7 @@ impl Remote {
         };
         let help = if for_a_key {
             format!(
-                "{start} `keymoot key list` shows the key; `key create` again would make another ({short}…)"
+                "{start} `keymoot request wait {id}` waits for the key; until then `key create` with this name is refused"
             )
         } else {
             format!("{start} run the same command again; it is idempotent ({short}…)")

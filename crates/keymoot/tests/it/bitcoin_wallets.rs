@@ -56,7 +56,7 @@ fn hwi(stage: &Stage, arguments: &[&str], input: &str) -> Value {
 #[test]
 fn three_nodes_sign_what_wallets_make_by_the_guide_by_hand_and_for_bitcoin_core() {
     let stage = Stage::new();
-    let _up = Up::must_start(&stage, "3");
+    let _up = Up::must_start_with(&stage, "3", &["--bitcoin-network", "regtest"]);
     let inputs = [(Owner::Native(5), 100_000), (Owner::Native(6), 50_000), (Owner::Nested(7), 70_000)];
     let outputs = [(Owner::Somebody(1), 160_000), (Owner::Native(7), 59_000)];
     let payment = must_make(&stage, "hot", &inputs, &outputs);
@@ -76,6 +76,8 @@ fn three_nodes_sign_what_wallets_make_by_the_guide_by_hand_and_for_bitcoin_core(
     payment.must_spend(&bytes(&signed));
     by_hand(&stage);
     for_bitcoin_core(&stage, &payment);
+    elsewhere(&stage, &payment);
+    large(&stage, &payment);
     asked(&stage, &payment);
     refused(&stage, &payment);
     other_chains(&stage);
@@ -93,12 +95,55 @@ fn by_hand(stage: &Stage) {
         signed["signatures"].as_array().into_iter().flatten().map(|one| one["request"].to_string()).collect();
     assert_eq!(requests.len(), 2, "each signature is a request of its own");
     // For people the facts come first, and then what was asked for, on a line of its own.
-    let output = stage.run(&["sign", "--key", "vault", "--psbt", &base64, "--network", "signet"]);
+    let output = stage.run(&["sign", "--key", "vault", "--psbt", &base64]);
     let said = String::from_utf8(output.stdout).expect("text");
     let psbt = said.lines().find(|line| line.trim().starts_with("cHNidP")).expect("a PSBT");
     gathering.must_spend(&bytes(psbt));
-    for word in ["Bitcoin transaction on signet", "proven to be ours at m/1/2", "2 signatures, verified"] {
+    for word in ["Bitcoin transaction on regtest", "proven to be ours at m/1/2", "2 signatures, verified"] {
         assert!(said.contains(word), "{said}");
+    }
+}
+
+/// A cluster is for one network, and says so to everybody who means another: by hand, for wallets, over REST.
+fn elsewhere(stage: &Stage, payment: &Made) {
+    let psbt = Base64::encode_string(&payment.version_0());
+    for command in [
+        &["sign", "--key", "hot", "--psbt", &psbt, "--yes"][..],
+        &["key", "address", "hot"],
+        &["key", "xpub", "hot"],
+    ] {
+        stage.must_refuse(&[command, &["--network", "mainnet"]].concat(), "E2704", 2, "regtest");
+    }
+    let input = format!("signtx {psbt}");
+    let refused = hwi(stage, &["--stdin", "--key", "hot", "--chain", "main"], &input);
+    assert!(refused["error"].as_str().is_some_and(|error| error.starts_with("E2704")), "{refused}");
+    let mut marked = payment.psbt.clone();
+    let xpub = stage.must_print(&["key", "xpub", "hot"])["xpub"].as_str().expect("text").parse();
+    let xpub = Xpub { network: bitcoin::NetworkKind::Main, ..xpub.expect("an extended public key") };
+    marked.xpub.insert(xpub, (xpub.fingerprint(), bitcoin::bip32::DerivationPath::master()));
+    let marked = Base64::encode_string(&marked.serialize());
+    stage.must_refuse(&["sign", "--key", "hot", "--psbt", &marked, "--yes"], "E2704", 2, "global.xpub");
+}
+
+/// A PSBT of exactly one mebibyte goes through all processes; with one byte more, nobody but us sees it.
+fn large(stage: &Stage, payment: &Made) {
+    let padded = |bytes: usize| {
+        let mut psbt = payment.psbt.clone();
+        let key = bitcoin::psbt::raw::Key { type_value: 0xf0, key: vec![1] };
+        psbt.unknown.insert(key, vec![7; bytes]);
+        psbt.serialize()
+    };
+    let room = (1 << 20) - (padded(1 << 19).len() - (1 << 19));
+    for (psbt, fits) in [(padded(room), true), (padded(room + 1), false)] {
+        assert_eq!(psbt.len() == 1 << 20, fits);
+        fs::write(stage.path("large.psbt"), psbt).expect("a file");
+        let sign = ["sign", "--key", "hot", "--kind", "psbt", "--file", "large.psbt", "--yes"];
+        if fits {
+            let signed = stage.must_print(&sign)["signed"].as_str().expect("text").to_owned();
+            payment.must_spend(&bytes(&signed));
+        } else {
+            stage.must_refuse(&sign, "E2701", 2, "1048576");
+        }
     }
 }
 
@@ -109,12 +154,13 @@ fn for_bitcoin_core(stage: &Stage, payment: &Made) {
         one["fingerprint"].as_str().expect("text").to_owned()
     };
     must_be_hex::<4>(&fingerprint("hot"));
-    let options = ["--stdin", "--fingerprint", &fingerprint("hot"), "--chain", "main"];
+    let options = ["--stdin", "--fingerprint", &fingerprint("hot"), "--chain", "regtest"];
     let input = format!("signtx \"{}\"", Base64::encode_string(&payment.version_0()));
     let signed = hwi(stage, &options, &input);
     payment.must_spend(&bytes(signed["psbt"].as_str().unwrap_or_else(|| panic!("{signed}"))));
     // The key of another signer has nothing to sign in it.
-    let other = hwi(stage, &["--stdin", "--fingerprint", &fingerprint("vault"), "--chain", "main"], &input);
+    let other =
+        hwi(stage, &["--stdin", "--fingerprint", &fingerprint("vault"), "--chain", "regtest"], &input);
     assert_eq!(other["code"], -5, "{other}");
     assert!(other["error"].as_str().is_some_and(|error| error.starts_with("E2703")), "{other}");
     let away = hwi(stage, &["--context", "nobody", "enumerate"], "");
@@ -160,7 +206,7 @@ fn refused(stage: &Stage, payment: &Made) {
     let (shown, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(3), "{shown}{told}");
     assert!(
-        shown.contains("sends     0.00160000 BTC to bc1q") && told.starts_with("error[E2705]"),
+        shown.contains("sends     0.00160000 BTC to bcrt1q") && told.starts_with("error[E2705]"),
         "{shown}{told}"
     );
     let output = stage.run(&[&sign[..], &["--json"]].concat());
@@ -182,7 +228,8 @@ fn other_chains(stage: &Stage) {
     assert!(signed["signed"].as_str().is_some_and(|text| text.starts_with("0x02f8")), "{signed}");
     assert_eq!(signed["facts"]["detail"]["nonce"], 7);
     let permit = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/facts/tests/permit.json");
-    let signed = stage.must_print(&["sign", "--key", "hot", "--typed-data", permit.to_str().expect("text")]);
+    let signed =
+        stage.must_print(&["sign", "--key", "hot", "--typed-data", permit.to_str().expect("text"), "--yes"]);
     let digits = signed["signed"].as_str().expect("text");
     assert!(digits.len() == 132 && (digits.ends_with("1b") || digits.ends_with("1c")), "{signed}");
     let created = stage.run(&["key", "create", "solana", "--scheme", "frost-ed25519"]);

@@ -87,7 +87,11 @@ fn in_place(place: &Path, arguments: &[&str]) -> std::process::Command {
 #[test]
 fn a_second_terminal_does_everything_with_a_demo_that_stays() {
     let demo = Demo::must_start();
-    assert_eq!(demo.must_print(&["health"])[0]["ready"], true);
+    let health = &demo.must_print(&["health"])[0];
+    assert_eq!(
+        (&health["ready"], &health["up"], &health["degraded"]),
+        (&true.into(), &3.into(), &Value::Array(vec![]))
+    );
     assert_eq!(demo.must_print(&["node", "list"]).len(), 3);
     let made = demo.must_print(&["key", "create", "quick", "--scheme", "frost-ed25519"]);
     assert!(made.len() > 6, "its rounds are told as they pass: {made:?}");
@@ -116,20 +120,100 @@ fn a_second_terminal_does_everything_with_a_demo_that_stays() {
         "{bench:?}"
     );
 
-    demo.must_fail(&["node", "kill", "node-9"], "E2604", 2);
-    for node in ["node-3", "node-2"] {
-        demo.must_print(&["node", "kill", node]);
-    }
-    let refused = demo.must_fail(&["sign", "--key", "quick", "--message", "not now"], "E2104", 5);
-    assert!(refused["details"].to_string().contains("killed by you"), "{refused}");
-    demo.must_fail(&["doctor"], "E5903", 5);
-    assert_eq!(demo.must_print(&["node", "start", "--all"])[0]["names"].as_array().map(Vec::len), Some(2));
-    let again = demo.must_print(&["sign", "--key", "quick", "--message", "not now"]);
-    assert_eq!(again[0]["request"], refused["request"], "the same command is the same request");
+    must_ask_and_keep(&demo);
+    must_follow_requests(&demo);
     demo.must_print(&["doctor"]);
 
     demo.must_fail(&["key", "retire", "quick"], "E2001", 2);
     assert_eq!(demo.must_print(&["key", "retire", "quick", "--yes"])[0]["status"], "complete");
     assert_eq!(demo.must_print(&["key", "show", "quick"])[0]["retired"], true);
+    demo.must_fail(&["sign", "--key", "quick", "--message", "hello"], "E2106", 6);
+    must_tell_names_apart(&demo, &key["id"]);
     demo.must_fail(&["demo"], "E2503", 6);
+}
+
+/// What is warned of is asked also in a demo, and what is signed is not lost.
+fn must_ask_and_keep(demo: &Demo) {
+    let digest = "11".repeat(32);
+    let odd = ["sign", "--key", "hot", "--kind", "evm_message", "--hex", &digest];
+    let refused = demo.must_fail(&odd, "E2705", 3);
+    assert_eq!(refused["undone"], "nothing was sent");
+    assert_eq!(demo.must_print(&[&odd[..], &["--yes"]].concat())[0]["verified"], true);
+    let nowhere = ["sign", "--key", "hot", "--message", "hello", "--out", "no/such/folder/signed"];
+    let before = demo.must_print(&["request", "list", "--status", "any"]).len();
+    demo.must_fail(&nowhere, "E2502", 2);
+    let after = demo.must_print(&["request", "list", "--status", "any"]).len();
+    assert_eq!(before, after, "nothing was asked of the cluster");
+}
+
+/// What cannot be signed now is pending, is shown, and is waited for.
+fn must_follow_requests(demo: &Demo) {
+    demo.must_fail(&["node", "kill", "node-9"], "E2604", 2);
+    assert_eq!(demo.must_print(&["node", "kill", "node-3"])[0]["was_running"], true);
+    assert_eq!(demo.must_print(&["node", "kill", "node-3"])[0]["was_running"], false);
+    let health = demo.run(&["health"]);
+    let told = String::from_utf8_lossy(&health.stdout).into_owned();
+    assert!(told.contains("ready, degraded: 2 of 3 nodes up, 2 needed"), "{told}");
+    assert!(told.contains("node-3 not heard for") && health.status.code() == Some(0), "{told}");
+    demo.must_print(&["node", "kill", "node-2"]);
+    let refused = demo.must_fail(&["sign", "--key", "quick", "--message", "not now"], "E2104", 5);
+    assert!(refused["details"].to_string().contains("killed by you"), "{refused}");
+    demo.must_fail(&["doctor"], "E5903", 5);
+    let output = demo.run(&["health"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.starts_with("error[E5902]") && told.contains("1 of 3 nodes up, 2 needed"), "{told}");
+    assert_eq!(output.status.code(), Some(5));
+
+    let id = refused["request"].as_str().expect("an id");
+    let pending = demo.must_print(&["request", "list"]);
+    assert_eq!((pending.len(), &pending[0]["id"], &pending[0]["status"]), (1, &id.into(), &"pending".into()));
+    assert!(pending[0]["expires_ms"].is_u64() && pending[0]["code"] == "E2104", "{pending:?}");
+    let waited = demo.must_fail(&["request", "wait", id, "--wait", "1"], "E2110", 4);
+    assert!(waited["undone"].to_string().contains("it goes on until 20"), "{waited}");
+    // A key that is being made has its name already.
+    demo.must_fail(&["key", "create", "late"], "E2104", 5);
+    let taken = demo.must_fail(&["key", "create", "late"], "E2610", 6);
+    assert!(taken["details"].to_string().contains("keymoot request wait req_"), "{taken}");
+
+    // Whoever says for how long to wait is not sent away before.
+    let patient = ["sign", "--key", "quick", "--message", "later", "--wait", "120", "--json"];
+    let mut patient = in_place(demo.place.path(), &patient);
+    let patient = patient.env("KEYMOOT_CTX", "demo").stdout(Stdio::piped()).spawn().expect("the binary runs");
+    while demo.must_print(&["request", "list"]).len() < 3 {}
+    assert_eq!(demo.must_print(&["node", "start", "--all"])[0]["names"].as_array().map(Vec::len), Some(2));
+    let signed = patient.wait_with_output().expect("an output");
+    assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stdout));
+    let done = demo.must_print(&["request", "wait", id]);
+    assert_eq!(done[0]["status"], "complete");
+    let again = demo.must_print(&["sign", "--key", "quick", "--message", "not now"]);
+    assert_eq!((&again[0]["request"], &again[0]["signature"]), (&id.into(), &done[0]["signature"]));
+    assert_eq!(demo.must_print(&["request", "status", id])[0]["signature"], done[0]["signature"]);
+    let told = demo.run(&["request", "status", id]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(
+        told.contains("\"quick\" signs message at m · by you") && told.contains("verified with"),
+        "{told}"
+    );
+    let unknown = format!("req_{}", "0".repeat(64));
+    demo.must_fail(&["request", "status", &unknown], "E4003", 2);
+}
+
+/// A name that a key has, or had, is not given again by mistake; and one that several have is nobody's.
+fn must_tell_names_apart(demo: &Demo, retired: &Value) {
+    let create = ["key", "create", "quick", "--scheme", "frost-ed25519"];
+    let taken = demo.must_fail(&create, "E2610", 6);
+    assert!(taken["details"].to_string().contains(retired.as_str().expect("an id")), "{taken}");
+    let made = demo.must_print(&[&create[..], &["--allow-duplicate-name"]].concat());
+    let second = made.last().expect("the key")["id"].as_str().expect("an id").to_owned();
+    for command in [
+        &["key", "show", "quick"][..],
+        &["key", "address", "quick"],
+        &["key", "retire", "quick", "--yes"],
+        &["sign", "--key", "quick", "--message", "hello"],
+    ] {
+        let refused = demo.must_fail(command, "E4006", 6);
+        let details = refused["details"].to_string();
+        assert!(details.contains(&second) && details.contains(" · retired · "), "{refused}");
+    }
+    assert_eq!(demo.must_print(&["sign", "--key", &second, "--message", "hello"])[0]["verified"], true);
 }

@@ -16,6 +16,7 @@ mod revoke;
 mod schema;
 mod stolen_gateway;
 mod transcript;
+mod up;
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,7 +1,9 @@
 //! Frames: what a crash may leave, and what it may not.
 
 use keymoot_ports::frames::Unwritable;
-use keymoot_ports::frames::{Corrupt, Damage, Decoded, HEADER_BYTES, OVERHEAD_BYTES, decode, encode};
+use keymoot_ports::frames::{
+    Corrupt, Damage, Decoded, HEADER_BYTES, OVERHEAD_BYTES, WRITE_BYTES_MAX, decode, encode,
+};
 use keymoot_ports::journal::RECORD_BYTES_MAX;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -215,4 +217,16 @@ fn what_cannot_be_written_is_not() {
     assert_eq!(must_decode(&[]), Decoded::default());
     let longest = [vec![7; RECORD_BYTES_MAX]];
     assert_eq!(must_decode(&must_encode(0, &longest)).records, longest);
+}
+
+/// What is left of the longest write is taken for that, and no more.
+#[test]
+fn no_more_zeros_are_forgiven_than_one_write_may_have() {
+    let mut bytes = must_encode(5, &[b"a record".to_vec()]);
+    let end = bytes.len();
+    bytes.resize(end + WRITE_BYTES_MAX, 0);
+    let decoded = decode(&bytes).expect("an unfinished write");
+    assert!(decoded.torn && decoded.valid_len == end);
+    bytes.push(0);
+    assert_eq!(decode(&bytes), Err(Corrupt { at: end, why: Damage::Header }));
 }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use keymoot_types::{Epoch, Party, SessionId};
 use rand_core::CryptoRngCore;
+use zeroize::Zeroizing;
 
 pub use checks::convict;
 pub use messages::{Commit, Parameters, Proofs, Signed};
@@ -41,6 +42,7 @@ use crate::identity::IdentityKey;
 use crate::machine::{
     First, Hello, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel,
 };
+use crate::transcript::Hash;
 
 /// One member's run; each state is named for what it awaits.
 pub enum Generation {
@@ -161,6 +163,24 @@ impl Generation {
         };
         let machine = Self::Hellos(Box::new(AwaitingHellos { task, drawn }));
         Ok(Opening { machine, context, member: Some((me, identity)), first })
+    }
+
+    /// Whether our signature on the table is made and everybody's is awaited, so that [`Generation::seal_pending`] has
+    /// something.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        matches!(self, Self::Signed(_))
+    }
+
+    /// The digest of the table that awaits its certificate, and our primes for a sealed store, as [`Auxiliary::seal`] has
+    /// them. The caller makes both durable before the words that came with this state leave: others may complete the table
+    /// with our signature.
+    #[must_use]
+    pub fn seal_pending(&self) -> Option<(Hash, Zeroizing<Vec<u8>>)> {
+        match self {
+            Self::Signed(state) => Some(state.seal()),
+            Self::Hellos(_) | Self::Commits(_) | Self::Parameters(_) | Self::Proofs(_) => None,
+        }
     }
 }
 

@@ -24,13 +24,21 @@ fn about(protocol: Protocol, scheme: Scheme) -> Context {
 
 #[test]
 fn every_scheme_has_exactly_its_own_protocols() {
-    let all =
-        [Protocol::Dkg, Protocol::FrostSign, Protocol::DklsSetup, Protocol::DklsPresign, Protocol::DklsSign];
+    let all = [
+        Protocol::Dkg,
+        Protocol::FrostSign,
+        Protocol::DklsSetup,
+        Protocol::DklsPresign,
+        Protocol::DklsSign,
+        Protocol::Gg20Auxiliary,
+        Protocol::Gg20Presign,
+        Protocol::Gg20Sign,
+    ];
     let has = |protocol, scheme: Scheme| match protocol {
         Protocol::Dkg => true,
-        Protocol::FrostSign => scheme != Scheme::Dkls23,
+        Protocol::FrostSign => matches!(scheme, Scheme::FrostTaproot | Scheme::FrostEd25519),
         Protocol::DklsSetup | Protocol::DklsPresign | Protocol::DklsSign => scheme == Scheme::Dkls23,
-        Protocol::Gg20Auxiliary | Protocol::Gg20Presign | Protocol::Gg20Sign => false,
+        Protocol::Gg20Auxiliary | Protocol::Gg20Presign | Protocol::Gg20Sign => scheme == Scheme::Gg20,
     };
     for (protocol, scheme) in all.into_iter().flat_map(|one| Scheme::ALL.map(|scheme| (one, scheme))) {
         let context = about(protocol, scheme);

@@ -16,7 +16,7 @@ use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::Outgoing;
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Party, Path, Quorum, SessionId};
+use keymoot_types::{Party, Path, Quorum, Scheme, SessionId};
 use rand_chacha::rand_core::RngCore;
 
 use crate::dkls::{payload, verifies_elsewhere};
@@ -32,11 +32,11 @@ struct Ready {
     moduli: BTreeMap<Party, Arc<Auxiliary>>,
 }
 
-fn scene(seed: u64) -> (World, BTreeMap<Party, Member>) {
+pub fn scene(seed: u64) -> (World, BTreeMap<Party, Member>) {
     static READY: OnceLock<Ready> = OnceLock::new();
     let ready = READY.get_or_init(|| {
         let mut world = World::new(3, 3, 970);
-        Ready { shares: world.generate_ecdsa(2), moduli: world.generate_moduli() }
+        Ready { shares: world.generate_for(Scheme::Gg20, 2), moduli: world.generate_moduli() }
     });
     let mut world = World::new(3, 3, 970);
     world.rng = rng(seed);
@@ -47,7 +47,7 @@ fn scene(seed: u64) -> (World, BTreeMap<Party, Member>) {
     (world, members)
 }
 
-fn all() -> [Party; 3] {
+pub fn all() -> [Party; 3] {
     [party(1), party(2), party(3)]
 }
 
@@ -492,31 +492,6 @@ fn p06_entropy_that_was_not_committed_to_is_blamed() {
     });
     assert_eq!(signing.blamed(), BTreeSet::from([party(3)]));
     assert!(signing.aggregator.output.is_none());
-}
-
-#[test]
-fn p05_presignatures_of_another_key_or_request_are_refused() {
-    use keymoot_protocol::dkls23::{Bans, VerifyingKey};
-    use keymoot_protocol::gg20::sign::SignRefused;
-    use keymoot_protocol::gg20::{Order as SignOrder, Signer};
-    let (mut world, members) = scene(72);
-    let presignatures = take_first(&mut world.gg20_presign(&members, &all(), 1));
-    let public = Arc::new(presignatures[&party(1)].public().clone());
-    let mut others = World::new(3, 3, 970);
-    others.rng = rng(73);
-    let other = Arc::clone(others.generate_ecdsa(9)[0].group());
-    let key = VerifyingKey::new(Arc::clone(&other), &other.committee, Path::root()).expect("a key");
-    let refused = SignOrder::new(Arc::new(key), payload(b"x"), public).err();
-    assert_eq!(refused, Some(SignRefused::WrongKey));
-    let one = order_for(&members[&party(1)], &Path::root(), &payload(b"one"), &presignatures);
-    let two = order_for(&members[&party(1)], &Path::root(), &payload(b"two"), &presignatures);
-    let mut presignatures = presignatures;
-    let (tombstone, burnt) = presignatures.remove(&party(1)).expect("a part").burn(one.intent());
-    assert_eq!(tombstone.request, Some(one.intent()));
-    let identity = Arc::clone(&world.identities[&party(1)]);
-    let session = world.new_session();
-    let refused = Signer::start(two, session, identity, burnt, &Bans::default()).err();
-    assert_eq!(refused, Some(SignRefused::WrongRequest));
 }
 
 #[test]

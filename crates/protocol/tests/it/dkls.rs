@@ -34,19 +34,19 @@ impl World {
         SessionId::new(name)
     }
 
-    pub fn ecdsa_context(&mut self, key: u8) -> Arc<Context> {
+    pub fn ecdsa_context(&mut self, scheme: Scheme, key: u8) -> Arc<Context> {
         let context = (*self.dkg_context::<Secp256k1>()).clone();
-        Arc::new(Context {
-            session: self.new_session(),
-            scheme: Scheme::Dkls23,
-            key: Some(KeyId::new([key; 16])),
-            ..context
-        })
+        Arc::new(Context { session: self.new_session(), scheme, key: Some(KeyId::new([key; 16])), ..context })
     }
 
     /// A DKLs23 key.
     pub fn generate_ecdsa(&mut self, key: u8) -> Vec<Arc<KeyShare<Secp256k1>>> {
-        let context = self.ecdsa_context(key);
+        self.generate_for(Scheme::Dkls23, key)
+    }
+
+    /// An ECDSA key of a scheme.
+    pub fn generate_for(&mut self, scheme: Scheme, key: u8) -> Vec<Arc<KeyShare<Secp256k1>>> {
+        let context = self.ecdsa_context(scheme, key);
         let mut seats = self.dkg::<Secp256k1>(&context);
         run_all(&mut seats, Order::First, honest);
         seats.into_values().map(|seat| Arc::new(seat.output.expect("an honest key generation"))).collect()

@@ -16,7 +16,7 @@ use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Opening, Outgoing};
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Party, Path, SessionId};
+use keymoot_types::{Party, Path, Scheme, SessionId};
 
 use crate::net::{Mail, Node, Order, Rogue, Seated, blamed, honest, run};
 use crate::parties::{DEADLINE, World, rng, run_all};
@@ -73,14 +73,16 @@ impl World {
         Place { context: self.gg20_context(previous.as_deref()), previous, first }
     }
 
+    /// How everybody begins a generation.
+    pub fn generation_openings(&mut self, place: &Place) -> BTreeMap<Party, Opening<Generation>> {
+        let members: Vec<_> = self.identities.keys().copied().collect();
+        members.into_iter().map(|member| (member, self.generation(place, member))).collect()
+    }
+
     /// Everybody's seat at a generation.
     pub fn generation_seats(&mut self, place: &Place) -> BTreeMap<Party, Seated<Generation>> {
-        let members: Vec<_> = self.identities.keys().copied().collect();
-        let seat = |member| {
-            let opening = self.generation(place, member);
-            (member, Seated::new(Some(member), Session::open(opening, DEADLINE)))
-        };
-        members.into_iter().map(seat).collect()
+        let seat = |(member, opening)| (member, Seated::new(Some(member), Session::open(opening, DEADLINE)));
+        self.generation_openings(place).into_iter().map(seat).collect()
     }
 
     /// A seat for a member that lies.
@@ -115,7 +117,7 @@ pub struct Member {
 impl World {
     /// A committee that is ready to presign.
     pub fn gg20_members(&mut self) -> BTreeMap<Party, Member> {
-        let shares = self.generate_ecdsa(2);
+        let shares = self.generate_for(Scheme::Gg20, 2);
         let moduli = self.generate_moduli();
         let members = shares.into_iter().zip(moduli);
         members.map(|(share, (party, auxiliary))| (party, Member { share, auxiliary })).collect()

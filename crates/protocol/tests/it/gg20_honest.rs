@@ -1,15 +1,19 @@
 //! Honest runs of GG20: presignatures, and signatures that verify elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use keymoot_protocol::any::{AnyMachine, AnyOutput};
+use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::{Payload, PayloadHash};
-use keymoot_protocol::gg20::Presignature;
+use keymoot_protocol::gg20::{Auxiliary, Presignature, Table};
+use keymoot_protocol::session::Session;
 use keymoot_types::Path;
 
 use crate::dkls::{payload, verifies_elsewhere};
 use crate::gg20::{order_for, take_first};
-use crate::net::{Order, honest};
-use crate::parties::{World, party, rng};
+use crate::net::{Order, Seated, honest};
+use crate::parties::{DEADLINE, World, party, rng, run_all};
 
 fn paths() -> [Path; 3] {
     ["m", "m/7", "m/44/0/3"].map(|text| text.parse().expect("a path"))
@@ -54,16 +58,55 @@ fn t03_any_order_of_delivery_gives_a_signature() {
     for seed in 0..3 {
         let session = world.new_session();
         let mut seats = world.gg20_presign_seats(&members, &signers, (session, 1));
-        crate::parties::run_all(&mut seats, Order::Random(&mut rng(seed)), honest);
+        run_all(&mut seats, Order::Random(&mut rng(seed)), honest);
         let mut done =
             seats.into_iter().map(|(party, seat)| (party, seat.output.expect("a batch"))).collect();
         let presignatures = take_first(&mut done);
-        let payload = std::sync::Arc::new(Payload::new(PayloadHash::Sha256, vec![seed as u8]));
+        let payload = Arc::new(Payload::new(PayloadHash::Sha256, vec![seed as u8]));
         let order = order_for(&members[&party(2)], &paths()[1], &payload, &presignatures);
         let mut signing = world.gg20_signing(&order, presignatures);
         signing.run(Order::Random(&mut rng(seed)), honest);
         assert!(verifies_elsewhere(order.key(), &payload, &signing.aggregator.output.expect("a signature")));
     }
+}
+
+/// Party 1 hears nobody's signature on the table.
+#[test]
+fn primes_that_wait_for_the_certificate_open_beside_the_table_that_another_shows() {
+    let mut world = World::new(2, 3, 954);
+    let place = world.place(None);
+    let mut seats: BTreeMap<_, _> = world
+        .generation_openings(&place)
+        .into_iter()
+        .map(|(member, opening)| {
+            let opening = opening.wrap(AnyMachine::GenerateModuli);
+            (member, Seated::new(Some(member), Session::open(opening, DEADLINE)))
+        })
+        .collect();
+    let mut early = 0;
+    run_all(&mut seats, Order::First, |mail| {
+        early += usize::from(mail.header().round < 4);
+        let is_lost = mail.header().round == 4 && mail.to == Some(party(1));
+        if is_lost { vec![] } else { vec![mail] }
+    });
+    assert!(early > 0);
+    let machine = seats[&party(1)].session().expect("party 1 waits").machine();
+    assert!(machine.is_pending());
+    let (digest, sealed) = machine.seal_pending().expect("our signature is made");
+    let Some(AnyOutput::Moduli(two)) = seats.remove(&party(2)).and_then(|seat| seat.output) else {
+        panic!("party 2 has everybody's signature")
+    };
+    assert!(seats[&party(1)].output.is_none());
+    let shown = Arc::new(Table::decode(&two.table().encode()).expect("a table"));
+    assert_eq!(shown.verify(&world.committee), Ok(()));
+    assert_eq!(shown.digest(), digest, "the one that we have signed");
+    let one = Auxiliary::unseal(&sealed, Arc::clone(&shown)).expect("our primes");
+    assert_eq!(*one.seal(), *sealed);
+    assert_eq!(one.party(), party(1));
+    let theirs = two.seal();
+    assert!(Auxiliary::unseal(&theirs[..theirs.len() - 1], Arc::clone(&shown)).is_err(), "cut off");
+    let other = world.generate_moduli().remove(&party(1)).expect("other moduli");
+    assert!(Auxiliary::unseal(&sealed, Arc::clone(other.table())).is_err(), "another table");
 }
 
 #[test]

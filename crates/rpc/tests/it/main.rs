@@ -10,5 +10,6 @@ mod nonces;
 mod purse;
 mod requests;
 mod scene;
+mod tls;
 mod transactions;
 mod web3signer;

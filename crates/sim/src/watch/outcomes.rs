@@ -39,7 +39,7 @@ impl<B: Backend> Watch<B> {
                 let Some((_, key)) = self.keys.get(key) else {
                     return broken("I3", format!("a signature of {id:?} under a key that is not certified"));
                 };
-                let read = B::read(key, what);
+                let read = B::person(0).read(key, what);
                 if !read.is_ok_and(|one| B::is_good_elsewhere(key, &one.path, &one.payload, signature)) {
                     return broken("I3", format!("the signature of {id:?} does not verify"));
                 }

@@ -119,7 +119,7 @@ impl<B: Backend> Watch<B> {
         let Some((_, key)) = self.keys.get(key) else {
             return broken("I3", format!("{party} signs under a key that is not certified"));
         };
-        let read = B::read(key, what);
+        let read = B::person(0).read(key, what);
         let right = read.map(|read| B::digest_word(&B::digest_of(key, &read.payload)));
         if right != Ok(released.digest) {
             return broken("I3", format!("{party} signs other bytes than the client asked for"));

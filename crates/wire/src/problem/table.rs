@@ -69,14 +69,16 @@ codes! {
         "Send the header `Content-Type: application/json`.";
     BodyTooLarge = "E2004", 413, InvalidArgument,
         "the body is too large",
-        "A body is read up to a limit of two mebibytes, and yours is longer. What lies beyond was not read, \
-         and nothing was begun.",
+        "A body is read up to a limit of a little over two mebibytes, or less if the gateway's `body_bytes` says so, and \
+         the payload in it has one mebibyte at most. Yours is longer. Nothing was begun.",
         "Send less at once: a batch may be split, and a long message may be hashed by its chain's rules.";
     UnexpectedBody = "E2005", 422, InvalidArgument,
         "the body has another shape",
         "The body is JSON, but a field is missing, is unknown, or has another type. Unknown fields are \
          refused, since a field with a typing error must not be taken for absent. Nothing was begun.",
-        "Compare the body with the schema at /openapi.json; the detail names the field.";
+        "The detail names the field and where it stands. Correct it by the schema at /openapi.json of the \
+         gateway; a signature takes `key`, `path`, `kind` and `payload` in hex. If a keymoot client made the \
+         body, client and gateway are of different releases: `keymoot doctor` lists their versions.";
     MethodNotAllowed = "E2006", 405, Unimplemented,
         "the path has no such method",
         "The path exists, but not with this method. The header Allow of the answer lists those that it has.",
@@ -114,8 +116,11 @@ codes! {
     Denied = "E2101", 403, PermissionDenied,
         "the nodes refuse",
         "So many nodes refuse that no quorum is left. Each of them gives its own signed reason: its policy, \
-         the payload, or the key. There is no signature, and there will be none for this request.",
-        "Read the reasons of the nodes in `denials`; change the request or the policy, and ask anew.";
+         the payload, or the key, which may be retired. There is no signature, and there will be none for this \
+         request.",
+        "The reasons of the nodes are in the message and in `denials`. If the key is retired, take another: \
+         `keymoot key list` shows those in use. If the policy forbids it, or the role is too low, see the \
+         cluster document or its administrators. Then ask anew; the same request stays denied.";
     TimeRanOut = "E2102", 504, DeadlineExceeded,
         "the time of the request ran out",
         "The request was valid until its own time `expires`, and was not finished by then. No node takes \
@@ -219,12 +224,13 @@ codes! {
         "Compare the path with /docs.";
     NoSuchKey = "E4002", 404, NotFound,
         "there is no such key",
-        "No key has this id or name. Keys are found by id, or by name if exactly one key has it.",
-        "List the keys with GET /v1/keys.";
+        "No key of this cluster has this id or name; upper and lower case differ. Nothing was begun.",
+        "`keymoot key list`, or GET /v1/keys, shows the keys. If the key should be there, look whether the \
+         right cluster is asked: `keymoot context list`.";
     NoSuchRequest = "E4003", 404, NotFound,
         "there is no such request",
         "No request has this id, or it is of another kind than this path shows.",
-        "Look for it with GET /v1/signatures or GET /v1/requests/{id}; ids begin with req_.";
+        "Look for it with `keymoot request list --status any`, or GET /v1/requests; ids begin with req_.";
     NoSuchSession = "E4004", 404, NotFound,
         "there is no such session",
         "No session of this id is in progress. A session that has ended is gone; what came of it stands in \
@@ -236,8 +242,10 @@ codes! {
         "Check the id, and that it is one of this cluster.";
     NameAmbiguous = "E4006", 409, FailedPrecondition,
         "several keys have this name",
-        "Names are for people and need not be unique, so this one does not say which key is meant.",
-        "Use the id of the key.";
+        "Names are for people and need not be unique, so this one does not say which key is meant; retired keys \
+         keep their names. Nothing was begun with any of them.",
+        "Say the id in the place of the name. `keymoot key list`, or GET /v1/keys, shows ids, names, schemes and \
+         which are retired.";
     Conflict = "E4007", 409, AlreadyExists,
         "the nonce was used for another request",
         "A nonce is the name of one request for ever. A request with this nonce of this client is known, \

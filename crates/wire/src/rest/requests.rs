@@ -24,6 +24,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Complete, Self::Denied, Self::Expired, Self::Failed];
+
     /// Whether it stays like this for ever.
     #[must_use]
     pub const fn is_final(self) -> bool {
@@ -202,6 +205,16 @@ pub struct RequestView {
     pub finished_at: Option<String>,
     /// The same in milliseconds since 1970.
     pub finished_ms: Option<u64>,
+}
+
+/// A page of requests of any kind, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RequestPage {
+    /// The requests.
+    pub requests: Vec<RequestView>,
+    /// For the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// What became of one item of a batch: one of the two.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use keymoot_types::Network;
 use keymoot_wire::authority::Authority;
 use keymoot_wire::cluster::{
     ClientEntry, ClientKey, ClusterDocument, ClusterError, ClusterFields, Hex, IssuerEntry, Role,
@@ -238,6 +239,21 @@ fn an_issuer_has_one_source_of_keys_that_cannot_be_faked() {
     fields.issuers.push(issuer("http://localhost:9000", Some("http://localhost:9000/jwks")));
     let document = ClusterDocument::new(fields).expect("good issuers");
     assert_eq!(ClusterDocument::parse(&document.to_text()).expect("its own text"), document);
+}
+
+#[test]
+fn a_document_names_its_bitcoin_network_unless_it_is_mainnet() {
+    let document = Scene::must_build().document;
+    assert!(document.bitcoin == Network::Mainnet && !document.to_text().contains("\"bitcoin\""));
+    for network in [Network::Testnet, Network::Signet, Network::Regtest] {
+        let mut fields = document.fields().clone();
+        fields.bitcoin = network;
+        let there = ClusterDocument::new(fields).expect("a good document");
+        assert_ne!(there.digest(), document.digest());
+        assert_eq!(ClusterDocument::parse(&there.to_text()).expect("its own text").bitcoin, network);
+        let odd = there.to_text().replace(network.name(), "moonnet");
+        assert!(matches!(ClusterDocument::parse(&odd), Err(ClusterError::Json(_))));
+    }
 }
 
 #[test]

@@ -118,5 +118,6 @@ fn must_list(authority: &Authority, processes: &[Process]) -> ClusterFields {
         authority: authority.certificate_pem().to_owned(),
         revoked: Vec::new(),
         policy: PolicyName::AllowAll,
+        bitcoin: keymoot_types::Network::Mainnet,
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use keymoot_ports::conformance::journal::{self, JournalRoom};
+use keymoot_ports::frames::WRITE_BYTES_MAX;
 use keymoot_ports::{Fault, Journal};
 use tokio::runtime::Builder;
 
@@ -13,7 +14,7 @@ use crate::tape::Tape;
 use crate::tape::weather::Disk;
 
 fn open(disk: &Disk) -> FileJournal {
-    FileJournal::on(Tape::on(disk.clone(), "the journal"))
+    FileJournal::on(Tape::on(disk.clone(), "the journal", WRITE_BYTES_MAX))
 }
 
 #[derive(Default)]

@@ -1,12 +1,12 @@
 //! One test for each thing that is refused.
 
-use bitcoin::bip32::{ChildNumber, DerivationPath};
+use bitcoin::bip32::{ChildNumber, DerivationPath, Xpub};
 use bitcoin::hashes::Hash;
 use bitcoin::key::{PublicKey, XOnlyPublicKey};
-use bitcoin::{Amount, ScriptBuf, TapNodeHash, Witness};
+use bitcoin::{Amount, NetworkKind, ScriptBuf, TapNodeHash, Witness};
 use keymoot_chains::bitcoin::{Fault, INPUTS_MAX, ORIGINS_MAX, OUTPUTS_MAX, OWN_ORIGINS_MAX};
 use keymoot_chains::{Danger, Inspection, Unreadable, inspect};
-use keymoot_types::Scheme;
+use keymoot_types::{Network, Scheme};
 
 use super::wallet::{Made, Owner, Wallet, path, point, source};
 use super::{BOTH, detail, fault, psbt};
@@ -38,6 +38,38 @@ fn a_key_that_does_not_sign_bitcoin_is_refused() {
     let key = local(Scheme::FrostEd25519).key();
     let refused = inspect(&psbt(b"psbt\xff"), &key);
     assert_eq!(refused, Err(Unreadable::WrongScheme { scheme: Scheme::FrostEd25519, kind: "btc_psbt" }));
+}
+
+/// Extended public keys are the only thing in a PSBT that is marked with a network.
+#[test]
+fn what_is_marked_for_another_network_is_refused_and_addresses_are_of_the_keys_own() {
+    for (scheme, version) in [(BOTH[0], 0), (BOTH[0], 2), (BOTH[1], 0), (BOTH[1], 2)] {
+        let local = local(scheme);
+        let bytes = Wallet { version, ..Wallet::simple(scheme) }.bytes(&local);
+        let marked = |network| {
+            let xpub = Xpub { network, ..local.key().xpub().unwrap() };
+            let field = [&[79, 1][..], &xpub.encode(), &[4], xpub.fingerprint().as_bytes()].concat();
+            psbt(&[&bytes[..5], &field, &bytes[5..]].concat())
+        };
+        for (network, start) in [
+            (Network::Mainnet, "bc1"),
+            (Network::Testnet, "tb1"),
+            (Network::Signet, "tb1"),
+            (Network::Regtest, "bcrt1"),
+        ] {
+            let key = local.key().on(network);
+            let [own, other] = match network {
+                Network::Mainnet => [NetworkKind::Main, NetworkKind::Test],
+                _ => [NetworkKind::Test, NetworkKind::Main],
+            };
+            assert_eq!(fault(inspect(&marked(other), &key)), Fault::Network(network));
+            let facts = inspect(&marked(own), &key).unwrap().facts;
+            let detail = detail(&facts);
+            let all = detail.inputs.iter().map(|input| &input.address);
+            let all = all.chain(detail.outputs.iter().map(|output| &output.address));
+            assert!(all.flatten().chain([&facts.outflows[0].to]).all(|address| address.starts_with(start)));
+        }
+    }
 }
 
 /// BIP-174 and the attack of 2020 on SegWit signers: two lies about two amounts make one transaction with a huge fee.

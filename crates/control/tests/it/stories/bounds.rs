@@ -186,7 +186,7 @@ async fn a_call_brings_no_more_than_it_needs() {
     let answer = gateway.must_sign(&key, &"m".repeat(20_000)).await;
     assert_eq!(answer.attempts, 1);
     let mut signed = signature_of(&key, "hello");
-    signed.body = vec![b' '; 2 << 20];
+    signed.body = vec![b' '; keymoot_ports::sessions::BODY_BYTES_MAX + 1];
     let refused = code(gateway.sign(signed, 0).await);
     assert_eq!(refused, Some(Code::BodyTooLarge));
 }

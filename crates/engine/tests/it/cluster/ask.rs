@@ -102,7 +102,7 @@ impl Cluster {
         let Outcome::Signed { signature, session, released } = outcome else { panic!("{outcome:?}") };
         let Ask::Sign { key, what } = request_of(body).ask else { panic!("asks for no signature") };
         let public = self.public_key(key);
-        let read = Real::read(&public, &what).expect("it was signed");
+        let read = self.client().read(&public, &what).expect("it was signed");
         assert!(Real::is_signature(&public, &read.path, &read.payload, signature));
         let word = release::<Real>(id_of(body), *session);
         for (party, signature) in released {

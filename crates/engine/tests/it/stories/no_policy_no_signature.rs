@@ -86,3 +86,15 @@ fn a_key_needs_everybody_so_one_refusal_is_the_answer() {
     let made = |entry: &Entry| matches!(entry, Entry::Pending { .. });
     assert!(cluster.seats.values().all(|seat| seat.count(made) == 0));
 }
+
+#[test]
+fn a_key_of_a_scheme_that_no_node_serves_is_denied_by_name() {
+    let mut cluster = Cluster::new(97);
+    let body = cluster.request(Ask::Key(Scheme::Gg20));
+    let outcome = cluster.outcome(&body);
+    let Outcome::Denied(denials) = &outcome else { panic!("{outcome:?}") };
+    assert!(are_words(&cluster, id_of(&body), denials));
+    assert!(denials.iter().all(|(_, reason, _)| reason == "the key's scheme does not go with that"));
+    let made = |entry: &Entry| matches!(entry, Entry::Allowed { .. } | Entry::Pending { .. });
+    assert!(cluster.seats.values().all(|seat| seat.count(made) == 0));
+}

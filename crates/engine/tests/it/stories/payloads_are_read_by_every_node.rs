@@ -18,7 +18,7 @@ use keymoot_engine::real::{Key, Real, inspection};
 use keymoot_engine::record::Entry;
 use keymoot_engine::refusal::Refusal;
 use keymoot_engine::request::{Ask, ToSign};
-use keymoot_types::{Path, Scheme};
+use keymoot_types::{Network, Path, Scheme};
 
 use crate::cluster::{Cluster, Pen, id_of};
 use crate::room::party;
@@ -108,12 +108,18 @@ fn a_transaction_is_signed_where_it_says_and_not_elsewhere() {
     let described = cluster.key(Scheme::Dkls23);
     let key = key_of(&cluster, &described);
     let payload = Payload::new(Kind::BtcPsbt, bitcoin_payment(&key, 1)).unwrap();
-    let read = |path: &str| Real::read(&key, &ToSign::new(path.parse().unwrap(), Arc::new(payload.clone())));
+    let read = |path: &str| {
+        cluster.client().read(&key, &ToSign::new(path.parse().unwrap(), Arc::new(payload.clone())))
+    };
     let from_root = read("m").unwrap();
     assert_eq!(from_root.path, "m/0/7".parse().unwrap());
-    let signing = inspection(&key, &Path::root(), &payload).unwrap().signings.remove(0);
+    let signing = inspection(&key, &Path::root(), &payload, Network::Mainnet).unwrap().signings.remove(0);
     assert_eq!(Real::digest_of(&key, &from_root.payload), signing.message());
     assert!(read("m/1").is_err(), "it spends nothing below m/1");
+    let elsewhere = cluster.client().on(Network::Regtest);
+    let there = elsewhere.read(&key, &ToSign::new(Path::root(), Arc::new(payload.clone()))).unwrap();
+    assert_eq!(Real::digest_of(&key, &there.payload), signing.message(), "the same is signed");
+    assert_ne!(there.facts, from_root.facts, "and other addresses are on record");
 }
 
 /// A transaction with three coins of the key is three requests for the same payload, one for each signature. No two of the

@@ -195,37 +195,62 @@ fn a_name_that_is_gone_makes_a_coordinator_ask_what_is_left() {
     assert!(cluster.now - began < 1_000, "{} ms", cluster.now - began);
 }
 
+/// The second coordinator has a pair setup made, which takes long, and nearly all that it knows of is gone meanwhile.
+fn short_of_presignatures(seed: u8) -> (Cluster, KeyId) {
+    let mut cluster = stocked(seed, 40, 20);
+    let key = cluster.key(Scheme::Dkls23).id;
+    cluster.run_for(15_000);
+    sign_by(&mut cluster, 1, key);
+    cluster.parties().into_iter().for_each(|one| cluster.seat(one).work = 4_000);
+    let drawn =
+        (0..30).take_while(|_| !is_preparing(&cluster) && sign_by(&mut cluster, 1, key).1 > 0).count();
+    (drawn..34).for_each(|_| {
+        sign_by(&mut cluster, 0, key);
+    });
+    assert!(is_preparing(&cluster), "it takes long");
+    (cluster, key)
+}
+
+fn is_preparing(cluster: &Cluster) -> bool {
+    let runs = cluster.replicas[&1].coordinator().view().runs;
+    runs.iter().any(|run| ["pair setup", "presigning"].contains(&run.kind))
+}
+
+/// How long a coordinator takes to have something signed, and in how many sessions.
+fn sign_by(cluster: &mut Cluster, coordinator: u16, key: KeyId) -> (u64, usize) {
+    let body = cluster.sign_request(key, &format!("for the {coordinator}th at {}", cluster.now));
+    let began = cluster.now;
+    cluster.ask(coordinator, &body);
+    cluster.run_until(|cluster| cluster.settled(id_of(&body)).is_some());
+    (cluster.now - began, cluster.called(&body).len())
+}
+
 /// And it asks at once, also while more are being made: there is no need to wait for those.
 #[test]
 fn a_name_that_is_gone_makes_a_coordinator_ask_while_others_are_made() {
-    let mut cluster = stocked(233, 40, 20);
-    let key = cluster.key(Scheme::Dkls23).id;
-    cluster.run_for(15_000);
-    let warm = cluster.sign_request(key, "the other has heard of all");
-    cluster.ask(1, &warm);
-    cluster.run_until(|cluster| cluster.settled(id_of(&warm)).is_some());
-    cluster.parties().into_iter().for_each(|one| cluster.seat(one).work = 4_000);
-    let prepares = |cluster: &Cluster| {
-        let is_it = |one: &&Message| {
-            matches!(one, Message::Invite(Invite { what: What::Setup { .. } | What::Presign { .. }, .. }))
-        };
-        cluster.said_by(Address::Coordinator(1), 0).any(|one| is_it(&one))
-    };
-    let sign = |cluster: &mut Cluster, by: u16| {
-        let body = cluster.sign_request(key, &format!("for the {by}th at {}", cluster.now));
-        let began = cluster.now;
-        cluster.ask(by, &body);
-        cluster.run_until(|cluster| cluster.settled(id_of(&body)).is_some());
-        (cluster.now - began, cluster.called(&body).len())
-    };
-    let drawn = (0..40).take_while(|_| !prepares(&cluster) && sign(&mut cluster, 1).1 > 0).count();
-    assert!(prepares(&cluster) && drawn < 30, "{drawn}");
-    for _ in drawn..34 {
-        sign(&mut cluster, 0);
-    }
-    let (time, attempts) = sign(&mut cluster, 1);
+    let (mut cluster, key) = short_of_presignatures(233);
+    let (time, attempts) = sign_by(&mut cluster, 1, key);
+    assert!(is_preparing(&cluster), "nobody has waited for that");
     assert!(attempts > 1, "the first that it takes is gone");
     assert!(time < 1_000, "{time} ms");
+}
+
+/// Whoever is busy with what it was called to do may be slow to answer.
+#[test]
+fn who_is_asked_while_others_are_made_is_not_pressed() {
+    let (mut cluster, key) = short_of_presignatures(234);
+    let since = cluster.said.len();
+    cluster.postman = Box::new(|post| {
+        let is_answer = matches!(post.message, Message::Stock(_));
+        vec![if is_answer { post.after(2_000) } else { post }]
+    });
+    let (time, attempts) = sign_by(&mut cluster, 1, key);
+    assert!(is_preparing(&cluster) && attempts > 1 && (2_000..3_000).contains(&time), "{time} {attempts}");
+    let asked = cluster.said_by(Address::Coordinator(1), since);
+    let queries = asked.filter(|one| matches!(one, Message::StockQuery(_))).count();
+    assert!((1..=2).contains(&queries), "each signer once at most: {queries}");
+    let members = cluster.replicas[&1].coordinator().view().members;
+    assert!(members.iter().all(|member| member.suspicion == 0), "{members:?}");
 }
 
 /// A presignature that was wanted and never used is there again.

@@ -111,7 +111,7 @@ impl Office {
     }
 
     fn fields(&self, joined: &BTreeMap<String, Member>) -> Result<ClusterFields, Failure> {
-        let Invitation { cluster, group, threshold, policy, .. } = &self.invitation;
+        let Invitation { cluster, group, threshold, policy, bitcoin, .. } = &self.invitation;
         let pins = |name: &str| {
             let pin = joined.get(name).map(|member| vec![member.pin]);
             pin.ok_or(Failure::Broken("a member that has answered has no key"))
@@ -154,6 +154,7 @@ impl Office {
             authority: self.authority.certificate_pem().to_owned(),
             revoked: Vec::new(),
             policy: *policy,
+            bitcoin: *bitcoin,
         })
     }
 }

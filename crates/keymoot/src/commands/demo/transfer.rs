@@ -3,7 +3,7 @@
 
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_primitives::{Address, TxKind, U256, address, keccak256};
-use keymoot_chains::{Kind, Network, ethereum};
+use keymoot_chains::{Kind, ethereum};
 use keymoot_wire::rest::KeyView;
 use serde_json::json;
 
@@ -49,8 +49,8 @@ pub fn command(key: &KeyView) -> String {
 /// Has the transfer signed, and shows it.
 pub async fn sign(host: &Host, printer: &Printer, key: &KeyView) -> Result<(), Failure> {
     let payload = unsigned();
-    let read =
-        Claim { key, path: "m", kind: Kind::EvmTx.name(), payload: &payload }.read(Network::Mainnet)?;
+    let claim = Claim { key, path: "m", kind: Kind::EvmTx.name(), payload: &payload };
+    let read = claim.read(host.remote.document.bitcoin)?;
     for line in sign::facts(key, &read).painted(printer.ink) {
         printer.line(&line)?;
     }

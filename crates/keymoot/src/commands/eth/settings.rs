@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keymoot_rpc::{Config, Shape};
+use keymoot_rpc::{Config, Shape, Tls};
 use rand::RngCore;
 use rand::rngs::OsRng;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::EthArgs;
-use crate::explain::{CONFIG_KEY, CONFIG_SYNTAX, CONFIG_VALUE};
+use crate::explain::{CONFIG_KEY, CONFIG_SYNTAX, CONFIG_VALUE, ETH_NOT_STARTED};
 use crate::failure::{Failure, Trouble};
 use crate::place;
 
@@ -49,13 +49,17 @@ struct File {
     hosts: Option<Vec<String>>,
     origins: Option<Vec<String>>,
     token_file: Option<PathBuf>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+    allow_plaintext: Option<bool>,
     signings: Option<usize>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
 
 /// All of them, as the guide lists them.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 22] = [
     "listen",
     "downstream",
     "downstream_seconds",
@@ -71,6 +75,10 @@ const KEYS: [&str; 18] = [
     "hosts",
     "origins",
     "token_file",
+    "tls_certificate",
+    "tls_key",
+    "client_ca",
+    "allow_plaintext",
     "signings",
     "log",
     "log_format",
@@ -133,6 +141,8 @@ impl Settings {
             (None, Some(path)) => Some(token(&folder.join(path))?),
             (None, None) => None,
         };
+        config.tls = tls(file.tls_certificate, file.tls_key, file.client_ca, &folder)?;
+        config.allows_plaintext = file.allow_plaintext.unwrap_or(config.allows_plaintext);
         if let Some(signings) = file.signings {
             let most = config.limits.requests;
             if !(1..=most).contains(&signings) {
@@ -194,6 +204,28 @@ fn wei(key: &str, text: &str) -> Result<Option<u128>, Failure> {
             Err(_) => Err(bad(&format!("`{key}` takes a number of wei in quotes, or `none`")).into()),
         },
     }
+}
+
+/// TLS, if there is anything of it: then all that it needs has to be there.
+fn tls(
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    callers: Option<PathBuf>,
+    folder: &Path,
+) -> Result<Option<Tls>, Failure> {
+    let (certificate, key) = match (certificate, key, &callers) {
+        (None, None, None) => return Ok(None),
+        (Some(certificate), Some(key), _) => (folder.join(certificate), folder.join(key)),
+        _ => return Err(bad("TLS needs both `tls_certificate` and `tls_key`").into()),
+    };
+    let text = place::read_text(&certificate)?;
+    let secret = place::read_secret(&key)?;
+    let callers = callers.map(|path| place::read_text(&folder.join(path))).transpose()?;
+    let made = Tls::from_pem(text.as_bytes(), &secret, callers.as_deref().map(str::as_bytes));
+    made.map(Some).map_err(|fault| {
+        let what = format!("there is no TLS with `{}`", certificate.display());
+        Trouble::new(ETH_NOT_STARTED, what).undone("nothing was started").because(fault).into()
+    })
 }
 
 fn token(path: &Path) -> Result<Zeroizing<String>, Failure> {
@@ -273,6 +305,25 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_read_from_files_beside_the_configuration() {
+        use keymoot_wire::authority::{Authority, TlsKey, Validity};
+        use keymoot_wire::identity::{PeerId, PeerRole};
+        let (authority, key) = (Authority::create("acme").unwrap(), TlsKey::create().unwrap());
+        let id = PeerId::new("acme", PeerRole::Gateway, "signer").unwrap();
+        let certificate = authority.issue(key.csr_pem(), &id, &[], Validity::days(1)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("certificate"), certificate).unwrap();
+        std::fs::write(folder.path().join("callers"), authority.certificate_pem()).unwrap();
+        keymoot_vault::write_private(&folder.path().join("key"), key.key_pem().as_bytes()).unwrap();
+        let text = format!("{LEAST}tls_certificate = \"certificate\"\ntls_key = \"key\"\n");
+        let tls = |text: &str| Settings::read(&args(folder.path(), text)).unwrap().config;
+        assert!(tls(&text).tls.is_some_and(|tls| !tls.knows_callers()) && !tls(&text).allows_plaintext);
+        let known = tls(&format!("{text}client_ca = \"callers\"\nallow_plaintext = true\n"));
+        assert!(known.tls.is_some_and(|tls| tls.knows_callers()) && known.allows_plaintext);
+        assert!(tls(LEAST).tls.is_none());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_with_its_code() {
         for (text, code, says) in [
             ("chain_id = 1", "E2302", "no node behind"),
@@ -288,6 +339,11 @@ mod tests {
             (&format!("{LEAST}paths = [\"m/0'\"]"), "E2302", "paths"),
             (&format!("{LEAST}signings = 0"), "E2302", "signings"),
             (&format!("{LEAST}token_file = \"nothing\""), "E2502", "nothing"),
+            (&format!("{LEAST}tls_certificate = \"token\""), "E2302", "tls_key"),
+            (&format!("{LEAST}client_ca = \"token\""), "E2302", "tls_certificate"),
+            (&format!("{LEAST}tls_certificate = \"token\"\ntls_key = \"nothing\""), "E2502", "nothing"),
+            (&format!("{LEAST}tls_certificate = \"token\"\ntls_key = \"token\""), "E2810", "PEM"),
+            (&format!("{LEAST}allow_plaintext = 1"), "E2302", "does not take"),
         ] {
             let failure = read(text).err().unwrap_or_else(|| panic!("{text} is taken"));
             let told = failure.document().unwrap().to_string();

@@ -7,23 +7,19 @@ use super::refusal::{BAD_ARGUMENT, INVALID_TX, Refusal, UNAVAILABLE_ACTION};
 use super::signer::{Cluster, Signer, path};
 use super::{AddressType, HwiCommand, Options, descriptor, wrapped};
 use crate::proof::Claim;
-use crate::psbt;
+use crate::{network, psbt};
 
 /// What is printed.
 pub async fn answer(cluster: &impl Cluster, options: &Options, command: &HwiCommand) -> Value {
-    let network = options.chain.unwrap_or_default().into();
-    match tried(cluster, options, command, network).await {
+    match tried(cluster, options, command).await {
         Ok(answer) => answer,
         Err(refusal) => wrapped(command, &refusal),
     }
 }
 
-async fn tried(
-    cluster: &impl Cluster,
-    options: &Options,
-    command: &HwiCommand,
-    network: Network,
-) -> Result<Value, Refusal> {
+async fn tried(cluster: &impl Cluster, options: &Options, command: &HwiCommand) -> Result<Value, Refusal> {
+    let network = network::check(cluster.network(), options.chain);
+    let network = network.map_err(|failure| Refusal { code: BAD_ARGUMENT, ..Refusal::from(failure) })?;
     let all = Signer::all(cluster, options.key.as_deref(), network).await?;
     if let HwiCommand::Enumerate = command {
         return Ok(all.iter().map(Signer::document).collect());

@@ -8,7 +8,6 @@ use keymoot_types::Path;
 use super::refusal::{BAD_ARGUMENT, Refusal};
 use super::signer::Signer;
 use crate::explain::WRONG_NETWORK;
-use crate::network;
 
 /// Receiving and change addresses: a wallet keeps them apart, so the two paths of one descriptor become two of it.
 pub fn pair(signer: &Signer, form: Form) -> Option<[String; 2]> {
@@ -88,8 +87,9 @@ fn steps(text: &str) -> Result<Vec<u32>, Refusal> {
 fn check_network(signer: &Signer, key: &str) -> Result<(), Refusal> {
     let is_main = signer.xpub.network == bitcoin::NetworkKind::Main;
     if key.starts_with(if is_main { "tpub" } else { "xpub" }) {
-        let ours = network::name(signer.key.network());
-        let why = format!("{}: the descriptor is not for {ours}, which --chain says", WRONG_NETWORK.code);
+        let ours = signer.key.network();
+        let why =
+            format!("{}: the descriptor is not for {ours}, which the cluster is for", WRONG_NETWORK.code);
         return Err(Refusal::new(BAD_ARGUMENT, why));
     }
     Ok(())

@@ -15,6 +15,9 @@ use crate::wallet;
 
 /// Who has the keys.
 pub trait Cluster {
+    /// The Bitcoin network that it is for.
+    fn network(&self) -> Network;
+
     /// The key of this id or name; without one, all.
     async fn keys(&self, key: Option<&str>) -> Result<Vec<KeyView>, Failure>;
 

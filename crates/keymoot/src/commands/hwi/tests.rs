@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::Parser;
 use futures_util::FutureExt;
+use keymoot_types::Network;
 use keymoot_wire::rest::KeyView;
 use miniscript::{Descriptor, DescriptorPublicKey};
 use serde_json::{Value, json};
@@ -23,11 +24,16 @@ use crate::whole::Whole;
 /// Keys in one piece, where a cluster would be.
 struct Double {
     keys: Vec<Whole>,
+    network: Network,
     is_away: bool,
     signed: Cell<usize>,
 }
 
 impl Cluster for Double {
+    fn network(&self) -> Network {
+        self.network
+    }
+
     async fn keys(&self, key: Option<&str>) -> Result<Vec<KeyView>, Failure> {
         if self.is_away {
             return Err(Trouble::new(UNREACHABLE, "cannot connect").into());
@@ -45,6 +51,7 @@ impl Cluster for Double {
 fn double(schemes: &[&str]) -> Double {
     Double {
         keys: schemes.iter().map(|scheme| Whole::new(scheme)).collect(),
+        network: Network::Mainnet,
         is_away: false,
         signed: Cell::new(0),
     }
@@ -104,15 +111,17 @@ fn getdescriptors_gives_one_of_each_form_that_another_library_reads() {
     for (scheme, starts) in [("dkls23", &["wpkh([", "sh(wpkh(["][..]), ("frost-taproot", &["tr(["])] {
         let key = Whole::new(scheme);
         let fingerprint = key.xpub().fingerprint();
-        for (chain, prefix) in [
-            ("main", "xpub"),
-            ("test", "tpub"),
-            ("signet", "tpub"),
-            ("regtest", "tpub"),
-            ("testnet4", "tpub"),
+        for (chain, network, prefix) in [
+            ("main", Network::Mainnet, "xpub"),
+            ("test", Network::Testnet, "tpub"),
+            ("signet", Network::Signet, "tpub"),
+            ("regtest", Network::Regtest, "tpub"),
+            ("testnet4", Network::Testnet, "tpub"),
         ] {
             let line = format!("--fingerprint \"{fingerprint}\" --chain {chain} getdescriptors --account 0");
-            let answer = said(&double(&[scheme]), &line, None);
+            let double = Double { network, ..double(&[scheme]) };
+            let answer = said(&double, &line, None);
+            assert_eq!(said(&double, "getdescriptors", None), answer, "it is the network of the cluster");
             assert_eq!(fields(&answer), ["internal", "receive"]);
             for (side, branch) in [("receive", "/0/*)"), ("internal", "/1/*)")] {
                 let list = answer[side].as_array().unwrap();
@@ -137,7 +146,8 @@ fn getdescriptors_gives_one_of_each_form_that_another_library_reads() {
 #[test]
 fn displayaddress_shows_what_another_library_derives_and_nothing_of_others() {
     for (scheme, chain) in [("dkls23", "regtest"), ("frost-taproot", "main")] {
-        let double = double(&[scheme]);
+        let home = if chain == "main" { Network::Mainnet } else { Network::Regtest };
+        let double = Double { network: home, ..double(&[scheme]) };
         let listed = said(&double, &format!("--chain {chain} getdescriptors"), None);
         for text in listed["receive"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()) {
             let read = Descriptor::<DescriptorPublicKey>::from_str(text).unwrap();
@@ -201,6 +211,31 @@ fn displayaddress_refuses_what_is_not_ours_in_every_letter() {
     ] {
         must_refuse(&said(&double, &format!("displayaddress --desc '{bad}'"), None), -7, word);
     }
+}
+
+#[test]
+fn a_wallet_for_another_network_is_refused_whatever_it_asks() {
+    let double = Double { network: Network::Regtest, ..double(&["dkls23"]) };
+    let key = &double.keys[0];
+    let psbt = psbt::text(
+        &key.purse(&[(Owner::Native(1), 70_000)], &[(Owner::Somebody(1), 60_000)]).make().version_0(),
+    );
+    for command in [
+        "getdescriptors".to_owned(),
+        "getmasterxpub".to_owned(),
+        "getxpub m/0".to_owned(),
+        "displayaddress --path m/0/0".to_owned(),
+        format!("signtx {psbt}"),
+    ] {
+        for chain in ["main", "test", "signet"] {
+            must_refuse(&said(&double, &format!("--chain {chain} {command}"), None), -7, "E2704");
+        }
+        let answer = said(&double, &format!("--chain regtest {command}"), None);
+        assert!(answer["error"].is_null(), "{answer}");
+    }
+    let listed = said(&double, "--chain main enumerate", None);
+    must_refuse(&listed[0], -7, "E2704");
+    assert_eq!(double.signed.get(), 1, "only what is for the network of the cluster");
 }
 
 #[test]

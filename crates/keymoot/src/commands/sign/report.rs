@@ -47,7 +47,7 @@ pub(super) fn document(key: &KeyView, read: &Read, signed: &Signed, out: Option<
         }),
         _ => json!({
             "schema": "keymoot/signed/v1", "key": key.id, "name": key.name, "scheme": key.scheme,
-            "path": path, "kind": kind.name(), "network": read.key.network(),
+            "path": path, "kind": kind.name(), "network": read.key.network().name(),
             "facts": read.inspection.facts, "signatures": signatures(read, signed),
             "encoding": signed::encoding(kind), "signed": text(read, signed),
             "out": out.map(|path| path.display().to_string()), "milliseconds": millis(signed.waited),

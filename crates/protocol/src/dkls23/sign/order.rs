@@ -51,7 +51,7 @@ pub enum SignRefused {
     WrongIdentity(Party),
 }
 
-/// A key at one derivation path: enough to verify and to aggregate, without any secret.
+/// An ECDSA key of any scheme at one derivation path: enough to verify and to aggregate, without any secret.
 pub struct VerifyingKey {
     group: Arc<GroupKey<crate::curve::Secp256k1>>,
     path: Path,
@@ -64,14 +64,15 @@ impl VerifyingKey {
     /// The key at `path` below `group`, whose certificate by the committee that the caller knows is checked here.
     ///
     /// # Errors
-    /// No valid certificate of that committee, a key of another scheme, or no such child.
+    /// No valid certificate of that committee, a key of a scheme that is not ECDSA, or no such child.
     pub fn new(
         group: Arc<GroupKey<crate::curve::Secp256k1>>,
         pinned: &Committee,
         path: Path,
     ) -> Result<Self, SignRefused> {
-        if group.scheme != Scheme::Dkls23 {
-            return Err(SignRefused::WrongScheme);
+        match group.scheme {
+            Scheme::Dkls23 | Scheme::Gg20 => {}
+            Scheme::FrostEd25519 | Scheme::FrostTaproot => return Err(SignRefused::WrongScheme),
         }
         group.verify(pinned).map_err(SignRefused::Certificate)?;
         let tweak = path_tweak(&*group, &path).map_err(SignRefused::Path)?;
@@ -128,13 +129,16 @@ impl Order {
     /// An order to sign `payload` with `presignature`.
     ///
     /// # Errors
-    /// A presignature of another key or epoch, or for impossible signers.
+    /// A key of another scheme, a presignature of another key or epoch, or for impossible signers.
     pub fn new(
         key: Arc<VerifyingKey>,
         payload: Arc<Payload>,
         presignature: Arc<Public>,
     ) -> Result<Self, SignRefused> {
         let group = &key.group;
+        if group.scheme != Scheme::Dkls23 {
+            return Err(SignRefused::WrongScheme);
+        }
         if presignature.group_key != key.digest || presignature.epoch != group.epoch {
             return Err(SignRefused::WrongKey);
         }

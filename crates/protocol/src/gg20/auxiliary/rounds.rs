@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use keymoot_types::Party;
 use rand_core::RngCore;
+use zeroize::Zeroizing;
 
 use super::super::paillier::SecretKey;
 use super::super::proofs::{factors, modulus, setup};
 use super::checks::{check_parameters, joint, place, proofs_fault};
 use super::messages::{Commit, Parameters, Proofs, Signed};
-use super::secrets::Auxiliary;
+use super::secrets::{Auxiliary, seal};
 use super::table::{Member, Table};
 use super::{Drawn, Task};
 use crate::abort::{Abort, Charges, Fault};
 use crate::identity::IdentitySignature;
 use crate::machine::{Hello, Outgoing, Round};
+use crate::transcript::Hash;
 
 const UNPROVEN: Abort = Abort::Bug("a proof of our own does not verify");
 
@@ -97,7 +99,7 @@ impl AwaitingParameters {
 fn prove(
     task: &Task,
     key: &SecretKey,
-    names: (crate::transcript::Hash, crate::transcript::Hash),
+    names: (Hash, Hash),
     members: &BTreeMap<Party, Member>,
 ) -> Result<Proofs, Abort> {
     let mut rng = task.chance.grow(names.0, "gg20/auxiliary/proofs");
@@ -124,7 +126,7 @@ pub struct AwaitingProofs {
     task: Task,
     key: SecretKey,
     members: BTreeMap<Party, Member>,
-    names: (crate::transcript::Hash, crate::transcript::Hash),
+    names: (Hash, Hash),
 }
 
 impl AwaitingProofs {
@@ -166,6 +168,12 @@ pub struct AwaitingSigned {
 }
 
 impl AwaitingSigned {
+    /// The digest that we have signed, and our primes.
+    pub(super) fn seal(&self) -> (Hash, Zeroizing<Vec<u8>>) {
+        let digest = self.table.digest();
+        (digest, seal(self.task.me, digest, &self.key))
+    }
+
     pub(super) fn receive(self, round: &Round<'_>) -> Result<Auxiliary, Abort> {
         let all = round.decode::<Signed>()?;
         let Self { task, key, mut table } = self;

@@ -10,6 +10,7 @@ use super::super::number::{Natural, limbs_for};
 use super::super::paillier::SecretKey;
 use super::table::Table;
 use crate::codec::{Malformed, Reader, Wire, Writer};
+use crate::transcript::Hash;
 
 /// One member's side of a committee's moduli. Secret: no `Clone`, no `Debug`, wiped on drop.
 ///
@@ -42,13 +43,7 @@ impl Auxiliary {
     /// The encoding for a sealed store: whose side of which table it is, without the table.
     #[must_use]
     pub fn seal(&self) -> Zeroizing<Vec<u8>> {
-        let mut writer = Writer::with_capacity(1024);
-        writer.party(self.party);
-        self.table.digest().write(&mut writer);
-        for side in self.key.factored().sides() {
-            side.prime.expose().write(&mut writer);
-        }
-        writer.finish()
+        seal(self.party, self.table.digest(), &self.key)
     }
 
     /// Puts what [`Auxiliary::seal`] wrote beside its table, whose certificate the caller has checked.
@@ -57,7 +52,7 @@ impl Auxiliary {
     /// Anything else, or primes that are not those of the table.
     pub fn unseal(bytes: &[u8], table: Arc<Table>) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        let (party, digest) = (reader.party()?, crate::transcript::Hash::read(&mut reader)?);
+        let (party, digest) = (reader.party()?, Hash::read(&mut reader)?);
         let width = limbs_for(table.suite.prime_bits());
         let mut prime = || Natural::read(&mut reader).map(|prime| Zeroizing::new(prime.resized(width)));
         let (p, q) = (prime()?, prime()?);
@@ -70,4 +65,15 @@ impl Auxiliary {
         let key = SecretKey::from_factored(factored).ok_or(Malformed::Integer)?;
         Ok(Self { party, key, table })
     }
+}
+
+/// The encoding for a sealed store, also of what only waits for its table's certificate.
+pub(super) fn seal(party: Party, table: Hash, key: &SecretKey) -> Zeroizing<Vec<u8>> {
+    let mut writer = Writer::with_capacity(1024);
+    writer.party(party);
+    table.write(&mut writer);
+    for side in key.factored().sides() {
+        side.prime.expose().write(&mut writer);
+    }
+    writer.finish()
 }

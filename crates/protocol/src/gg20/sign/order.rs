@@ -42,7 +42,7 @@ impl Order {
     /// An order to sign `payload` with `presignature`.
     ///
     /// # Errors
-    /// A presignature of another key or epoch, or for impossible signers.
+    /// A key of another scheme, a presignature of another key or epoch, or for impossible signers.
     pub fn new(
         key: Arc<VerifyingKey>,
         payload: Arc<Payload>,
