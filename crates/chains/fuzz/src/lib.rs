@@ -39,5 +39,7 @@ pub fn read(kind: Kind, bytes: &[u8], check: impl Fn(&Inspection)) {
 
 fn digits(text: &str) -> Vec<u8> {
     let pairs = text.trim().as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("digits"), 16).expect("digits")).collect()
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("digits"), 16).expect("digits"))
+        .collect()
 }
