@@ -102,7 +102,7 @@ async fn an_outcome_is_waited_for_also_while_nodes_are_missing() {
     scene.coordinators[0].take_traces();
     let come_back = async {
         while scene.coordinators[0].take_traces().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
         let mut requests = scene.store.requests.lock().unwrap();
         let (_, request) = requests.get_mut(&lonely.id).unwrap();
