@@ -87,6 +87,11 @@ impl VerifyingKey {
         &self.group
     }
 
+    /// The digest of that package.
+    pub(crate) const fn digest(&self) -> Hash {
+        self.digest
+    }
+
     /// Where below the key this is.
     #[must_use]
     pub const fn path(&self) -> &Path {

@@ -13,7 +13,7 @@ use super::{Approval, SignRefused, SignatureShare, VerifyingKey};
 use crate::abort::{Abort, Benign, Charges, Fault};
 use crate::context::{Context, Protocol};
 use crate::dkls23::Payload;
-use crate::dkls23::points::x_scalar;
+use crate::dkls23::points::{times_public, x_scalar};
 use crate::transcript::paillier::{Entropy, Rescaler, SigningIntent};
 use crate::transcript::{Hash, Transcript};
 
@@ -52,7 +52,7 @@ impl Order {
         if group.scheme != super::super::SCHEME {
             return Err(SignRefused::WrongScheme);
         }
-        if presignature.group_key != group.digest() || presignature.epoch != group.epoch {
+        if presignature.group_key != key.digest() || presignature.epoch != group.epoch {
             return Err(SignRefused::WrongKey);
         }
         let threshold = group.committee.threshold();
@@ -161,7 +161,8 @@ impl Order {
             entropy: &entropy,
         };
         let factor = factor.factor();
-        let nonce = public.nonce * factor;
+        // Everybody has opened, so that the factor is no secret.
+        let nonce = times_public(&public.nonce.to_affine(), &factor).into();
         let x = x_scalar(&nonce);
         if bool::from(factor.is_zero()) || bool::from(x.is_zero()) {
             return Err(Abort::Benign(Benign::Degenerate));
