@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use keymoot_wire::cluster::ClusterDocument;
+use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::tls::{Identity, Peer, TlsRefusal};
 use rustls::client::Resumption;
@@ -41,8 +41,8 @@ pub(crate) struct Connection {
     port: u16,
     roots: Arc<RootCertStore>,
     identity: Option<Arc<Identity>>,
-    pins: Option<ClusterDocument>,
-    live: Mutex<Option<Sender>>,
+    pins: Option<DocumentHandle>,
+    live: Mutex<Option<(Sender, Peer)>>,
 }
 
 impl Connection {
@@ -66,8 +66,8 @@ impl Connection {
         Ok(Self { gateway, authority, host, port, roots, identity, pins, live })
     }
 
-    /// From the next connection on, the gateway's key has to be in this document.
-    pub(crate) fn pin(&mut self, document: ClusterDocument) {
+    /// From the next request on, the gateway's key has to be in the document that is there then.
+    pub(crate) fn pin(&mut self, document: DocumentHandle) {
         self.pins = Some(document);
     }
 
@@ -94,12 +94,15 @@ impl Connection {
     async fn sender(&self) -> Result<Sender, ClientError> {
         // Held while connecting, so that callers who come at once share one connection.
         let mut live = self.live.lock().await;
-        if let Some(sender) = live.as_ref().filter(|sender| !sender.is_closed()) {
+        let is_good = |(sender, peer): &&(Sender, Peer)| !sender.is_closed() && self.admit(peer).is_ok();
+        if let Some((sender, _)) = live.as_ref().filter(is_good) {
             return Ok(sender.clone());
         }
+        // One whose key was revoked meanwhile ends with those who use it now.
+        *live = None;
         let slow = || io::Error::new(io::ErrorKind::TimedOut, "it took too long");
         let failed = |cause| ClientError::Connect { gateway: self.gateway.clone(), cause };
-        let stream = timeout(CONNECT_TIME, self.connect()).await.map_err(|_| failed(slow()))??;
+        let (stream, peer) = timeout(CONNECT_TIME, self.connect()).await.map_err(|_| failed(slow()))??;
         let handshake = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
@@ -111,11 +114,11 @@ impl Connection {
         let (sender, connection) = handshake.await.map_err(ClientError::Broken)?;
         // It ends with the last sender or when it breaks, which the senders then notice.
         tokio::spawn(connection);
-        *live = Some(sender.clone());
+        *live = Some((sender.clone(), peer));
         Ok(sender)
     }
 
-    async fn connect(&self) -> Result<TlsStream<TcpStream>, ClientError> {
+    async fn connect(&self) -> Result<(TlsStream<TcpStream>, Peer), ClientError> {
         let failed = |cause| ClientError::Connect { gateway: self.gateway.clone(), cause };
         let config = self.tls().map_err(ClientError::Tls)?;
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
@@ -129,12 +132,19 @@ impl Connection {
             .and_then(<[_]>::first)
             .ok_or(TlsRefusal::NoCertificate)
             .and_then(Peer::of_certificate);
-        let role = peer.and_then(|peer| match peer.id.role() {
-            PeerRole::Gateway => self.pins.as_ref().map_or(Ok(()), |document| peer.is_known_to(document)),
+        let peer = peer.and_then(|peer| self.admit(&peer).map(|()| peer));
+        let refused = |cause| ClientError::NotAGateway { gateway: self.gateway.clone(), cause };
+        let peer = peer.map_err(refused)?;
+        Ok((stream, peer))
+    }
+
+    fn admit(&self, peer: &Peer) -> Result<(), TlsRefusal> {
+        match peer.id.role() {
+            PeerRole::Gateway => {
+                self.pins.as_ref().map_or(Ok(()), |document| peer.is_known_to(&document.load()))
+            }
             _ => Err(TlsRefusal::WrongRole),
-        });
-        role.map_err(|cause| ClientError::NotAGateway { gateway: self.gateway.clone(), cause })?;
-        Ok(stream)
+        }
     }
 
     /// TLS 1.3, our certificate of the moment, nothing resumed.

@@ -65,6 +65,9 @@ pub enum ClientError {
         #[source]
         why: KeyRefusal,
     },
+    /// The service answers about another request than the one that was asked for.
+    #[error("the service answers with another request, {}", .0.escape_debug())]
+    OtherRequest(String),
     /// The answer is not what the interface promises.
     #[error("the answer cannot be read")]
     Unreadable(#[source] serde_json::Error),

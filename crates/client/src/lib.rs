@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connection::Connection;
-use keymoot_wire::cluster::ClusterDocument;
+use keymoot_wire::cluster::{ClusterDocument, DocumentHandle};
 use token::Tokens;
 
 pub use config::{Bearer, ClientConfig, LIFETIME, Retry};
@@ -59,7 +59,14 @@ impl Client {
     /// The same client, which talks only to a gateway whose TLS key this cluster document pins. Without it, every gateway
     /// with a certificate of the authority is taken, also one whose key was revoked.
     #[must_use]
-    pub fn pinning(mut self, document: ClusterDocument) -> Self {
+    pub fn pinning(self, document: ClusterDocument) -> Self {
+        self.following(document.into_handle())
+    }
+
+    /// The same, by a document that may be replaced: the gateway is held against the one of the moment, also on a connection
+    /// that is open already.
+    #[must_use]
+    pub fn following(mut self, document: DocumentHandle) -> Self {
         self.connection.pin(document);
         self
     }

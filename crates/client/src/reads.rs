@@ -41,6 +41,14 @@ const NOW: Duration = Duration::ZERO;
 /// How soon a request is asked for again for which nodes are missing.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// For how long the service waits at a time.
+const AT_A_TIME: Duration = Duration::from_secs(60);
+
+/// Whether an answer is about what was asked for.
+fn must_be(told: &str, asked: &str) -> Result<(), ClientError> {
+    if told == asked { Ok(()) } else { Err(ClientError::OtherRequest(told.to_owned())) }
+}
+
 impl Client {
     /// Keys, newest first.
     ///
@@ -98,7 +106,9 @@ impl Client {
     /// There is none.
     pub async fn signature(&self, id: &str, wait: Duration) -> Result<SignatureView, ClientError> {
         let path = format!("/v1/signatures/{}?wait={}", escape(id), seconds(wait));
-        self.ask(Outgoing::Get(&path), wait).await
+        let signature: SignatureView = self.ask(Outgoing::Get(&path), wait).await?;
+        must_be(&signature.id, id)?;
+        Ok(signature)
     }
 
     /// Requests for signatures, newest first; only of one key if it is named.
@@ -129,7 +139,7 @@ impl Client {
     }
 
     /// A request of any kind, when it is final or so much time is over. Unlike [`Client::request`] it goes on waiting
-    /// while nodes are missing, and for longer than the service waits at a time.
+    /// while nodes are missing or the service is away, and for longer than the service waits at a time.
     ///
     /// # Errors
     /// There is none.
@@ -137,9 +147,11 @@ impl Client {
         let began = Instant::now();
         loop {
             let left = wait.saturating_sub(began.elapsed());
-            let request = self.request(id, left).await?;
-            if request.status.is_final() || began.elapsed() >= wait {
-                return Ok(request);
+            // One answer that is held back does not use up the time for all.
+            match self.request(id, left.min(AT_A_TIME)).await {
+                Err(error) if error.is_passing() && began.elapsed() < wait => {}
+                Ok(request) if !request.status.is_final() && began.elapsed() < wait => {}
+                settled => return settled,
             }
             // Where nodes are missing, the service answers at once.
             sleep(AGAIN.min(wait.saturating_sub(began.elapsed()))).await;
@@ -152,7 +164,9 @@ impl Client {
     /// There is none.
     pub async fn request(&self, id: &str, wait: Duration) -> Result<RequestView, ClientError> {
         let path = format!("/v1/requests/{}?wait={}", escape(id), seconds(wait));
-        self.believe(self.ask(Outgoing::Get(&path), wait).await?)
+        let request: RequestView = self.believe(self.ask(Outgoing::Get(&path), wait).await?)?;
+        must_be(&request.id, id)?;
+        Ok(request)
     }
 
     /// Sessions in progress.

@@ -56,6 +56,9 @@ pub struct Limits {
     pub connections_each: usize,
     /// Calls of one client at one time, on all its connections.
     pub calls_each: usize,
+    /// Bytes that calls in progress have brought; clients have three quarters of them at most, and each an eighth. In memory
+    /// they take up to four times of that.
+    pub request_bytes: usize,
     /// Calls at one time that are answered with lists of keys or requests, which may be of megabytes; clients have three
     /// quarters of them at most, and one gateway half. A call is in progress until its answer has left.
     pub lists: usize,
@@ -76,7 +79,8 @@ impl Default for Limits {
             connections: 4096,
             connections_each: 32,
             calls_each: 64,
-            lists: 256,
+            request_bytes: 256 << 20,
+            lists: 64,
             lists_each: 8,
             presence: 9_000,
             watchers: 64,

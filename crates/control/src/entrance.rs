@@ -1,9 +1,10 @@
 //! Who is let in, and how many: connections, and the calls, lists and streams of one client. Whoever has a certificate is
 //! known, and takes no more than its part all the same.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use keymoot_wire::identity::{PeerId, PeerRole};
+use keymoot_wire::metered::Meter;
 use keymoot_wire::places::{self, Bound};
 use keymoot_wire::tls::{Acceptor, Incoming, Peer};
 
@@ -27,15 +28,25 @@ impl Places {
         Arc::new(Self { total, client, process, taken: places::Places::new() })
     }
 
-    /// A place, if there is one for this peer.
-    pub(crate) fn take(&self, peer: &PeerId) -> Option<Place> {
-        let bound = match peer.role() {
+    fn bound(&self, peer: &PeerId) -> Bound {
+        match peer.role() {
             PeerRole::Client => Bound { each: self.client, all: self.total - self.total / 4 },
             PeerRole::Node | PeerRole::Coordinator | PeerRole::Gateway => {
                 Bound { each: self.process, all: self.total }
             }
-        };
-        self.taken.take(peer, 1, bound).ok()
+        }
+    }
+
+    /// A place, if there is one for this peer.
+    pub(crate) fn take(&self, peer: &PeerId) -> Option<Place> {
+        self.taken.take(peer, 1, self.bound(peer)).ok()
+    }
+
+    /// A place that grows with a body of this peer's, up to this bound.
+    pub(crate) fn meter(&self, peer: &PeerId) -> Option<(Meter<PeerId>, Bound)> {
+        let bound = self.bound(peer);
+        let place = self.taken.take(peer, 0, bound).ok()?;
+        Some((Arc::new(Mutex::new(place)), bound))
     }
 }
 

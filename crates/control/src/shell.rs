@@ -153,6 +153,10 @@ impl ControlShell {
         let places = CallPlaces {
             calls: Places::new(usize::MAX, (room.limits.calls_each, CALLS_EACH)),
             lists: Places::new(room.limits.lists, (room.limits.lists_each, room.limits.lists / 2)),
+            bytes: Places::new(
+                room.limits.request_bytes,
+                (room.limits.request_bytes / 8, room.limits.request_bytes),
+            ),
         };
         let gate = Gate::new(Arc::clone(&room.document), Tokens::new(Arc::clone(&room.document)), places);
         let places = Places::new(

@@ -43,6 +43,10 @@ pub struct Limits {
     /// Those of one client; more are answered with 429. Whoever comes without a certificate is one client with all others
     /// who do.
     pub client_requests: usize,
+    /// Bytes of the bodies of all requests in progress; more are answered with 429. In memory they take up to four times of that.
+    pub request_bytes: usize,
+    /// Those of one client; more are answered with 429.
+    pub client_request_bytes: usize,
     /// Lists of keys or requests in progress, which may be of megabytes; more are answered with 429. A request is in progress
     /// until its answer has left.
     pub lists: usize,
@@ -87,7 +91,9 @@ impl Default for Limits {
             client_connections: 256,
             requests: 1024,
             client_requests: 256,
-            lists: 256,
+            request_bytes: 256 << 20,
+            client_request_bytes: 64 << 20,
+            lists: 64,
             client_lists: 16,
             streams: 256,
             client_streams: 32,

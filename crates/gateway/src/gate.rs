@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use keymoot_wire::cluster::Role;
 use keymoot_wire::held::Held;
 use keymoot_wire::identity::PeerRole;
+use keymoot_wire::metered::Meter;
 use keymoot_wire::problem::Code;
 use keymoot_wire::tls::{ClientCertificates, Peer};
 
@@ -25,8 +26,9 @@ use crate::trace::RequestId;
 #[derive(Clone, Debug)]
 pub struct Connection(pub Option<Arc<Peer>>);
 
-/// What a request holds until its answer has left: its place, and one of those for lists if it asks for one.
-type Holds = (Place, Option<Place>);
+/// What a request holds until its answer has left: its place, one of those for lists if it asks for one, and one for each
+/// byte of its body.
+type Holds = (Place, Option<Place>, Option<Meter<Arc<str>>>);
 
 /// The gate of one endpoint.
 pub async fn gate(
@@ -51,12 +53,12 @@ fn held(endpoint: Endpoint, response: Response, holds: Holds) -> Response {
     response.map(|body| Body::new(Held::new(body, Arc::new(holds))))
 }
 
-fn enter(app: &App, endpoint: Endpoint, mut request: Request) -> Result<(Request, Holds), Refused> {
+fn enter(app: &App, endpoint: Endpoint, request: Request) -> Result<(Request, Holds), Refused> {
     let need = need(endpoint);
     let peer = request.extensions().get::<Connection>().and_then(|connection| connection.0.clone());
     if need == Need::Nothing {
         let holder = peer.map_or_else(|| "".into(), |peer| peer.id.to_uri().into());
-        return Ok((request, (app.open.take(&holder, 1)?, None)));
+        return Ok((request, (app.open.take(&holder, 1)?, None, None)));
     }
     if app.is_stopping() {
         return Err(Refused::new(Code::ShuttingDown, "the gateway is stopping"));
@@ -77,8 +79,11 @@ fn enter(app: &App, endpoint: Endpoint, mut request: Request) -> Result<(Request
         refused.retry_after = Some(seconds);
         return Err(refused);
     }
+    let (parts, body) = request.into_parts();
+    let (body, meter) = app.bytes.meter(&client, body)?;
+    let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(Call { client, trace, peer });
-    Ok((request, (place, list)))
+    Ok((request, (place, list, Some(meter))))
 }
 
 /// The owner of the certificate.

@@ -6,6 +6,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use keymoot_types::signed::Parameters;
 use keymoot_wire::cluster::{ClientEntry, ClusterDocument};
+use keymoot_wire::metered::full;
 use keymoot_wire::mpc::SignedRequest;
 use keymoot_wire::problem::Code;
 use keymoot_wire::signed::{SignedError, from_headers, is_for, parameters, verify};
@@ -35,7 +36,7 @@ impl Verified {
 /// Reads a JSON body, within the limits of size and time.
 ///
 /// # Errors
-/// Another media type, too large, too slow.
+/// Another media type, too large, too slow, no place for it.
 pub async fn read_body(app: &App, request: Request) -> Result<(HeaderMap, String, Vec<u8>), Refused> {
     let (parts, body) = request.into_parts();
     must_be_json(&parts.headers)?;
@@ -49,7 +50,11 @@ pub async fn read_body(app: &App, request: Request) -> Result<(HeaderMap, String
     let bytes = read.map_err(|error| {
         let is_limit = std::error::Error::source(&error)
             .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
-        if is_limit { too_large(limit) } else { Refused::new(Code::MalformedBody, "the body broke off") }
+        match full(&error) {
+            Some(full) => app.bytes.refused(full),
+            None if is_limit => too_large(limit),
+            None => Refused::new(Code::MalformedBody, "the body broke off"),
+        }
     })?;
     Ok((parts.headers, parts.uri.path().to_owned(), bytes.into()))
 }

@@ -27,6 +27,8 @@ pub struct App {
     pub tokens: Tokens,
     pub budgets: Budgets,
     pub requests: Places,
+    /// Bytes of what they bring.
+    pub bytes: Places,
     /// Answers with lists, which may be of megabytes.
     pub lists: Places,
     /// Of what is open to everybody.
@@ -49,6 +51,11 @@ impl App {
             tokens: Tokens::new(document.clone(), identity.clone(), client_certificates),
             budgets: Budgets::new(limits.rate, limits.burst),
             requests: Places::new("requests in progress", limits.requests, limits.client_requests),
+            bytes: Places::new(
+                "bytes of requests in progress",
+                limits.request_bytes,
+                limits.client_request_bytes,
+            ),
             lists: Places::new("lists in progress", limits.lists, limits.client_lists),
             open: Places::new("requests in progress", limits.requests, limits.client_requests),
             streams: Places::new("event streams", limits.streams, limits.client_streams),

@@ -33,7 +33,7 @@ use serde_json::json;
 use crate::cli::Given;
 use crate::explain::START;
 use crate::failure::{Failure, Trouble};
-use crate::printer::Printer;
+use crate::printer::{Printer, tame};
 
 /// Prints a page or a script: as it is for people, in an object for programs.
 fn print_text(given: &Given, text: &str) -> Result<(), Failure> {
@@ -75,7 +75,13 @@ fn confirm(question: &str) -> Result<bool, Failure> {
 /// A line beside the output, for a person who reads along.
 fn aside(line: &str) -> Result<(), Failure> {
     use std::io::Write;
-    writeln!(std::io::stderr().lock(), "{line}").map_err(Failure::Output)
+    writeln!(std::io::stderr().lock(), "{}", tame(line)).map_err(Failure::Output)
+}
+
+/// Whether a person sees the output.
+fn is_read_at_a_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdout().is_terminal()
 }
 
 /// Whether somebody can be asked.

@@ -6,7 +6,7 @@ mod gateway;
 mod node;
 mod probe;
 mod process;
-mod watch;
+pub mod watch;
 
 pub use anchor::drop_anchor;
 pub use process::run;

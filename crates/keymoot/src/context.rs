@@ -151,6 +151,28 @@ impl Contexts {
         other(&name).map_or(Ok(name.clone()), |other| Err(taken(&name, &other)))
     }
 
+    /// The context of this name that stays, if it is of this directory.
+    pub fn of_directory(&self, name: &str, directory: &Path) -> Option<Context> {
+        let known = read(&self.lasting.join(format!("{name}.json"))).ok();
+        known.filter(|known| known.leads_to(directory))
+    }
+
+    /// Whether this name is free for a cluster of this session only: what is of the session hides what stays.
+    pub fn must_be_free_for_session(&self, name: &str) -> Result<(), Failure> {
+        let path = self.lasting.join(format!("{}.json", checked(name)?));
+        match read(&path) {
+            Ok(other) if other.directory.join(CLUSTER).exists() => {
+                let what = format!("the context `{name}` is of `{}`", other.directory.display());
+                let help = "give this one a name of its own with --context NAME";
+                Err(Trouble::new(CONTEXT_TAKEN, what)
+                    .undone("nothing was started or changed")
+                    .help(help)
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The name of the context in use, if one was chosen for good.
     pub fn current(&self) -> Option<String> {
         fs::read_to_string(self.lasting.join(CURRENT)).ok().map(|name| name.trim().to_owned())
@@ -315,6 +337,20 @@ mod tests {
         contexts.put(&Context::new("up", Path::new("demo"), Some("socket".into())), false).unwrap();
         assert_eq!(name("else/my second", None).unwrap_err().code(), "E2609");
         assert_eq!(name("else/my second", Some("other")).unwrap(), "other");
+        // Nor is one hidden by what is of this session only, as a demo is.
+        assert_eq!(contexts.must_be_free_for_session("up").unwrap_err().code(), "E2609");
+        assert!(contexts.must_be_free_for_session("demo").is_ok());
+    }
+
+    #[test]
+    fn what_was_set_in_a_context_by_hand_is_found_again_by_its_directory() {
+        let root = tempfile::tempdir().unwrap();
+        let contexts = Contexts::below(root.path());
+        let directory = admitted(root.path(), "first");
+        let set = Context { gateway: Some("https://b:1".into()), ..Context::new("prod", &directory, None) };
+        contexts.put(&set, true).unwrap();
+        assert_eq!(contexts.of_directory("prod", &directory), Some(set));
+        assert_eq!(contexts.of_directory("prod", &admitted(root.path(), "second")), None);
     }
 
     #[test]

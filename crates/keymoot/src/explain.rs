@@ -238,7 +238,8 @@ pages! {
     ETH_FEE_TOO_HIGH = "E2807", 3, "the fee is higher than is allowed",
         "All gas at the highest price would cost more than `fee_max` of the signer's configuration. Prices that were not said \
          come from the node behind, which may be wrong. In JSON-RPC its number is -32003. Nothing was signed.",
-        "Look at the price of gas at another place. If it is right, raise `fee_max`, or `price_max` for prices of the node behind.";
+        "Look at the price of gas at another place. If it is right, raise `fee_max`; for prices of the node behind, raise \
+         `price_max`, or `tip_max` for one that is paid whole.";
     ETH_TOO_LARGE = "E2808", 2, "what was sent to the signer is too large",
         "A body is read up to one mebibyte, and this one is longer: what lies beyond was not read, and nothing was done. Or the \
          answers to a batch would be too long together.",

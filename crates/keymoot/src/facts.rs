@@ -4,7 +4,7 @@
 mod bitcoin;
 mod ethereum;
 mod solana;
-mod text;
+pub mod text;
 mod units;
 
 use keymoot_chains::{Algorithm, Asset, Danger, Detail, Facts, MessageFacts, Prehash, Signing};

@@ -24,6 +24,15 @@ impl Ink {
         }
     }
 
+    /// What it paints with, if text begins with that.
+    pub fn colour_at(text: &str) -> Option<&str> {
+        let rest = text.strip_prefix("\u{1b}[")?;
+        let code = ["0", "1", "2", "32", "33", "1;31"]
+            .into_iter()
+            .find(|code| rest.strip_prefix(code).is_some_and(|rest| rest.starts_with('m')))?;
+        text.get(.."\u{1b}[".len() + code.len() + 1)
+    }
+
     pub fn strong(self, text: &str) -> String {
         self.paint("1", text)
     }

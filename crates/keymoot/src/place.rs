@@ -1,7 +1,7 @@
 //! The directory of one process: which files it has, and what is said when they are not as they must be.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use keymoot_vault::{Fault, Unlock, read_private, write_private};
@@ -61,6 +61,22 @@ pub fn write_secret(path: &Path, content: &[u8]) -> Result<(), Failure> {
 /// Writes a public file the same way.
 pub fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
     write_private(path, text.as_bytes()).map_err(|fault| vault_trouble(&fault))?;
+    open_to_all(path)
+}
+
+/// Writes a file that a person has named, whole or not at all, and touches no other file beside it.
+pub fn write_named(path: &Path, text: &str) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    // Without the name of the file in between, which means nothing to anybody.
+    let written = written().map_err(|error: io::Error| io::Error::from(error.kind()));
+    written.map_err(|error| io_trouble(path, "could not be written", error))?;
     open_to_all(path)
 }
 
@@ -212,7 +228,20 @@ mod tests {
 
     use keymoot_vault::Fault;
 
-    use super::{io_trouble, must_be_writable, vault_trouble};
+    use super::{io_trouble, must_be_writable, vault_trouble, write_named};
+
+    #[test]
+    fn a_file_that_is_named_is_written_whole_and_nothing_beside_it_is_touched() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, beside) = (place.path().join("signed"), place.path().join("signed.new"));
+        std::fs::write(&beside, "mine").unwrap();
+        std::fs::write(&path, "old").unwrap();
+        write_named(&path, "new\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new\n");
+        assert_eq!(std::fs::read_to_string(&beside).unwrap(), "mine");
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2);
+        assert_eq!(write_named(&place.path().join("none/x"), "x").unwrap_err().code(), "E2502");
+    }
 
     #[test]
     fn where_nothing_can_be_written_is_known_before() {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::facts::text::visible;
 use crate::failure::Failure;
 use crate::ink::Ink;
 
@@ -24,7 +25,7 @@ impl Printer {
 
     /// A line for people. Programs do not get it.
     pub fn line(&self, line: &str) -> Result<(), Failure> {
-        if self.json { Ok(()) } else { put(&format!("{line}\n")) }
+        if self.json { Ok(()) } else { put(&format!("{}\n", tame(line))) }
     }
 
     /// An object for programs. People do not get it.
@@ -49,6 +50,28 @@ fn put(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
 }
 
+/// A line with nothing in it that commands a terminal or turns the line around, but the colours that we give ourselves:
+/// names and reasons are written by others.
+pub fn tame(line: &str) -> String {
+    let mut tamed = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(first) = rest.chars().next() {
+        if let Some(colour) = Ink::colour_at(rest) {
+            tamed.push_str(colour);
+            rest = rest.get(colour.len()..).unwrap_or_default();
+            continue;
+        }
+        let (one, others) = rest.split_at(first.len_utf8());
+        if first == '\n' {
+            tamed.push('\n')
+        } else {
+            tamed.push_str(&visible(one))
+        }
+        rest = others;
+    }
+    tamed
+}
+
 /// Lines of at most so many characters, but for words that are longer.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -63,4 +86,24 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tame;
+    use crate::ink::Ink;
+
+    #[test]
+    fn only_our_own_colours_reach_a_terminal() {
+        let ours =
+            Ink::Colour.bad("✗ node-1") + &Ink::Colour.warning("ü 你好") + "\n" + &Ink::Colour.good("✓");
+        assert_eq!(tame(&ours), ours);
+        let theirs = "id\u{1b}[2K\u{1b}]52;c;eA==\u{7}\u{1b}[8m \r\u{202e}x\u{9b}31m\u{1b}";
+        let told = tame(theirs);
+        assert!(told.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{told}");
+        assert!(
+            told.contains("\\u{1b}[2K") && told.ends_with("\\u{1b}"),
+            "it is shown what there was: {told}"
+        );
+    }
 }

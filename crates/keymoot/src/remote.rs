@@ -7,6 +7,8 @@ mod requests;
 mod tests;
 mod trouble;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -14,7 +16,7 @@ use keymoot_client::{
     Bearer, Client, ClientConfig, ClientError, KeyRefusal, LIFETIME, Page, Prepared, Reply, Retry, Ticket,
 };
 use keymoot_types::Scheme;
-use keymoot_wire::cluster::{ClusterDocument, PolicyName};
+use keymoot_wire::cluster::{ClusterDocument, DocumentHandle, PolicyName};
 use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{
     AskView, CreateSignatureBody, EventView, KeyView, NodeList, ReadyView, RequestView, SessionList,
@@ -26,6 +28,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::cli::Given;
+use crate::compose::watch;
 use crate::context::{Context, Contexts};
 use crate::explain::{BAD_CONTEXT, FILE_DAMAGED, PENDING};
 use crate::failure::{Failure, NOT_ENOUGH_SIGNERS, Trouble};
@@ -33,6 +36,7 @@ use crate::place::{self, AUTHORITY, CERTIFICATE, REQUEST_KEY, TLS_KEY};
 use certificate::Certificates;
 use pending::{Pending, Wanted};
 pub use requests::settled;
+pub use trouble::ambiguous;
 use trouble::of_client;
 
 /// How long the service is asked to wait at a time. Short first: what cannot be done now is said soon.
@@ -51,6 +55,8 @@ const SOON: Retry = Retry {
 };
 /// Events that wait to be shown.
 const EVENTS_MAX: usize = 1024;
+/// Keys are asked for so many at a time: as many as the service gives.
+const KEYS: u32 = 200;
 /// Pages of a list that are read.
 const PAGES_MAX: usize = 64;
 /// Signatures of one payload that are asked for at a time.
@@ -93,11 +99,30 @@ impl From<Unsigned> for Failure {
     }
 }
 
+/// Has a client that lives long go by the cluster document and the certificate of the moment.
+pub struct Follower {
+    directory: PathBuf,
+    document: DocumentHandle,
+    identity: Arc<Identity>,
+}
+
+impl Follower {
+    /// Takes up what is new in the files, whenever they change. It does not end.
+    pub async fn follow(self) {
+        let mut changes = watch::documents(&self.directory);
+        loop {
+            changes.changed().await;
+            watch::reload(&self.directory, &self.document, &self.identity, None);
+        }
+    }
+}
+
 /// The cluster of a context.
 pub struct Remote {
     pub context: Context,
     pub document: ClusterDocument,
     client: Client,
+    follower: Follower,
     /// How long to wait for an outcome, also while nodes are missing. `None`: as long as is usual, and not for nodes.
     wait: Option<Duration>,
 }
@@ -137,20 +162,23 @@ impl Remote {
             let what = format!("the certificate in `{}` cannot be used", directory.display());
             Failure::from(Trouble::new(BAD_CONTEXT, what).undone("nothing was sent").because(error))
         };
+        let identity = Identity::open(files).map_err(refused)?;
+        let handle = document.clone().into_handle();
+        let follower = Follower { directory: directory.clone(), document: handle.clone(), identity };
         let config = ClientConfig {
             gateway,
             authority_pem: document.authority.clone(),
-            identity: Some(Identity::open(files).map_err(refused)?),
+            identity: Some(follower.identity.clone()),
             key: request_key(&directory.join(REQUEST_KEY))?,
             group: document.group_id(),
             bearer: Bearer::Gateway,
             retry,
             lifetime: LIFETIME,
         };
-        let check = Certificates::of(&document)?;
+        let check = Certificates::following(handle.clone())?;
         let client = Client::new(config).map_err(|error| of_client(&error))?.checking(check);
-        let client = client.pinning(document.clone());
-        Ok(Self { context, document, client, wait: None })
+        let client = client.following(handle);
+        Ok(Self { context, document, client, follower, wait: None })
     }
 
     /// The same, which waits for outcomes for so long, also while nodes are missing.
@@ -177,9 +205,9 @@ impl Remote {
         true
     }
 
-    /// The client alone, for what asks by itself.
-    pub fn into_client(self) -> Client {
-        self.client
+    /// The client alone, for what asks by itself and for long, and what has it take up new files.
+    pub fn into_parts(self) -> (Client, Follower) {
+        (self.client, self.follower)
     }
 
     /// Under which policy the nodes decide, in words.
@@ -196,31 +224,37 @@ impl Remote {
         match self.client.key(key).await {
             Ok(key) => Ok(key),
             Err(error) if error.code() == Some(Code::NameAmbiguous) => {
-                Err(trouble::ambiguous(key, &self.keys_named(key).await?))
+                Err(ambiguous(key, &self.keys_named(key).await?.0))
             }
             Err(error) => Err(of_client(&error)),
         }
     }
 
-    /// All keys of this name, newest first, also those that are retired: a name that one of them has is not free.
-    pub async fn keys_named(&self, name: &str) -> Result<Vec<KeyView>, Failure> {
-        let mut keys = self.keys().await?;
+    /// The keys of this name, newest first, also those that are retired: a name that one of them has is not free. And whether
+    /// there may be more.
+    pub async fn keys_named(&self, name: &str) -> Result<(Vec<KeyView>, bool), Failure> {
+        let (mut keys, has_more) = self.keys_and_more().await?;
         keys.retain(|key| key.name == name);
-        Ok(keys)
+        Ok((keys, has_more))
     }
 
-    /// All keys, newest first.
+    /// The keys, newest first.
     pub async fn keys(&self) -> Result<Vec<KeyView>, Failure> {
-        let (mut keys, mut page) = (Vec::new(), Page::default());
+        Ok(self.keys_and_more().await?.0)
+    }
+
+    /// The keys, newest first, and whether there are more than are looked at.
+    pub async fn keys_and_more(&self) -> Result<(Vec<KeyView>, bool), Failure> {
+        let (mut keys, mut page) = (Vec::new(), Page { limit: Some(KEYS), cursor: None });
         for _ in 0..PAGES_MAX {
             let found = self.client.list_keys(&page).await.map_err(|error| of_client(&error))?;
             keys.extend(found.keys);
             match found.next_cursor {
                 Some(cursor) => page.cursor = Some(cursor),
-                None => break,
+                None => return Ok((keys, false)),
             }
         }
-        Ok(keys)
+        Ok((keys, true))
     }
 
     /// Has a key retired, and waits until it is.
@@ -248,32 +282,24 @@ impl Remote {
         Ok((key, took))
     }
 
-    /// Has something signed. The same again, while it is not known what became of an earlier request for it, sends that one
-    /// again: so the same command can be repeated, and signs once, also if the answer to the first was lost.
-    pub async fn sign(&self, asked: &Asked<'_>) -> Result<SignatureView, Failure> {
-        let signed = self.sign_all(asked, 1).await?.pop();
-        signed.ok_or(Failure::Broken("a request for one signature has none"))
-    }
-
-    /// Has all signatures made that a payload needs, each by a request of its own and several at a time. What is signed when
-    /// another fails is remembered, so that the same command asks for the same again.
+    /// Has all signatures made that a payload needs, each by a request of its own and several at a time. The same again, while it
+    /// is not known that they were made, sends the same requests: so a command can be repeated, and signs once, also if
+    /// an answer was lost.
     pub async fn sign_all(&self, asked: &Asked<'_>, count: u16) -> Result<Vec<SignatureView>, Failure> {
         let wanted = Wanted::all(asked, count);
         let each = stream::iter(wanted.iter().map(|wanted| self.sign_one(asked, wanted)));
-        let signed: Vec<SignatureView> = each.buffered(AT_ONCE).try_collect().await?;
+        each.buffered(AT_ONCE).try_collect().await
+    }
+
+    /// The signatures that were asked for have come and verify: the same again is a new request.
+    pub fn has_signed(&self, asked: &Asked<'_>, count: u16) {
         // What cannot be forgotten now is asked again with the same outcome, until it expires.
-        let _ = Pending::read(&self.context.directory).forget(&wanted);
-        Ok(signed)
+        let _ = Pending::of(&self.context.directory).forget(&Wanted::all(asked, count));
     }
 
     async fn sign_one(&self, asked: &Asked<'_>, wanted: &Wanted) -> Result<SignatureView, Failure> {
-        let mut pending = Pending::read(&self.context.directory);
-        let ticket = pending.find(wanted);
-        let prepared = self.prepare(asked, wanted.signing, ticket)?;
-        if ticket.is_none() {
-            // Before it leaves: from then on it may be signed.
-            pending.note(wanted, prepared.ticket())?;
-        }
+        let pending = Pending::of(&self.context.directory);
+        let prepared = pending.request(wanted, |ticket| self.prepare(asked, wanted.signing, ticket))?;
         let outcome = self.signed(&prepared).await;
         if matches!(outcome, Err(Unsigned::Settled(_))) {
             let _ = pending.forget(std::slice::from_ref(wanted));

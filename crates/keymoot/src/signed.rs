@@ -34,6 +34,7 @@ pub async fn sign(remote: &Remote, key: &KeyView, read: &Read) -> Result<Signed,
     let answers = remote.sign_all(&asked, count).await?;
     let waited = begun.elapsed();
     let (encoded, bytes) = assembled(read, &answers)?;
+    remote.has_signed(&asked, count);
     Ok(Signed { answers, encoded, bytes, waited })
 }
 
@@ -66,7 +67,10 @@ pub fn checked(signed: &SignatureView, expected: &Expected) -> Result<Vec<u8>, F
                 .request(&signed.id)
                 .into())
         }
-        None => Err(Failure::Broken("a complete request has no signature")),
+        None => {
+            let what = "the service says that it is signed, and gives no signature";
+            Err(Trouble::new(VERIFY_FAILED, what).undone("nothing is shown").request(&signed.id).into())
+        }
     }
 }
 

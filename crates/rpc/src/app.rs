@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::accounts::Accounts;
+use crate::budget::Budget;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::downstream::Downstream;
@@ -21,12 +22,14 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     pub wallet: Arc<Wallet>,
     pub sender: Arc<Sender>,
+    /// All bodies of requests in progress.
+    pub bodies: Budget,
     places: Arc<Semaphore>,
 }
 
 impl App {
     pub fn new(config: Config, node: Downstream, cluster: Arc<dyn Cluster>) -> Arc<Self> {
-        let node = Arc::new(node);
+        let node = Arc::new(node.bounded(config.limits.answers_bytes));
         let wallet = Arc::new(Wallet::new(cluster.clone(), config.limits.signings, config.wait));
         let sender = Sender::new(node.clone(), wallet.clone(), &config);
         let places = Arc::new(Semaphore::new(config.limits.requests));
@@ -35,6 +38,7 @@ impl App {
             node,
             wallet,
             sender: Arc::new(sender),
+            bodies: Budget::new(config.limits.bodies_bytes),
             places,
             config,
         })

@@ -145,7 +145,7 @@ pub async fn broadcast(node: &Downstream, raw: &[u8], hash: B256) -> Fate {
         };
         let meaning = match &unanswered {
             Unanswered::Refused { number, status, message, .. } => meaning(*number, *status, message),
-            Unanswered::Silent(_) => Meaning::Unclear,
+            Unanswered::Silent(_) | Unanswered::Full => Meaning::Unclear,
         };
         why = unanswered.to_string();
         match meaning {

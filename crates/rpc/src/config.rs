@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use keymoot_types::Path;
+use keymoot_types::{KeyId, Path};
 use zeroize::Zeroizing;
 
 use crate::tls::Tls;
@@ -14,8 +14,8 @@ pub struct Config {
     pub chain_id: u64,
     /// The paths below each key that are accounts.
     pub paths: Vec<Path>,
-    /// The keys that are accounts, by id or name; empty for all.
-    pub keys: Vec<String>,
+    /// The keys that are accounts; empty for all. By id, which nodes certify, and not by name, which anybody may say.
+    pub keys: Vec<KeyId>,
     /// What `eth_signTransaction` answers.
     pub shape: Shape,
     /// For how long a request waits for its signature.
@@ -24,6 +24,9 @@ pub struct Config {
     pub fee_max: Option<u128>,
     /// The most wei for each unit of gas where the price comes from the node behind; `None` for no limit.
     pub price_max: Option<u128>,
+    /// The most wei for each unit of gas that are paid whole, where it comes from the node behind: a priority fee, and a price
+    /// before EIP-1559. `None` for no limit.
+    pub tip_max: Option<u128>,
     /// Whether a place in the order of an account that stays empty is filled with a transaction that does nothing.
     pub fills: bool,
     /// Methods beside the usual ones that are passed on to the node behind; with a star at the end, all that begin so.
@@ -54,6 +57,7 @@ impl Config {
             wait: Duration::from_secs(30),
             fee_max: Some(FEE_MAX),
             price_max: Some(PRICE_MAX),
+            tip_max: Some(TIP_MAX),
             fills: true,
             methods: Vec::new(),
             hosts: Vec::new(),
@@ -72,6 +76,9 @@ pub const FEE_MAX: u128 = 1_000_000_000_000_000_000;
 /// 500 gwei.
 pub const PRICE_MAX: u128 = 500_000_000_000;
 
+/// 50 gwei.
+pub const TIP_MAX: u128 = 50_000_000_000;
+
 /// What `eth_signTransaction` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -88,16 +95,24 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Requests in a batch.
     pub batch: usize,
-    /// Connections; whoever comes then waits in the backlog of the system.
+    /// Connections of those who were admitted.
     pub connections: usize,
+    /// Connections of those who were not yet; whoever comes then takes the place of the first of them.
+    pub strangers: usize,
     /// Requests in progress, each of a batch counted; more are refused.
     pub requests: usize,
     /// Signatures that are asked of the cluster at once; more wait.
     pub signings: usize,
     /// Bytes of all answers of a batch together; what comes then is refused, but for hashes and the like.
     pub batch_answer_bytes: usize,
+    /// Bytes of all bodies of requests in progress.
+    pub bodies_bytes: usize,
+    /// Bytes of all answers of the node behind that are passed on, until they are written.
+    pub answers_bytes: usize,
     /// For how long a body may take to come in.
     pub body_time: Duration,
+    /// For how long an answer may take to be written.
+    pub write_time: Duration,
 }
 
 impl Default for Limits {
@@ -106,10 +121,14 @@ impl Default for Limits {
             body_bytes: 1 << 20,
             batch: 100,
             connections: 512,
+            strangers: 128,
             requests: 1024,
             signings: 64,
             batch_answer_bytes: 16 << 20,
+            bodies_bytes: 64 << 20,
+            answers_bytes: 64 << 20,
             body_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(60),
         }
     }
 }

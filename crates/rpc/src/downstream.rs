@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
+use keymoot_wire::problem::Code;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Url};
 use serde::{Deserialize, Deserializer};
@@ -11,13 +12,20 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 
+use crate::budget::Budget;
 use crate::codes;
-use crate::config::StartError;
+use crate::config::{Limits, StartError};
 use crate::fields;
 use crate::refusal::{INTERNAL, Refusal};
+use crate::tray::Tray;
 
-/// The largest answer that is read.
-const ANSWER_MAX: usize = 8 << 20;
+/// The largest answer that is passed on, and the largest to a question of our own.
+const PASSED_BYTES: usize = 8 << 20;
+const OWN_BYTES: usize = 1 << 20;
+/// The longest sentence of an error, and the longest of what comes with it: text, which is as long in memory, or anything else.
+const MESSAGE_BYTES: usize = 4 << 10;
+const TEXT_BYTES: usize = 256 << 10;
+const DATA_BYTES: usize = 4 << 10;
 /// How many questions of our own are open at once, and how many that are passed on; more wait. Whoever only reads can
 /// not keep a transaction waiting.
 const QUESTIONS_MAX: usize = 64;
@@ -32,6 +40,8 @@ pub struct Downstream {
     time: Duration,
     places: Semaphore,
     passed: Semaphore,
+    /// For all answers that are passed on.
+    answers: Budget,
     /// The chain that it is of, once it has said so.
     chain: OnceCell<u64>,
 }
@@ -42,6 +52,9 @@ pub enum Unanswered {
     /// Nothing has come back that is an answer. It may have done what it was asked nevertheless.
     #[error("{0}")]
     Silent(String),
+    /// Its answer has no room beside those to others.
+    #[error("there is no room for more answers of the node behind")]
+    Full,
     /// It says no.
     #[error("{message}")]
     Refused {
@@ -65,6 +78,7 @@ impl From<Unanswered> for Refusal {
                 format!("the node behind the signer does not answer: {why}"),
             )
             .with("help", "see whether the node runs, and send the request again"),
+            Unanswered::Full => Self::of_code(Code::Busy, &unanswered.to_string()),
             Unanswered::Refused { number, message, data, .. } => Self::foreign(number, message, data),
         }
     }
@@ -84,7 +98,22 @@ struct Told {
     #[serde(default)]
     message: String,
     #[serde(default)]
-    data: Option<Value>,
+    data: Option<Box<RawValue>>,
+}
+
+impl Told {
+    /// What comes with it, unless that is too much.
+    fn data(&self) -> Option<Value> {
+        let raw = self.data.as_deref()?.get();
+        let most = if raw.starts_with('"') { TEXT_BYTES } else { DATA_BYTES };
+        (raw.len() <= most).then(|| serde_json::from_str(raw).ok()).flatten()
+    }
+
+    /// Its sentence, or the beginning of it.
+    fn message(mut self) -> String {
+        self.message.truncate(self.message.floor_char_boundary(MESSAGE_BYTES));
+        self.message
+    }
 }
 
 /// A result of `null` is a result.
@@ -119,6 +148,7 @@ impl Downstream {
             time,
             places: Semaphore::new(QUESTIONS_MAX),
             passed: Semaphore::new(PASSED_MAX),
+            answers: Budget::new(Limits::default().answers_bytes),
             chain: OnceCell::new(),
         })
     }
@@ -126,6 +156,16 @@ impl Downstream {
     /// How long an answer may take.
     pub(crate) const fn time(&self) -> Duration {
         self.time
+    }
+
+    /// It holds no more than so many bytes of answers at once.
+    pub(crate) fn bounded(self, bytes: usize) -> Self {
+        Self { answers: Budget::new(bytes), ..self }
+    }
+
+    /// What answers that are passed on are weighed against.
+    pub(crate) const fn answers(&self) -> &Budget {
+        &self.answers
     }
 
     /// Where it is, without the path, which often has a key in it.
@@ -144,13 +184,20 @@ impl Downstream {
         self.url.scheme() == "http" && !is_here
     }
 
-    /// Asks for a caller, with parameters as they came.
+    /// Asks for a caller, with parameters as they came. The answer weighs on his tray.
     pub(crate) async fn pass(
         &self,
         method: &str,
         params: Option<&RawValue>,
+        tray: &Tray,
     ) -> Result<Box<RawValue>, Unanswered> {
-        self.ask_among(&self.passed, method, params).await
+        let fits = |length: usize, more: usize| {
+            if length > PASSED_BYTES {
+                return Err(too_large());
+            }
+            if tray.grow(more) { Ok(()) } else { Err(Unanswered::Full) }
+        };
+        self.ask_among(&self.passed, method, params, &fits).await
     }
 
     async fn ask_among(
@@ -158,6 +205,7 @@ impl Downstream {
         places: &Semaphore,
         method: &str,
         params: Option<&RawValue>,
+        fits: &Fits<'_>,
     ) -> Result<Box<RawValue>, Unanswered> {
         let params = params.map_or("[]", RawValue::get);
         let method = serde_json::to_string(method).map_err(|error| Unanswered::Silent(error.to_string()))?;
@@ -165,13 +213,13 @@ impl Downstream {
         let exchange = async {
             // The semaphore is never closed.
             let _place = places.acquire().await;
-            self.exchange(body).await
+            self.exchange(body, fits).await
         };
         let slow = |_| Unanswered::Silent("it took too long".into());
         tokio::time::timeout(self.time, exchange).await.map_err(slow)?
     }
 
-    async fn exchange(&self, body: String) -> Result<Box<RawValue>, Unanswered> {
+    async fn exchange(&self, body: String, fits: &Fits<'_>) -> Result<Box<RawValue>, Unanswered> {
         // The address may have a key of the caller's in it, and so no error may show it.
         let lost = |error: reqwest::Error| Unanswered::Silent(cause(&error.without_url()));
         let request = self.client.post(self.url.clone());
@@ -180,15 +228,16 @@ impl Downstream {
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            fits(body.len().saturating_add(chunk.len()), chunk.len())?;
             body.extend_from_slice(&chunk);
-            if body.len() > ANSWER_MAX {
-                return Err(Unanswered::Silent("its answer is too large".into()));
-            }
         }
         match serde_json::from_slice::<Answer>(&body) {
-            Ok(Answer { error: Some(Told { code, message, data }), .. }) => {
-                Err(Unanswered::Refused { number: code, status: status.as_u16(), message, data })
-            }
+            Ok(Answer { error: Some(told), .. }) => Err(Unanswered::Refused {
+                number: told.code,
+                status: status.as_u16(),
+                data: told.data(),
+                message: told.message(),
+            }),
             Ok(Answer { result: Some(result), .. }) if status.is_success() => Ok(result),
             _ => {
                 Err(Unanswered::Silent(format!("its answer with status {} makes no sense", status.as_u16())))
@@ -200,7 +249,8 @@ impl Downstream {
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Result<Box<RawValue>, Unanswered> {
         let params = serde_json::value::to_raw_value(&params)
             .map_err(|error| Unanswered::Silent(error.to_string()))?;
-        self.ask_among(&self.places, method, Some(&params)).await
+        let fits = |length, _| if length > OWN_BYTES { Err(too_large()) } else { Ok(()) };
+        self.ask_among(&self.places, method, Some(&params), &fits).await
     }
 
     /// Asks for a number.
@@ -230,6 +280,13 @@ impl Downstream {
         count.try_into().map_err(|_| Unanswered::Silent("its eth_getTransactionCount is too large".into()))
     }
 
+    /// How many transactions of an account it has in blocks.
+    pub(crate) async fn mined(&self, account: Address) -> Result<u64, Unanswered> {
+        let count =
+            self.number("eth_getTransactionCount", json!([account.to_checksum(None), "latest"])).await?;
+        count.try_into().map_err(|_| Unanswered::Silent("its eth_getTransactionCount is too large".into()))
+    }
+
     /// Whether it knows a transaction.
     pub(crate) async fn knows(&self, hash: B256) -> Result<bool, Unanswered> {
         let hash = format!("0x{}", hex::encode(hash));
@@ -241,6 +298,13 @@ impl Downstream {
         let hash = format!("0x{}", hex::encode(hash));
         Ok(self.ask("eth_getTransactionReceipt", json!([hash])).await?.get() != "null")
     }
+}
+
+/// Whether an answer of this length, of which so much is new, can be read on.
+type Fits<'a> = dyn Fn(usize, usize) -> Result<(), Unanswered> + Send + Sync + 'a;
+
+fn too_large() -> Unanswered {
+    Unanswered::Silent("its answer is too large".into())
 }
 
 /// An error with its causes, on one line.
@@ -274,5 +338,21 @@ mod tests {
         assert_eq!(read(r#"{"result":null}"#).result.unwrap().get(), "null");
         assert!(read("{}").result.is_none());
         assert_eq!(read(r#"{"error":{"code":-32000,"message":"no"}}"#).error.unwrap().code, -32000);
+    }
+
+    #[test]
+    fn of_an_error_so_much_is_kept_as_a_caller_can_use() {
+        let told = |message: &str, data: Value| {
+            let told = json!({ "code": 3, "message": message, "data": data }).to_string();
+            let told: Told = serde_json::from_str(&told).unwrap();
+            (told.data(), told.message())
+        };
+        let reverted = json!(format!("0x{}", "00".repeat(100_000)));
+        assert_eq!(told("reverted", reverted.clone()), (Some(reverted), "reverted".into()));
+        assert_eq!(told("no", json!({ "a": [1] })).0, Some(json!({ "a": [1] })));
+        // A list of small numbers is many times as long in memory.
+        assert_eq!(told("no", json!(vec![0; DATA_BYTES])).0, None);
+        assert_eq!(told("no", json!("0".repeat(TEXT_BYTES))).0, None);
+        assert_eq!(told(&"ä".repeat(MESSAGE_BYTES), json!(1)).1.len(), MESSAGE_BYTES);
     }
 }

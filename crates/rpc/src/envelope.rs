@@ -1,8 +1,11 @@
 //! JSON-RPC 2.0: what comes in, what goes out. Ids and parameters stay the text that they were, so that nothing about them
 //! is lost by reading.
 
+use std::fmt;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::codes;
@@ -71,12 +74,39 @@ pub fn read(body: &[u8], batch_max: usize) -> Result<Body, Refusal> {
     if !whole.get().starts_with('[') {
         return Ok(Body::One(call(&whole)));
     }
-    let items: Vec<Box<RawValue>> = serde_json::from_str(whole.get()).map_err(not_json)?;
-    if items.is_empty() || items.len() > batch_max {
-        let what = format!("a batch has 1 to {batch_max} requests, and this one has {}", items.len());
-        return Err(Refusal::new(INVALID_REQUEST, codes::NOT_A_REQUEST, what));
+    let mut reader = serde_json::Deserializer::from_str(whole.get());
+    let items = reader.deserialize_seq(Items(batch_max)).map_err(not_json)?;
+    match items {
+        Some(items) if !items.is_empty() => Ok(Body::Batch(items.iter().map(|item| call(item)).collect())),
+        items => {
+            let found = if items.is_some() { "none" } else { "more" };
+            let what = format!("a batch has 1 to {batch_max} requests, and this one has {found}");
+            Err(Refusal::new(INVALID_REQUEST, codes::NOT_A_REQUEST, what))
+        }
     }
-    Ok(Body::Batch(items.iter().map(|item| call(item)).collect()))
+}
+
+/// At most so many items, or `None`: those behind are passed over, and take no room.
+struct Items(usize);
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Option<Vec<Box<RawValue>>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            if items.len() == self.0 {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+            items.push(item);
+        }
+        Ok(Some(items))
+    }
 }
 
 fn call(raw: &RawValue) -> Result<Call, Bad> {
@@ -113,7 +143,7 @@ pub struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Value>,
+    error: Option<Box<RawValue>>,
     id: Option<Box<RawValue>>,
 }
 
@@ -122,14 +152,15 @@ impl Answer {
     pub fn new(id: Option<Box<RawValue>>, outcome: Result<Box<RawValue>, Refusal>, trace: &str) -> Self {
         let (result, error) = match outcome {
             Ok(result) => (Some(result), None),
-            Err(refusal) => (None, Some(refusal.to_json(trace))),
+            Err(refusal) => (None, to_raw_value(&refusal.to_json(trace)).ok()),
         };
         Self { jsonrpc: "2.0", result, error, id }
     }
 
     /// Itself, if it is short or there is room left for it.
     pub fn within(self, left: &mut usize, trace: &str) -> Self {
-        let length = self.result.as_deref().map_or(0, |result| result.get().len());
+        let said = self.result.as_deref().or(self.error.as_deref());
+        let length = said.map_or(0, |said| said.get().len());
         if length <= SHORT {
             return self;
         }
@@ -220,6 +251,18 @@ mod tests {
         let Ok(Body::Batch(items)) = read(br#"[["2.0","m",[],7]]"#, 3) else { panic!() };
         let bad = items.into_iter().next().and_then(Result::err).expect("a list is no request");
         assert_eq!((bad.id.is_none(), bad.refusal.number), (true, -32600));
+    }
+
+    #[test]
+    fn an_error_takes_room_like_an_answer() {
+        let error = || {
+            let data = Value::from("0".repeat(SHORT));
+            Answer::new(None, Err(Refusal::foreign(3, "reverted".into(), Some(data))), "t")
+        };
+        let mut left = 2 * SHORT;
+        let number = |answer: Answer| serde_json::to_value(answer).unwrap()["error"]["code"].clone();
+        assert_eq!(number(error().within(&mut left, "t")), 3);
+        assert_eq!(number(error().within(&mut left, "t")), LIMIT_EXCEEDED);
     }
 
     #[test]

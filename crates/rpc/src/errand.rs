@@ -1,7 +1,11 @@
 //! What a request holds while it is worked on. It goes with the work and not with the connection: whoever leaves makes no
 //! room for more, and a signer that stops waits for it.
 
+use std::sync::Arc;
+
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::budget::Weight;
 
 /// A turn among the transactions of one batch, which get their places in the order in which they stand there.
 #[derive(Default)]
@@ -21,12 +25,14 @@ impl Baton {
 /// What a request holds while it is worked on.
 pub struct Errand {
     _place: OwnedSemaphorePermit,
+    /// Of the body that it came in.
+    _weight: Arc<Weight>,
     baton: Baton,
 }
 
 impl Errand {
-    pub fn new(place: OwnedSemaphorePermit, baton: Baton) -> Self {
-        Self { _place: place, baton }
+    pub fn new(place: OwnedSemaphorePermit, weight: Arc<Weight>, baton: Baton) -> Self {
+        Self { _place: place, _weight: weight, baton }
     }
 
     /// Waits until the one before has its place, or will never have one.

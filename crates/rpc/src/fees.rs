@@ -13,10 +13,6 @@ use crate::transaction::{Draft, Fees, Priced, digits, quantity, shown_authorisat
 const BASE_TIMES: u128 = 2;
 /// What proposers get where nobody knows what they want: one gwei.
 const TIP: u128 = 1_000_000_000;
-
-/// The most that a node is believed to know proposers want, where the base fee is lower than that: 50 gwei. A tip is paid
-/// whole, and to whom a lying node may be close; what exceeds the base fee of a price comes back.
-const TIP_MAX: u128 = 50_000_000_000;
 /// The most wei that a filler may cost: a hundredth of an ether.
 const FILLER_MAX: u128 = 10_000_000_000_000_000;
 /// All that a filler needs; with no more than that, it runs no code.
@@ -29,6 +25,9 @@ pub struct Bounds {
     pub fee: Option<u128>,
     /// Each unit of gas, where the price comes from the node behind.
     pub price: Option<u128>,
+    /// What is paid whole of that, and to whom a lying node may be close: a tip, or a price before EIP-1559. A base fee is no
+    /// measure for it, since that is of the node as well. What exceeds the real one of a price comes back.
+    pub tip: Option<u128>,
 }
 
 impl Bounds {
@@ -39,15 +38,29 @@ impl Bounds {
 
     /// A price of the node behind, if it is not too high.
     fn check(self, price: u128) -> Result<u128, Refusal> {
-        match self.price {
-            Some(most) if price > most => {
-                let what = format!(
-                    "the node behind asks {price} wei for each unit of gas, and at most {most} are allowed by `price_max`"
-                );
-                Err(Refusal::new(TRANSACTION_REJECTED, codes::FEE_TOO_HIGH, what))
-            }
-            _ => Ok(price),
+        not_above(price, self.price, "price_max")
+    }
+
+    /// A price of the node behind that is paid whole, if it is not too high.
+    fn check_whole(self, price: u128) -> Result<u128, Refusal> {
+        let refusal = |refusal: Refusal| {
+            let help =
+                "a price before EIP-1559 is paid whole: leave the type out, say a `gasPrice`, or allow more";
+            refusal.with("help", help)
+        };
+        not_above(self.check(price)?, self.tip, "tip_max").map_err(refusal)
+    }
+}
+
+fn not_above(price: u128, most: Option<u128>, key: &str) -> Result<u128, Refusal> {
+    match most {
+        Some(most) if price > most => {
+            let what = format!(
+                "the node behind asks {price} wei for each unit of gas, and at most {most} are allowed by `{key}`"
+            );
+            Err(Refusal::new(TRANSACTION_REJECTED, codes::FEE_TOO_HIGH, what))
         }
+        _ => Ok(price),
     }
 }
 
@@ -110,7 +123,7 @@ async fn fees(node: &Downstream, draft: &Draft, bounds: Bounds) -> Result<(u8, F
         return Ok((kind, Fees::Price(price)));
     }
     if let Some(kind @ (0 | 1)) = draft.kind {
-        return Ok((kind, Fees::Price(bounds.check(gas_price(node).await?)?)));
+        return Ok((kind, Fees::Price(bounds.check_whole(gas_price(node).await?)?)));
     }
     let blob = if draft.kind == Some(3) { draft.blob_fee } else { Some(0) };
     if let (Some(kind), Some(max), Some(tip), Some(blob)) = (draft.kind, draft.max_fee, draft.tip, blob) {
@@ -119,13 +132,14 @@ async fn fees(node: &Downstream, draft: &Draft, bounds: Bounds) -> Result<(u8, F
     let (base, tip, blob) = tokio::join!(base_fee(node), tip(node, draft), blob_fee(node, draft));
     let Some(base) = base? else {
         return match draft.kind {
-            None => Ok((0, Fees::Price(bounds.check(gas_price(node).await?)?))),
+            None => Ok((0, Fees::Price(bounds.check_whole(gas_price(node).await?)?))),
             Some(_) => Err(Refusal::field("type", "is of EIP-1559, which this chain does not have")),
         };
     };
     let (tip, blob) = (tip?, blob?);
     // What the application has said holds; what we found bows to it, and to what is usual.
-    let tip = draft.tip.unwrap_or(tip.min(base.max(TIP_MAX)));
+    let blob = if draft.blob_fee.is_some() { blob } else { bounds.check(blob)? };
+    let tip = draft.tip.unwrap_or(bounds.tip.map_or(tip, |most| tip.min(most)));
     let max = match draft.max_fee {
         Some(max) => max,
         None => bounds.check(base.saturating_mul(BASE_TIMES).saturating_add(tip))?,

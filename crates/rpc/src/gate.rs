@@ -8,17 +8,24 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use keymoot_wire::problem::Code;
 use subtle::ConstantTimeEq;
 
 use crate::app::App;
 use crate::codes;
+use crate::hall::Entrance;
 use crate::refusal::{Refusal, UNAUTHORIZED};
 use crate::serve::{Trace, refuse};
 
 /// Asks who it is before anything is read.
 pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match admit(&app, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(Admitted::Known) if !enters(&request) => {
+            let trace = request.extensions().get::<Trace>().cloned().unwrap_or_default();
+            let what = "as many callers are connected as there is room for";
+            refuse(StatusCode::TOO_MANY_REQUESTS, &Refusal::of_code(Code::Busy, what), &trace)
+        }
+        Ok(_) => next.run(request).await,
         Err((status, what)) => {
             let trace = request.extensions().get::<Trace>().cloned().unwrap_or_default();
             tracing::warn!(why = what, trace = &*trace.0, "a caller was not admitted");
@@ -27,7 +34,20 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
     }
 }
 
-fn admit(app: &App, request: &Request) -> Result<(), (StatusCode, &'static str)> {
+/// Who has got in.
+enum Admitted {
+    /// Somebody who may have things signed.
+    Known,
+    /// Anybody, with a question that anybody may ask.
+    Anybody,
+}
+
+/// Whether there is a place among the known for this connection.
+fn enters(request: &Request) -> bool {
+    request.extensions().get::<Entrance>().is_none_or(Entrance::admit)
+}
+
+fn admit(app: &App, request: &Request) -> Result<Admitted, (StatusCode, &'static str)> {
     let (headers, config) = (request.headers(), &app.config);
     if !is_named_so(headers, request.uri(), &config.hosts) {
         return Err((StatusCode::FORBIDDEN, "the signer is asked under a name that is not its own"));
@@ -41,7 +61,8 @@ fn admit(app: &App, request: &Request) -> Result<(), (StatusCode, &'static str)>
         Some(token) if !is_open && !shows(headers, token) => {
             Err((StatusCode::UNAUTHORIZED, "the header Authorization does not have the token"))
         }
-        _ => Ok(()),
+        Some(_) if is_open => Ok(Admitted::Anybody),
+        _ => Ok(Admitted::Known),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Answers that nobody has heard: the connection broke, or the caller had waited long enough. Whoever asks the same then gets
-//! that answer, since it is the same request as a rule, and to send once more would be to pay twice.
+//! that answer, since it is the same request as a rule, and to send once more would be to pay twice. When an answer counts as
+//! heard is in [`crate::told`].
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::held::Question;
 use crate::refusal::Refusal;
+use crate::told::Untold;
 
 /// For how long, from when its caller has left.
 const LEFT: Duration = Duration::from_secs(15 * 60);
@@ -30,14 +32,21 @@ struct Entry {
 #[derive(Default)]
 pub struct Left(Mutex<VecDeque<Entry>>);
 
-/// Somebody who waits for an answer. Dropped before it is there, it leaves it to the next.
-struct Listener<'a> {
-    left: &'a Left,
+/// Somebody who waits for an answer. Dropped before he has it, he leaves it to the next.
+pub struct Listener {
+    left: Arc<Left>,
     question: Question,
     outcome: Option<Outcome>,
 }
 
-impl Drop for Listener<'_> {
+impl Listener {
+    /// He has it.
+    pub fn has_heard(mut self) {
+        self.outcome = None;
+    }
+}
+
+impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome.take() {
             let mut entries = self.left.entries();
@@ -66,13 +75,27 @@ impl Left {
         entries.remove(at).map(|entry| entry.outcome)
     }
 
-    /// Waits for an answer.
-    pub async fn listen(&self, question: Question, mut outcome: Outcome) -> Result<B256, Refusal> {
-        let mut listener = Listener { left: self, question, outcome: Some(outcome.clone()) };
+    /// Waits for an answer. It is not told yet when it is there.
+    pub async fn listen(
+        self: &Arc<Self>,
+        question: Question,
+        mut outcome: Outcome,
+        untold: &Untold,
+    ) -> Result<B256, Refusal> {
+        let listener = Listener { left: self.clone(), question, outcome: Some(outcome.clone()) };
         // Without a sender there never will be one.
         let told = outcome.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
-        listener.outcome = None;
-        told.unwrap_or_else(|| Err(Refusal::defect("a transaction was dropped half-way")))
+        match told {
+            Some(Ok(hash)) => {
+                untold.put(listener);
+                Ok(hash)
+            }
+            // What has failed is as good as never asked.
+            failed => {
+                listener.has_heard();
+                failed.unwrap_or_else(|| Err(Refusal::defect("a transaction was dropped half-way")))
+            }
+        }
     }
 }
 
@@ -91,31 +114,40 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_answer_that_one_did_not_wait_for_is_the_next_ones() {
-        let left = Left::default();
+        let (left, untold) = (Arc::new(Left::default()), Untold::default());
         let (tell, outcome) = watch::channel(None);
-        assert!(left.listen(question(), outcome.clone()).now_or_never().is_none(), "it is not there yet");
+        assert!(
+            left.listen(question(), outcome.clone(), &untold).now_or_never().is_none(),
+            "it is not there yet"
+        );
         let again = left.take(&question()).unwrap();
         assert!(left.take(&question()).is_none(), "it goes to one");
-        assert!(left.listen(question(), again).now_or_never().is_none());
+        assert!(left.listen(question(), again, &untold).now_or_never().is_none());
         tell.send_replace(Some(Ok(B256::repeat_byte(7))));
         let again = left.take(&question()).unwrap();
-        assert_eq!(left.listen(question(), again).now_or_never(), Some(Ok(B256::repeat_byte(7))));
+        assert_eq!(left.listen(question(), again, &untold).now_or_never(), Some(Ok(B256::repeat_byte(7))));
+        drop(untold);
+        let again = left.take(&question()).expect("it was made, and not told");
+        let untold = Untold::default();
+        assert!(left.listen(question(), again, &untold).now_or_never().is_some());
+        untold.told();
+        let untold = Untold::default();
         assert!(left.take(&question()).is_none(), "who has heard it leaves nothing");
         let (_tell, outcome) = watch::channel(None);
-        assert!(left.listen(question(), outcome).now_or_never().is_none());
+        assert!(left.listen(question(), outcome, &untold).now_or_never().is_none());
         tokio::time::advance(LEFT + Duration::from_secs(1)).await;
         assert!(left.take(&question()).is_none(), "it is too old");
     }
 
     #[tokio::test]
     async fn what_has_failed_meanwhile_is_asked_anew() {
-        let left = Left::default();
+        let (left, untold) = (Arc::new(Left::default()), Untold::default());
         let (tell, outcome) = watch::channel(None);
-        assert!(left.listen(question(), outcome).now_or_never().is_none());
+        assert!(left.listen(question(), outcome, &untold).now_or_never().is_none());
         tell.send_replace(Some(Err(Refusal::defect("no"))));
         assert!(left.take(&question()).is_none());
         let (tell, outcome) = watch::channel(None);
         drop(tell);
-        assert!(left.listen(question(), outcome).await.is_err());
+        assert!(left.listen(question(), outcome, &untold).await.is_err());
     }
 }

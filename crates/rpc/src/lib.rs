@@ -22,15 +22,18 @@
 mod accounts;
 mod app;
 mod broadcast;
+mod budget;
 mod cluster;
 pub mod codes;
 mod config;
+mod connections;
 mod downstream;
 mod envelope;
 mod errand;
 mod fees;
 mod fields;
 mod gate;
+mod hall;
 mod held;
 mod kept;
 mod left;
@@ -43,7 +46,9 @@ mod remote;
 mod send;
 mod serve;
 mod tls;
+mod told;
 mod transaction;
+mod tray;
 mod wallet;
 mod web3signer;
 

@@ -17,6 +17,7 @@ use crate::fields;
 use crate::offered::is_passed;
 use crate::refusal::{INVALID_PARAMS, METHOD_NOT_FOUND, Refusal};
 use crate::transaction::{Draft, check_chain, digits, quantity, shown};
+use crate::tray::Tray;
 use crate::wallet::readable;
 
 /// Answers one method.
@@ -25,6 +26,7 @@ pub async fn answer(
     method: &str,
     params: Option<&RawValue>,
     errand: Errand,
+    tray: &Tray,
 ) -> Result<Box<RawValue>, Refusal> {
     match method {
         "eth_accounts" | "eth_requestAccounts" => accounts(app).await,
@@ -35,7 +37,7 @@ pub async fn answer(
                 let what = "is of a transaction for blobs, which cannot be sent without them: use eth_signTransaction";
                 return Err(Refusal::field("blobVersionedHashes", what));
             }
-            result(&digits(app.sender.send(account, draft, errand).await?.as_slice()))
+            result(&digits(app.sender.send(account, draft, errand, &tray.untold).await?.as_slice()))
         }
         "eth_signTransaction" => sign_transaction(app, params, errand).await,
         "eth_sign" => {
@@ -52,7 +54,7 @@ pub async fn answer(
             result(&quantity(app.sender.count(account).await?))
         }
         _ if is_passed(method, &app.config.methods) => {
-            app.node.pass(method, params).await.map_err(Refusal::from)
+            app.node.pass(method, params, tray).await.map_err(Refusal::from)
         }
         _ => {
             let what = format!("the method {} is not offered", method.escape_debug());

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use keymoot_chains::{Key, Kind, ethereum};
 use keymoot_client::{Client, ClientError, Page, Ticket};
-use keymoot_types::{Path, Scheme};
+use keymoot_types::{KeyId, Path, Scheme};
 use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{CreateSignatureBody, KeyView, SignatureView, Status};
 use tokio::time::Instant;
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Remote {
     client: Client,
     paths: Vec<Path>,
-    keys: Vec<String>,
+    keys: Vec<KeyId>,
     /// What was asked and may still be signed: asked again, it is the same request.
     open: Mutex<VecDeque<(Question, Ticket)>>,
 }
@@ -43,7 +43,7 @@ impl Remote {
     /// The accounts of a client's cluster, at these paths below each key; only of these keys, if some are named. The client
     /// should bring a check of keys: without one, the service is believed about them.
     #[must_use]
-    pub fn new(client: Client, paths: Vec<Path>, keys: Vec<String>) -> Self {
+    pub fn new(client: Client, paths: Vec<Path>, keys: Vec<KeyId>) -> Self {
         Self { client, paths, keys, open: Mutex::default() }
     }
 
@@ -60,8 +60,7 @@ impl Remote {
         // Oldest first, so that the first account stays the first.
         keys.reverse();
         let ours = |key: &&KeyView| {
-            !key.retired
-                && (self.keys.is_empty() || self.keys.iter().any(|name| *name == key.id || *name == key.name))
+            !key.retired && (self.keys.is_empty() || key.id.parse().is_ok_and(|id| self.keys.contains(&id)))
         };
         Ok(keys
             .iter()

@@ -18,8 +18,9 @@ use crate::fees::{self, Bounds, FILLER_GAS};
 use crate::held::{Begun, Held, Purpose, Question};
 use crate::kept::Kept;
 use crate::left::Left;
-use crate::line::{Line, Lines, Place, Waiting};
+use crate::line::{Line, Lines, Place};
 use crate::refusal::{INTERNAL, RESOURCE_UNAVAILABLE, Refusal};
+use crate::told::Untold;
 use crate::transaction::{Draft, Priced, quantity};
 use crate::wallet::{Turn, Wallet};
 
@@ -33,10 +34,10 @@ pub struct Sender {
     lines: Lines,
     /// Those for whose place the caller has answered: the same again is the same transaction.
     sent: Kept<Question, Sent>,
-    /// Those that have failed and may still happen.
+    /// Those that have failed, and may have happened or still do.
     held: Held,
-    /// Those whose callers have left.
-    left: Left,
+    /// Those whose callers have left before they were told.
+    left: Arc<Left>,
     /// One for each task that nobody waits for.
     tasks: Arc<Semaphore>,
 }
@@ -53,12 +54,20 @@ struct Sent {
     begun: Begun,
 }
 
+/// A transaction that lacks nothing but its signature.
+struct Placed {
+    priced: Priced,
+    begun: Begun,
+    place: Place,
+    turn: Turn,
+}
+
 /// How a request that has failed before stands.
 enum Standing {
     /// Its transaction is there.
     Sent(B256),
     /// It has its place again.
-    Placed(Place),
+    Placed(Box<Placed>),
     /// Another transaction is in a block at its place: it can never happen there.
     Gone,
 }
@@ -69,12 +78,12 @@ impl Sender {
             node,
             wallet,
             chain_id: config.chain_id,
-            bounds: Bounds { fee: config.fee_max, price: config.price_max },
+            bounds: Bounds { fee: config.fee_max, price: config.price_max, tip: config.tip_max },
             fills: config.fills,
             lines: Lines::default(),
             sent: Kept::default(),
             held: Held::default(),
-            left: Left::default(),
+            left: Arc::default(),
             tasks: Arc::new(Semaphore::new(TASKS_MAX as usize)),
         }
     }
@@ -86,6 +95,7 @@ impl Sender {
         account: Account,
         draft: Draft,
         errand: Errand,
+        untold: &Untold,
     ) -> Result<B256, Refusal> {
         let question = Question::new(Purpose::Send, account.address, &draft);
         let outcome = match self.left.take(&question) {
@@ -97,7 +107,7 @@ impl Sender {
                 outcome
             }
         };
-        self.left.listen(question, outcome).await
+        self.left.listen(question, outcome, untold).await
     }
 
     async fn sending(
@@ -137,13 +147,17 @@ impl Sender {
         let signing = async move {
             let _errand = errand;
             let question = Question::new(Purpose::Sign, account.address, &draft);
-            let (priced, nonce) = match this.held.take(&question) {
-                Some(entry) => (entry.begun.priced(draft), entry.begun.nonce),
-                None => this.next(&account, draft).await?,
+            let (priced, begun) = match this.begun(&account, &question).await? {
+                Some(begun) => (begun.priced(draft), begun),
+                None => {
+                    let (priced, nonce) = this.next(&account, draft).await?;
+                    let begun = Begun::new(&priced, nonce);
+                    (priced, begun)
+                }
             };
             let turn = this.wallet.turn().await;
-            let signed = this.signed(&account, &priced, nonce, &turn).await;
-            signed.map_err(|refusal| this.failed(question, Begun::new(&priced, nonce), refusal))
+            let signed = this.signed(&account, &priced, begun.nonce, &turn).await;
+            signed.map_err(|refusal| this.failed(question, begun, refusal))
         };
         let signed = tokio::spawn(signing.in_current_span()).await;
         signed.unwrap_or_else(|_| Err(Refusal::defect("a transaction was dropped half-way")))
@@ -181,11 +195,10 @@ impl Sender {
         self.wallet.sign(account, Kind::EvmTx, unsigned, "transaction", turn).await
     }
 
-    /// A request that has no signature. If there may be one yet, the same request again has to be the same transaction.
+    /// A request that has no signature, by what is said of it. A stolen coordinator may have one all the same, also when it says
+    /// that the nodes refuse; so the same request again has to be the same transaction.
     fn failed(&self, question: Question, begun: Begun, refusal: Refusal) -> Refusal {
-        if refusal.is_passing() {
-            self.held.keep(question, begun);
-        }
+        self.held.keep(question, begun);
         refusal.with("nonce", quantity(begun.nonce))
     }
 
@@ -208,20 +221,17 @@ impl Sender {
         errand: &mut Errand,
     ) -> Result<Sent, Refusal> {
         self.check_chain().await?;
-        if let Some(entry) = self.held.take(&question) {
+        if let Some(begun) = self.held.take(&question) {
             errand.turn().await;
-            let waiting = line.wait();
-            let turn = self.wallet.turn().await;
-            match self.standing(line, draft.nonce, entry.begun, waiting).await {
+            match self.resume(line, &draft, begun).await {
                 Err(refusal) => {
-                    self.held.put_back(entry);
+                    self.held.keep(question, begun);
                     return Err(refusal);
                 }
-                Ok(Standing::Sent(hash)) => return Ok(Sent { hash, begun: entry.begun }),
-                Ok(Standing::Placed(place)) => {
+                Ok(Standing::Sent(hash)) => return Ok(Sent { hash, begun }),
+                Ok(Standing::Placed(placed)) => {
                     errand.pass_on();
-                    let priced = entry.begun.priced(draft);
-                    return self.send_at(line, account, question, &priced, place, turn).await;
+                    return self.send_at(line, account, question, *placed).await;
                 }
                 Ok(Standing::Gone) => {}
             }
@@ -240,32 +250,56 @@ impl Sender {
             None => line.take(&self.node, waiting).await?,
         };
         errand.pass_on();
-        self.send_at(line, account, question, &priced, place, turn).await
+        let begun = Begun::new(&priced, place.nonce());
+        self.send_at(line, account, question, Placed { priced, begun, place, turn }).await
     }
 
     /// How a request that has failed before stands now. It is never moved to another place while it could still happen at
-    /// its own.
-    async fn standing(
-        &self,
-        line: &Arc<Line>,
-        chosen: Option<u64>,
-        begun: Begun,
-        waiting: Waiting,
-    ) -> Result<Standing, Refusal> {
+    /// its own. There it is the same transaction, or after a while one with a new price: only one of them can happen.
+    async fn resume(&self, line: &Arc<Line>, draft: &Draft, held: Begun) -> Result<Standing, Refusal> {
+        let mut begun = held;
         if let Some(hash) = begun.hash
             && self.node.knows(hash).await?
         {
             return Ok(Standing::Sent(hash));
         }
-        if let Some(nonce) = chosen {
-            return Ok(Standing::Placed(line.choose(&self.node, nonce).await?));
+        let mut priced = begun.priced(draft.clone());
+        if begun.is_old() {
+            priced = fees::price(&self.node, draft.clone(), self.bounds).await?;
+            let hash = begun.hash;
+            begun = Begun::new(&priced, begun.nonce);
+            begun.hash = hash;
         }
-        if let Some(place) = line.resume(&self.node, begun.nonce, waiting).await? {
-            return Ok(Standing::Placed(place));
+        let waiting = line.wait();
+        let turn = self.wallet.turn().await;
+        let place = match draft.nonce {
+            Some(nonce) => Some(line.choose(&self.node, nonce).await?),
+            None => line.resume(&self.node, begun.nonce, waiting).await?,
+        };
+        match place {
+            Some(place) => Ok(Standing::Placed(Box::new(Placed { priced, begun, place, turn }))),
+            None if self.is_gone(line, draft.from, held).await? => Ok(Standing::Gone),
+            None => Err(displaced(held, line.sent_at(held.nonce).filter(|other| Some(*other) != held.hash))),
         }
+    }
+
+    /// Whether another transaction is in a block at a place. Somebody else's may be as well, after a while.
+    async fn is_gone(&self, line: &Line, account: Address, begun: Begun) -> Result<bool, Refusal> {
         match line.sent_at(begun.nonce).filter(|other| Some(*other) != begun.hash) {
-            Some(other) if self.node.has_mined(other).await? => Ok(Standing::Gone),
-            other => Err(displaced(begun, other)),
+            Some(other) => Ok(self.node.has_mined(other).await?),
+            None => Ok(begun.is_old() && self.node.mined(account).await? > begun.nonce),
+        }
+    }
+
+    /// What was decided for one that is only signed, unless it can never happen any more.
+    async fn begun(&self, account: &Account, question: &Question) -> Result<Option<Begun>, Refusal> {
+        let Some(begun) = self.held.take(question) else { return Ok(None) };
+        match self.is_gone(&self.lines.of(account.address), account.address, begun).await {
+            Ok(is_gone) => Ok((!is_gone).then_some(begun)),
+            Err(refusal) => {
+                self.held.keep(*question, begun);
+                Err(refusal)
+            }
         }
     }
 
@@ -288,14 +322,12 @@ impl Sender {
         line: &Arc<Line>,
         account: &Account,
         question: Question,
-        priced: &Priced,
-        mut place: Place,
-        turn: Turn,
+        placed: Placed,
     ) -> Result<Sent, Refusal> {
+        let Placed { priced, mut begun, mut place, turn } = placed;
         let nonce = place.nonce();
-        let mut begun = Begun::new(priced, nonce);
         // If there is no signature, the place goes back with its drop.
-        let raw = self.signed(account, priced, nonce, &turn).await;
+        let raw = self.signed(account, &priced, nonce, &turn).await;
         let raw = raw.map_err(|refusal| self.failed(question, begun, refusal))?;
         drop(turn);
         place.signed();
@@ -312,10 +344,12 @@ impl Sender {
                 info!(account = %address, nonce, %hash, "sent");
                 Ok(Sent { hash, begun })
             }
+            // It was out, and a node that lies has it. The next transaction takes its place, or the same again.
             Fate::Rejected(refusal) => {
+                self.held.keep(question, begun);
                 place.give_back();
                 warn!(account = %address, nonce, why = refusal.message, "the node does not take a transaction");
-                Err(refusal)
+                Err(refusal.with("nonce", quantity(nonce)))
             }
             Fate::Lost(refusal) => {
                 self.held.keep(question, begun);

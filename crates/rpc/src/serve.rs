@@ -1,11 +1,9 @@
 //! Listens and serves, until it is told to stop.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -13,37 +11,32 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use keymoot_wire::door;
-use keymoot_wire::stop::stopped;
-use tokio::io::{AsyncRead, AsyncWrite};
+use http_body_util::BodyExt;
+use keymoot_wire::problem::Code;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tower::ServiceExt;
 use tower_http::cors::CorsLayer;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::app::App;
+use crate::budget::Weight;
 use crate::cluster::Cluster;
 use crate::codes;
 use crate::config::{Config, StartError};
+use crate::connections;
 use crate::downstream::Downstream;
 use crate::envelope::{self, Answer, Bad, Call};
 use crate::errand::{Baton, Errand};
 use crate::gate;
 use crate::methods;
-use crate::refusal::{INVALID_REQUEST, PARSE_ERROR, Refusal};
+use crate::refusal::{INVALID_REQUEST, LIMIT_EXCEEDED, PARSE_ERROR, Refusal};
 use crate::tls::Tls;
+use crate::told::{Outbox, Parcel};
+use crate::tray::Tray;
 use crate::web3signer;
 
-/// For how long the head of a request may take to come in.
-const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Requests of a batch that are worked on at once.
 const SIDE_BY_SIDE: usize = 32;
 /// The header with the name of a request, in and out.
@@ -103,8 +96,8 @@ impl Signer {
         let (stop, stopping) = watch::channel(false);
         info!(%address, chain = app.config.chain_id, node = place, "signer serves");
         let limits = app.config.limits;
-        let task =
-            tokio::spawn(serve(router, listener, app.config.tls.clone(), stopping, limits.connections));
+        let serving = connections::serve(router, listener, app.config.tls.clone(), stopping, limits);
+        let task = tokio::spawn(serving);
         Ok(Self { address, app, stop, task })
     }
 
@@ -203,11 +196,11 @@ pub fn refuse(status: StatusCode, refusal: &Refusal, trace: &Trace) -> Response 
     (status, Json(envelope::refused(refusal, &trace.0))).into_response()
 }
 
-/// The body, if it is JSON by its name and not too large.
+/// The body, if it is JSON by its name and not too large, and what it weighs.
 ///
 /// # Errors
-/// It is something else.
-pub async fn body(app: &App, request: Request) -> Result<Vec<u8>, Refusal> {
+/// It is something else, or there is no room for it.
+pub async fn body(app: &App, request: Request) -> Result<(Vec<u8>, Weight), Refusal> {
     let limits = app.config.limits;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
@@ -215,64 +208,107 @@ pub async fn body(app: &App, request: Request) -> Result<Vec<u8>, Refusal> {
         let what = "the header Content-Type has to be application/json";
         return Err(Refusal::new(INVALID_REQUEST, "E2003", what));
     }
-    let read = Limited::new(request.into_body(), limits.body_bytes).collect();
-    match timeout(limits.body_time, read).await {
-        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let what = format!("the body is longer than {} bytes", limits.body_bytes);
-            Err(Refusal::new(INVALID_REQUEST, codes::TOO_LARGE, what))
+    let broken = || Refusal::new(PARSE_ERROR, codes::NOT_JSON, "the body did not come in whole");
+    let mut coming = request.into_body();
+    let (mut body, mut weight) = (Vec::new(), app.bodies.nothing());
+    let read = async {
+        while let Some(frame) = coming.frame().await {
+            // Trailers are nobody's here.
+            let Ok(bytes) = frame.map_err(|_| broken())?.into_data() else { continue };
+            if body.len().saturating_add(bytes.len()) > limits.body_bytes {
+                let what = format!("the body is longer than {} bytes", limits.body_bytes);
+                return Err(Refusal::new(INVALID_REQUEST, codes::TOO_LARGE, what));
+            }
+            if !weight.grow(bytes.len()) {
+                return Err(Refusal::of_code(Code::Busy, "there is no room for more bodies of requests"));
+            }
+            body.extend_from_slice(&bytes);
         }
-        Ok(Err(_)) | Err(_) => {
-            Err(Refusal::new(PARSE_ERROR, codes::NOT_JSON, "the body did not come in whole"))
-        }
-    }
+        Ok(())
+    };
+    timeout(limits.body_time, read).await.unwrap_or_else(|_| Err(broken()))?;
+    Ok((body, weight))
 }
 
 async fn rpc(State(app): State<Arc<App>>, Extension(trace): Extension<Trace>, request: Request) -> Response {
-    let body = match body(&app, request).await {
-        Ok(body) => body,
+    let outbox = request.extensions().get::<Outbox>().cloned().unwrap_or_default();
+    let read = async {
+        // A place before the first byte: whoever has none is not read.
+        let place = app.place()?;
+        Ok::<_, Refusal>((place, body(&app, request).await?))
+    };
+    let (place, (body, weight)) = match read.await {
+        Ok(read) => read,
         Err(refusal) => {
             let status = match refusal.code() {
                 codes::TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
                 codes::NOT_JSON => StatusCode::BAD_REQUEST,
+                _ if refusal.number == LIMIT_EXCEEDED => StatusCode::TOO_MANY_REQUESTS,
                 _ => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             };
             return refuse(status, &refusal, &trace);
         }
     };
-    match envelope::read(&body, app.config.limits.batch) {
-        Err(refusal) => refuse(StatusCode::OK, &refusal, &trace),
-        Ok(envelope::Body::One(call)) => match one(&app, call, Baton::default(), &trace).await {
-            Some(answer) => Json(answer).into_response(),
-            None => StatusCode::NO_CONTENT.into_response(),
-        },
+    let read = envelope::read(&body, app.config.limits.batch);
+    drop(body);
+    let tray = Tray::new(weight, app.node.answers());
+    let said = match read {
+        Err(refusal) => return refuse(StatusCode::OK, &refusal, &trace),
+        Ok(envelope::Body::One(call)) => {
+            let answer = one(&app, call, Baton::default(), Some(place), &tray, &trace).await;
+            answer.map(|answer| serde_json::to_vec(&answer))
+        }
         Ok(envelope::Body::Batch(calls)) => {
-            let mut last = None;
-            let calls: Vec<_> = calls
-                .into_iter()
-                .map(|call| {
-                    let is_sent = call.as_ref().is_ok_and(|call| call.method == "eth_sendTransaction");
-                    (call, if is_sent { Baton::behind(&mut last) } else { Baton::default() })
-                })
-                .collect();
-            let mut left = app.config.limits.batch_answer_bytes;
-            let answers = stream::iter(calls)
-                .map(|(call, baton)| one(&app, call, baton, &trace))
-                .buffered(SIDE_BY_SIDE);
-            let answers = answers.filter_map(|answer| async { answer });
-            let answers: Vec<Answer> =
-                answers.map(|answer| answer.within(&mut left, &trace.0)).collect().await;
-            if answers.is_empty() {
-                StatusCode::NO_CONTENT.into_response()
-            } else {
-                Json(answers).into_response()
-            }
+            let answers = batch(&app, calls, place, &tray, &trace).await;
+            (!answers.is_empty()).then(|| serde_json::to_vec(&answers))
+        }
+    };
+    match said {
+        None => StatusCode::NO_CONTENT.into_response(),
+        Some(Ok(bytes)) => {
+            let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let (untold, weight) = tray.clear();
+            ([json], axum::body::Body::new(Parcel::new(bytes, untold, weight, outbox))).into_response()
+        }
+        Some(Err(_)) => {
+            let refusal = Refusal::defect("an answer has no JSON");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, &refusal, &trace)
         }
     }
 }
 
+async fn batch(
+    app: &Arc<App>,
+    calls: Vec<Result<Call, Bad>>,
+    place: OwnedSemaphorePermit,
+    tray: &Tray,
+    trace: &Trace,
+) -> Vec<Answer> {
+    let (mut last, mut place) = (None, Some(place));
+    let calls: Vec<_> = calls
+        .into_iter()
+        .map(|call| {
+            let is_sent = call.as_ref().is_ok_and(|call| call.method == "eth_sendTransaction");
+            (call, if is_sent { Baton::behind(&mut last) } else { Baton::default() }, place.take())
+        })
+        .collect();
+    let mut left = app.config.limits.batch_answer_bytes;
+    let answers = stream::iter(calls)
+        .map(|(call, baton, place)| one(app, call, baton, place, tray, trace))
+        .buffered(SIDE_BY_SIDE);
+    let answers = answers.filter_map(|answer| async { answer });
+    answers.map(|answer| answer.within(&mut left, &trace.0)).collect().await
+}
+
 /// Answers one request. A notification is done and not answered.
-async fn one(app: &Arc<App>, call: Result<Call, Bad>, baton: Baton, trace: &Trace) -> Option<Answer> {
+async fn one(
+    app: &Arc<App>,
+    call: Result<Call, Bad>,
+    baton: Baton,
+    place: Option<OwnedSemaphorePermit>,
+    tray: &Tray,
+    trace: &Trace,
+) -> Option<Answer> {
     let Call { method, params, id } = match call {
         Ok(call) => call,
         Err(bad) => return Some(Answer::to_bad(bad, &trace.0)),
@@ -280,13 +316,20 @@ async fn one(app: &Arc<App>, call: Result<Call, Bad>, baton: Baton, trace: &Trac
     let began = Instant::now();
     let name = methods::name(app, &method);
     let span = info_span!("rpc", method = name, trace = &*trace.0);
-    let outcome = match app.place() {
+    let place = place.map_or_else(|| app.place(), Ok);
+    // What nobody is to be told is told when it is done.
+    let aside = id.is_none().then(|| tray.aside());
+    let outcome = match place {
         Ok(place) => {
-            let errand = Errand::new(place, baton);
-            methods::answer(app, &method, params.as_deref(), errand).instrument(span.clone()).await
+            let errand = Errand::new(place, tray.request(), baton);
+            let tray = aside.as_ref().unwrap_or(tray);
+            methods::answer(app, &method, params.as_deref(), errand, tray).instrument(span.clone()).await
         }
         Err(refusal) => Err(refusal),
     };
+    if let Some(aside) = aside {
+        aside.clear().0.told();
+    }
     let took = began.elapsed();
     span.in_scope(|| match &outcome {
         Ok(_) if methods::needs_key(name) => info!(?took, "signed"),
@@ -294,68 +337,4 @@ async fn one(app: &Arc<App>, call: Result<Call, Bad>, baton: Baton, trace: &Trac
         Err(refusal) => info!(number = refusal.number, code = refusal.code(), ?took, "refused"),
     });
     id.map(|id| Answer::new(Some(id), outcome, &trace.0))
-}
-
-async fn serve(
-    router: Router,
-    listener: TcpListener,
-    tls: Option<Tls>,
-    mut stopping: watch::Receiver<bool>,
-    most: usize,
-) {
-    let places = Arc::new(Semaphore::new(most));
-    let mut connections = JoinSet::new();
-    loop {
-        let next = async {
-            // The semaphore is never closed. Who waits here waits in the backlog of the system.
-            let place = places.clone().acquire_owned().await;
-            (place, door::next(|| listener.accept()).await)
-        };
-        tokio::select! {
-            (place, (stream, _)) = next => {
-                let (router, tls, mut stopping) = (router.clone(), tls.clone(), stopping.clone());
-                connections.spawn(async move {
-                    let _place = place;
-                    // Small answers should not wait for more; a system that refuses it is only slower.
-                    let _ = stream.set_nodelay(true);
-                    let Some(tls) = tls else { return serve_one(router, stream, stopping).await };
-                    let stream = tokio::select! {
-                        stream = tls.shake_hands(stream) => stream,
-                        () = stopped(&mut stopping) => None,
-                    };
-                    if let Some(stream) = stream {
-                        serve_one(router, stream, stopping).await;
-                    }
-                });
-            }
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            () = stopped(&mut stopping) => break,
-        }
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
-}
-
-async fn serve_one<S>(router: Router, stream: S, mut stopping: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let router = router.clone();
-        async move { router.oneshot(request.map(Body::new)).await.map_err(|never: Infallible| never) }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "a connection broke");
-    }
 }

@@ -1,7 +1,7 @@
 //! TLS for applications on other hosts, with a certificate that they know: of the operator, and not of the cluster, in which an
 //! application is nobody. TLS 1.3 only, and nothing is resumed, as everywhere here.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use keymoot_wire::tls::{TlsRefusal, refusal_of_io};
@@ -21,7 +21,8 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// What the signer shows, and what it asks of callers.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    /// Shared by all clones.
+    acceptor: Arc<RwLock<TlsAcceptor>>,
     knows_callers: bool,
 }
 
@@ -70,7 +71,8 @@ impl Tls {
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), knows_callers: callers.is_some() })
+        let acceptor = Arc::new(RwLock::new(TlsAcceptor::from(Arc::new(config))));
+        Ok(Self { acceptor, knows_callers: callers.is_some() })
     }
 
     /// Whether nobody gets in without a certificate.
@@ -79,9 +81,25 @@ impl Tls {
         self.knows_callers
     }
 
+    /// From now on, this and all its clones show what the other one shows, and ask for what it asks. Connections that are open
+    /// stay. `false`: the other one asks nothing of callers where this one does, or the other way round, and nothing was done.
+    #[must_use]
+    pub fn renew(&self, other: &Self) -> bool {
+        if self.knows_callers != other.knows_callers {
+            return false;
+        }
+        let new = other.acceptor();
+        *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = new;
+        true
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// `None`: it did not come to an end, and the connection is gone.
     pub(crate) async fn shake_hands(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
-        let refusal = match timeout(HANDSHAKE_TIME, self.acceptor.accept(stream)).await {
+        let refusal = match timeout(HANDSHAKE_TIME, self.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => return Some(stream),
             Ok(Err(error)) => refusal_of_io(&error),
             Err(_) => TlsRefusal::TooSlow,

@@ -63,7 +63,7 @@ pub async fn sign(
 ) -> Response {
     let outcome = async {
         let _place = app.place()?;
-        let body = body(&app, request).await?;
+        let (body, _weight) = body(&app, request).await?;
         signed(&app, &name, &body).await
     };
     match outcome.await {

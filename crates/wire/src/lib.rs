@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod door;
 pub mod held;
 pub mod identity;
+pub mod metered;
 pub mod mpc;
 pub mod outbox;
 mod p256_key;

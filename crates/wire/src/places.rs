@@ -26,11 +26,13 @@ pub struct Bound {
 }
 
 /// Why there is no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
     /// The holder has its share.
+    #[error("there is no more for this one")]
     Each,
     /// All are held.
+    #[error("there is no more for anybody")]
     All,
 }
 
@@ -58,15 +60,29 @@ impl<K: Ord + Clone> Places<K> {
     /// # Errors
     /// Which bound stands in the way.
     pub fn take(self: &Arc<Self>, holder: &K, count: usize, bound: Bound) -> Result<Place<K>, Full> {
-        let mut held = self.held();
-        let its = held.by.get(holder).copied().unwrap_or_default();
+        let mut place = Place { of: Arc::clone(self), holder: holder.clone(), count: 0 };
+        place.grow(count, bound)?;
+        Ok(place)
+    }
+}
+
+impl<K: Ord + Clone> Place<K> {
+    /// So many more, all at once or none.
+    ///
+    /// # Errors
+    /// Which bound stands in the way. What was held is held on.
+    pub fn grow(&mut self, count: usize, bound: Bound) -> Result<(), Full> {
+        let mut held = self.of.held();
+        let its = held.by.get(&self.holder).copied().unwrap_or_default();
         let its = its.checked_add(count).filter(|its| *its <= bound.each).ok_or(Full::Each)?;
         let all = held.all.checked_add(count).filter(|all| *all <= bound.all).ok_or(Full::All)?;
         held.all = all;
         if its > 0 {
-            held.by.insert(holder.clone(), its);
+            held.by.insert(self.holder.clone(), its);
         }
-        Ok(Place { of: Arc::clone(self), holder: holder.clone(), count })
+        // No more than all, so there is no overflow.
+        self.count = self.count.saturating_add(count);
+        Ok(())
     }
 }
 

@@ -12,6 +12,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::held::Held;
 use keymoot_wire::identity::{PeerId, PeerRole};
+use keymoot_wire::metered::{Meter, Metered, full};
+use keymoot_wire::places::Bound;
 use keymoot_wire::problem::Code;
 use keymoot_wire::tls::Peer;
 use tonic::Status;
@@ -45,17 +47,26 @@ pub(crate) struct CallPlaces {
     pub(crate) calls: Arc<Places>,
     /// For those whose answers are long, beside that.
     pub(crate) lists: Arc<Places>,
+    /// For the bytes that they bring, but those of streams.
+    pub(crate) bytes: Arc<Places>,
 }
 
 /// What a call holds.
-type HeldPlaces = (Place, Option<Place>);
+type HeldPlaces = (Place, Option<Place>, Option<Meter<PeerId>>);
 
 /// Somebody who is let in.
 struct Admitted {
     caller: Caller,
-    /// The longest that the call may bring, in bytes.
-    longest: Option<usize>,
+    /// What bounds what the call brings; nothing for streams.
+    scales: Option<Scales>,
     places: Arc<HeldPlaces>,
+}
+
+/// The longest body, in bytes, and where they are counted together with those of all others.
+struct Scales {
+    longest: usize,
+    meter: Meter<PeerId>,
+    bound: Bound,
 }
 
 /// The gate, as a layer.
@@ -108,25 +119,38 @@ impl Guard {
         } else {
             None
         };
-        let places = Arc::new((place, list));
-        Ok(Admitted {
-            caller: Caller { peer: peer.id.clone(), trace: traces::of(request.headers()) },
-            longest: call.longest(),
-            places,
-        })
+        let scales = match call.longest() {
+            None => None,
+            Some(longest) => {
+                let (meter, bound) =
+                    self.places.bytes.meter(&peer.id).ok_or_else(busy("bytes of requests"))?;
+                Some(Scales { longest, meter, bound })
+            }
+        };
+        let places = Arc::new((place, list, scales.as_ref().map(|scales| Arc::clone(&scales.meter))));
+        let caller = Caller { peer: peer.id.clone(), trace: traces::of(request.headers()) };
+        Ok(Admitted { caller, scales, places })
     }
 }
 
-/// A body that ends with an error when it is longer than that, before more of it is taken in.
-fn short(body: Body, longest: usize) -> Body {
-    let limited = Limited::new(body, longest).map_err(move |error| {
-        if error.is::<LengthLimitError>() {
-            let words = format!("the call brings more than {longest} bytes; nothing was begun");
-            return Code::BodyTooLarge.to_status(words);
-        }
-        Status::from_error(error)
-    });
-    Body::new(limited)
+impl Scales {
+    /// A body that ends with an error when it is longer than it may be, or there is no place for more of it, before more of
+    /// it is taken in.
+    fn weigh(self, body: Body) -> Body {
+        let Self { longest, meter, bound } = self;
+        let limited = Limited::new(Metered::new(body, meter, bound), longest);
+        Body::new(limited.map_err(move |error| {
+            if error.is::<LengthLimitError>() {
+                let words = format!("the call brings more than {longest} bytes; nothing was begun");
+                return Code::BodyTooLarge.to_status(words);
+            }
+            if full(&*error).is_some() {
+                return Code::Busy
+                    .to_status("there is no room for more bytes of requests; nothing was begun");
+            }
+            Status::from_error(error)
+        }))
+    }
 }
 
 impl<S> Layer<S> for Gate {
@@ -161,13 +185,13 @@ where
         // Of the connection. All who ask for it share one.
         let peer = request.extensions_mut().remove::<Peer>().map(Arc::new);
         match self.guard.admit(&request, peer.as_ref()) {
-            Ok(Admitted { caller, longest, places }) => {
+            Ok(Admitted { caller, scales, places }) => {
                 request.extensions_mut().insert(caller);
                 if let Some(peer) = peer {
                     request.extensions_mut().insert(peer);
                 }
-                let request = match longest {
-                    Some(longest) => request.map(|body| short(body, longest)),
+                let request = match scales {
+                    Some(scales) => request.map(|body| scales.weigh(body)),
                     None => request,
                 };
                 // The one that is ready is taken; the copy waits for its own readiness.

@@ -1,7 +1,9 @@
 //! How much of something is held at the moment, as clients are told of it: by all together, and by each of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use axum::body::Body;
+use keymoot_wire::metered::{Meter, Metered};
 use keymoot_wire::places::{self, Bound, Full};
 use keymoot_wire::problem::Code;
 
@@ -28,15 +30,29 @@ impl Places {
     /// # Errors
     /// The client holds its share; all places are held.
     pub fn take(&self, client: &Arc<str>, count: usize) -> Result<Place, Refused> {
+        self.held.take(client, count, self.bound).map_err(|full| self.refused(full))
+    }
+
+    /// This body, which takes a place for each of its bytes, and what keeps them.
+    ///
+    /// # Errors
+    /// None: nothing is taken yet.
+    pub fn meter(&self, client: &Arc<str>, body: Body) -> Result<(Body, Meter<Arc<str>>), Refused> {
+        let meter = Arc::new(Mutex::new(self.take(client, 0)?));
+        Ok((Body::new(Metered::new(body, Arc::clone(&meter), self.bound)), meter))
+    }
+
+    /// What a client is told that finds no place.
+    pub fn refused(&self, full: Full) -> Refused {
         let (what, most) = (self.what, self.bound.each);
-        self.held.take(client, count, self.bound).map_err(|full| match full {
+        match full {
             Full::Each => {
                 let detail =
-                    format!("this client may have {most} {what} at a time, and has no room for {count} more");
+                    format!("this client may have {most} {what} at a time, and has no room for more");
                 Refused::new(Code::TooManyRequests, detail)
             }
             Full::All => Refused::new(Code::Busy, format!("too many {what} of all clients")),
-        })
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{Extension, Json};
 use keymoot_wire::mpc;
 use keymoot_wire::rest::{CanaryView, ReadyView, VersionView};
 
-use super::signatures::page_of;
+use super::requests::page_of;
 use super::submit::observe;
 use crate::problem::OwnBody;
 use crate::state::{App, Call, wall_ms};

@@ -10,11 +10,11 @@ use keymoot_wire::mpc;
 use keymoot_wire::mpc::mpc_coordinator_client::MpcCoordinatorClient;
 use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{RequestPage, RequestView, Status};
+use prost::Message;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::keys::{id_of, named};
-use super::signatures::page_of;
+use super::keys::{id_of, named, reading};
 use super::submit::{millis, observe};
 use super::{List, Named, PageQuery, Params, WaitQuery, wait};
 use crate::coordinators::{ANSWER_MAX, Plan};
@@ -24,6 +24,8 @@ use crate::state::{App, Call, wall_ms};
 
 /// How many pages of the coordinators are read at most, to fill one of ours.
 const PAGES_MAX: usize = 8;
+/// A page of ours is long enough with so many bytes of what coordinators say. One page of theirs has no more.
+const PAGE_BYTES: usize = 4 << 20;
 /// No request is good for longer than 15 minutes, and the list goes by when they were admitted: behind one that was
 /// signed so long ago, none is pending.
 const PENDING_MAX_MS: u64 = 2 * 16 * 60 * 1000;
@@ -56,22 +58,65 @@ pub async fn list(
         None => String::new(),
         Some(key) => id_of(&app, &call, named(key)?).await?,
     };
-    let mut page = List::Requests.page(&PageQuery { limit: query.limit, cursor: query.cursor })?;
-    let mut requests = Vec::new();
+    let page = List::Requests.page(&PageQuery { limit: query.limit, cursor: query.cursor })?;
+    let pick = |request| {
+        Some(present::request(request)).filter(|view| wanted.is_none_or(|status| view.status == status))
+    };
+    let is_last = |request: &mpc::Request| wanted == Some(Status::Pending) && is_long_past(request);
+    let (requests, next_cursor) = filled(&app, &call, page, &key, pick, is_last).await?;
+    Ok(Json(RequestPage { requests, next_cursor }))
+}
+
+/// A page with what is picked of all requests, and where the next one begins. Behind a page with the last one there is
+/// nothing to pick.
+///
+/// # Errors
+/// What the coordinators say, or that none is there.
+pub async fn filled<T>(
+    app: &App,
+    call: &Call,
+    mut page: mpc::Page,
+    key: &str,
+    pick: impl Fn(mpc::Request) -> Option<T>,
+    is_last: impl Fn(&mpc::Request) -> bool,
+) -> Result<(Vec<T>, Option<String>), Refused> {
+    let (mut picked, mut bytes) = (Vec::new(), 0_usize);
     for _ in 0..PAGES_MAX {
-        let found = page_of(&app, &call, &page, &key).await?;
-        let is_past = wanted == Some(Status::Pending) && found.requests.iter().any(is_long_past);
-        let shown =
-            found.requests.into_iter().inspect(|request| observe(&app, request)).map(present::request);
-        let shown: Vec<_> = shown.filter(|view| wanted.is_none_or(|status| view.status == status)).collect();
-        page.limit = page.limit.saturating_sub(u32::try_from(shown.len()).unwrap_or(u32::MAX));
-        page.cursor = if is_past { String::new() } else { found.next_cursor };
-        requests.extend(shown);
-        if page.limit == 0 || page.cursor.is_empty() {
+        let found = page_of(app, call, &page, key).await?;
+        let has_last = found.requests.iter().any(&is_last);
+        page.cursor = if has_last { String::new() } else { found.next_cursor };
+        for request in found.requests {
+            observe(app, &request);
+            let length = request.encoded_len();
+            if let Some(one) = pick(request) {
+                bytes = bytes.saturating_add(length);
+                page.limit = page.limit.saturating_sub(1);
+                picked.push(one);
+            }
+        }
+        if page.limit == 0 || page.cursor.is_empty() || bytes >= PAGE_BYTES {
             break;
         }
     }
-    Ok(Json(RequestPage { requests, next_cursor: List::Requests.wrap(&page.cursor) }))
+    Ok((picked, List::Requests.wrap(&page.cursor)))
+}
+
+/// A page of requests of any kind.
+///
+/// # Errors
+/// What the coordinators say, or that none is there.
+pub async fn page_of(
+    app: &App,
+    call: &Call,
+    page: &mpc::Page,
+    key: &str,
+) -> Result<mpc::ListRequestsResponse, Refused> {
+    let found = app.coordinators.call(reading(app, call, call.client.as_bytes()), |via, _| async move {
+        let ask = mpc::ListRequestsRequest { page: Some(page.clone()), key: key.to_owned() };
+        let mut client = MpcCoordinatorClient::new(via.channel()).max_decoding_message_size(ANSWER_MAX);
+        client.list_requests(via.request(ask)).await
+    });
+    Ok(found.await?)
 }
 
 fn status(name: &str) -> Result<Status, Refused> {

@@ -8,25 +8,20 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::{Extension, Json};
 use keymoot_wire::mpc;
-use keymoot_wire::mpc::mpc_coordinator_client::MpcCoordinatorClient;
 use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{CreateSignatureBody, SignaturePage, SignatureView};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::keys::{id_of, named, reading};
-use super::requests::find;
-use super::submit::{check_alone, created, observe, submit};
+use super::keys::{id_of, named};
+use super::requests::{filled, find};
+use super::submit::{check_alone, created, submit};
 use super::{List, Named, PageQuery, Params, WAIT_USUAL, WaitQuery, wait};
 use crate::access::Endpoint;
-use crate::coordinators::ANSWER_MAX;
 use crate::present;
 use crate::problem::Refused;
 use crate::signed::read_signed;
 use crate::state::{App, Call};
-
-/// How many pages of requests are read at most, to fill one page of signatures.
-const PAGES_MAX: usize = 4;
 
 /// Asks for a signature.
 #[utoipa::path(post, path = "/v1/signatures", tag = "signatures", operation_id = "create_signature",
@@ -92,36 +87,11 @@ pub async fn list(
         None => String::new(),
         Some(key) => id_of(&app, &call, named(key)?).await?,
     };
-    let mut page = List::Requests.page(&PageQuery { limit: query.limit, cursor: query.cursor })?;
-    let mut signatures = Vec::new();
-    for _ in 0..PAGES_MAX {
-        let found = page_of(&app, &call, &page, &key).await?;
-        // Requests for other things share the list, and are left out here.
-        let shown = found.requests.into_iter().inspect(|request| observe(&app, request));
-        let shown: Vec<_> = shown.filter_map(present::signature).collect();
-        page.limit = page.limit.saturating_sub(u32::try_from(shown.len()).unwrap_or(u32::MAX));
-        page.cursor = found.next_cursor;
-        signatures.extend(shown);
-        if page.limit == 0 || page.cursor.is_empty() {
-            break;
-        }
-    }
-    Ok(Json(SignaturePage { signatures, next_cursor: List::Requests.wrap(&page.cursor) }))
-}
-
-/// A page of requests of any kind.
-pub async fn page_of(
-    app: &App,
-    call: &Call,
-    page: &mpc::Page,
-    key: &str,
-) -> Result<mpc::ListRequestsResponse, Refused> {
-    let found = app.coordinators.call(reading(app, call, call.client.as_bytes()), |via, _| async move {
-        let ask = mpc::ListRequestsRequest { page: Some(page.clone()), key: key.to_owned() };
-        let mut client = MpcCoordinatorClient::new(via.channel()).max_decoding_message_size(ANSWER_MAX);
-        client.list_requests(via.request(ask)).await
-    });
-    Ok(found.await?)
+    let page = List::Requests.page(&PageQuery { limit: query.limit, cursor: query.cursor })?;
+    // Requests for other things share the list, and are left out here.
+    let (signatures, next_cursor) =
+        filled(&app, &call, page, &key, present::signature, |_: &mpc::Request| false).await?;
+    Ok(Json(SignaturePage { signatures, next_cursor }))
 }
 
 fn must_be_signature(request: mpc::Request) -> Result<SignatureView, Refused> {

@@ -364,6 +364,30 @@ async fn a_client_has_few_lists_and_no_fewer_of_all_else() {
 }
 
 #[tokio::test]
+async fn what_requests_bring_is_bounded_in_bytes_for_each_client_and_for_all() {
+    for (all, each, code) in [(1 << 20, 4000, "E5003"), (4000, 1 << 20, "E5002")] {
+        let limits = Limits { request_bytes: all, client_request_bytes: each, ..Wanted::default().limits };
+        let scene = Scene::of(Wanted { limits, ..Wanted::default() }).await;
+        let raw = Raw::connect(&scene, Some(&scene.identity("requester"))).await;
+        let token = raw.token(&key_of(Role::Requester)).await;
+        let headers = vec![bearer(&token), ("content-type", "application/json".to_owned())];
+        let refused = raw.send("POST", "/v1/batches", &headers, &vec![b' '; 4001]).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (429, code.to_owned()));
+        let read = raw.send("POST", "/v1/batches", &headers, &vec![b' '; 4000]).await;
+        assert_eq!(read.status, 400, "it was read, and is no batch: {read:?}");
+        let held = Raw::that_takes(&scene, Some(&scene.identity("requester")), 0).await;
+        let mut body = batch(Role::Requester, 1);
+        body.resize(2000, b' ');
+        let unread = held.open("POST", "/v1/batches", &headers, &body).await;
+        assert_eq!(unread.status(), 200);
+        let refused = raw.send("POST", "/v1/batches", &headers, &[b' '; 2001]).await;
+        assert_eq!(refused.code(), code, "the first has not read its answer");
+        drop(unread);
+        while raw.send("POST", "/v1/batches", &headers, &[b' '; 2001]).await.status != 400 {}
+    }
+}
+
+#[tokio::test]
 async fn each_item_of_a_batch_is_a_request_in_progress() {
     let scene = Scene::of(few(3)).await;
     let raw = Raw::connect(&scene, Some(&scene.identity("requester"))).await;

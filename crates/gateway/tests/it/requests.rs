@@ -1,5 +1,6 @@
 //! Requests of any kind: listed as they stand, and waited for while nodes are missing.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keymoot_client::{Client, ClientError, Page, Retry};
@@ -125,5 +126,14 @@ async fn a_client_with_pins_believes_no_gateway_whose_key_is_another() {
     fields.gateways[0].tls = vec![Hex([7; 32])];
     let other = ClusterDocument::new(fields).unwrap();
     let error = client().pinning(other).version().await.unwrap_err();
+    assert!(matches!(error, ClientError::NotAGateway { cause: TlsRefusal::NotPinned, .. }), "{error:?}");
+    // By a document that is replaced, it also leaves a connection that is open.
+    let mut fields = document().fields().clone();
+    fields.gateways[0].tls = vec![Hex([7; 32])];
+    let followed = document().into_handle();
+    let follower = client().following(followed.clone());
+    assert!(follower.version().await.is_ok());
+    followed.store(Arc::new(ClusterDocument::new(fields).unwrap()));
+    let error = follower.version().await.unwrap_err();
     assert!(matches!(error, ClientError::NotAGateway { cause: TlsRefusal::NotPinned, .. }), "{error:?}");
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use keymoot_protocol::transcript::payload::PayloadHash;
 use keymoot_types::Network;
-use keymoot_wire::cluster::{ClientKey, Hex, PolicyName, Role, SignedDocument, ThresholdEntry};
+use keymoot_wire::cluster::{ClientKey, Hex, PolicyName, Role, SignedDocument, ThresholdEntry, network};
 use keymoot_wire::identity::{PeerRole, is_name};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub struct Invitation {
     pub gateways: Vec<Seat>,
     pub policy: PolicyName,
     /// Which Bitcoin network its keys are for.
-    #[serde(default, with = "keymoot_wire::cluster::network")]
+    #[serde(default, with = "network", skip_serializing_if = "network::is_usual")]
     pub bitcoin: Network,
     /// The certificate of the authority.
     pub authority: String,

@@ -120,6 +120,31 @@ fn a_ceremony_ends_with_the_same_document_everywhere() {
 }
 
 #[test]
+fn no_later_document_is_signed_for_another_network_or_group() {
+    let stage = Stage::must_found("test");
+    stage.admit(&stage.must_gather()).unwrap();
+    let office = stage.path("office");
+    let (invitation, document) = (office.join(INVITATION), office.join(place::CLUSTER));
+    let (text, signed) = (fs::read_to_string(&invitation).unwrap(), fs::read(&document).unwrap());
+    assert!(!text.contains("bitcoin"), "mainnet is not named, as it was before there were others");
+    let bob = stage.join("bob", Some(Role::Viewer)).unwrap();
+    let group = &stage.invitation.group;
+    let other = format!("grp_{}", "0".repeat(group.len() - 4));
+    let changed = [text.replacen('{', "{ \"bitcoin\": \"regtest\",", 1), text.replace(group, &other)];
+    for (changed, kept) in changed.iter().zip(["mainnet", group]) {
+        fs::write(&invitation, changed).unwrap();
+        let refused = stage
+            .admit(std::slice::from_ref(&bob))
+            .err()
+            .map(|refused| (refused.code(), refused.to_string()));
+        assert!(refused.is_some_and(|(code, words)| code == "E2403" && words.contains(kept)), "{kept}");
+        assert_eq!(fs::read(&document).unwrap(), signed);
+    }
+    fs::write(&invitation, &text).unwrap();
+    assert_eq!(stage.admit(&[bob]).unwrap().version, 2);
+}
+
+#[test]
 fn a_client_that_comes_later_makes_a_newer_document() {
     let stage = Stage::must_found("test");
     let first = stage.admit(&stage.must_gather()).unwrap();

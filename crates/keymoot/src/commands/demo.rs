@@ -241,5 +241,5 @@ async fn refuse_second(name: &str) -> Result<(), Failure> {
         let help = format!("end it, or start this one with --context {name}-2");
         return Err(Trouble::new(IN_USE, what).undone("nothing was started").help(help).into());
     }
-    Ok(())
+    Contexts::of_environment().must_be_free_for_session(name)
 }

@@ -1,5 +1,6 @@
 //! `keymoot eth`: the signer for Ethereum applications, beside an application or beside a cluster on this machine.
 
+mod keys;
 mod settings;
 
 use std::net::SocketAddr;
@@ -8,17 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use keymoot_rpc::{Config, Downstream, Remote as Accounts, Signer, StartError};
+use keymoot_rpc::{Config, Downstream, Remote as Accounts, Signer, StartError, Tls};
 use serde_json::json;
+use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{EXIT_CODES, Given};
+use crate::compose::watch;
 use crate::explain::{CONFIG_VALUE, ETH_NOT_STARTED, ETH_SILENT, NOT_LOOPBACK, PORT_IN_USE, START};
 use crate::failure::{Failure, Trouble};
 use crate::local::stops;
 use crate::printer::Printer;
 use crate::remote::Remote;
-use settings::Settings;
+use settings::{Settings, TlsFiles};
 
 /// How long what has begun may take to finish after a signal.
 const GRACE: Duration = Duration::from_secs(30);
@@ -66,7 +69,8 @@ pub struct EthereumArgs {
 
 pub fn run(given: &Given, args: &EthArgs) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
-    let Settings { listen, downstream, timeout, config, log, is_log_json } = Settings::read(args)?;
+    let Settings { listen, downstream, timeout, mut config, keys, tls, log, is_log_json } =
+        Settings::read(args)?;
     logging(&log, is_log_json)?;
     let remote = Remote::open_patiently(given)?;
     super::wait(2, async move {
@@ -74,6 +78,10 @@ pub fn run(given: &Given, args: &EthArgs) -> Result<(), Failure> {
         let mut stops = stops()?;
         let chain_id = config.chain_id;
         let node = Downstream::new(&downstream, timeout).map_err(not_started)?;
+        config.keys = keys::pinned(&remote, &keys).await?;
+        if let (Some(files), Some(tls)) = (tls, config.tls.clone()) {
+            tokio::spawn(renew(files, tls));
+        }
         let signer = start(config, listen, node, remote).await?;
         say(&printer, &signer, chain_id, "")?;
         stops.recv().await;
@@ -118,8 +126,28 @@ async fn start(
     node: Downstream,
     remote: Remote,
 ) -> Result<Signer, Failure> {
-    let accounts = Accounts::new(remote.into_client(), config.paths.clone(), config.keys.clone());
-    Signer::start(config, listen, node, Arc::new(accounts)).await.map_err(not_started)
+    let (client, follower) = remote.into_parts();
+    let accounts = Accounts::new(client, config.paths.clone(), config.keys.clone());
+    let signer = Signer::start(config, listen, node, Arc::new(accounts)).await.map_err(not_started)?;
+    // It ends with the process.
+    tokio::spawn(follower.follow());
+    Ok(signer)
+}
+
+/// Takes up a new certificate for callers whenever its files change. What is not good is logged, and the old stays in use.
+async fn renew(files: TlsFiles, tls: Tls) {
+    let mut changes = watch::files(files.paths());
+    loop {
+        changes.changed().await;
+        match files.read() {
+            // Of the same files, it asks callers for as much as before.
+            Ok(new) if tls.renew(&new) => info!("the certificate for callers is the one in its file"),
+            Ok(_) => {}
+            Err(failure) => {
+                error!(code = failure.code(), %failure, "the new certificate for callers is not taken up");
+            }
+        }
+    }
 }
 
 fn say(printer: &Printer, signer: &Signer, chain_id: u64, path: &str) -> Result<(), Failure> {

@@ -16,7 +16,8 @@ Exit codes:
   0   ready: signatures can be made, also if some nodes are down (\"degraded\")
   5   not ready, E5902: too few nodes or no coordinator; or the gateway cannot be reached, E5901
   2   there is no such context
-  3   the gateway does not let this client in";
+  3   the gateway does not let this client in: its token, signature or role; a certificate that is
+      revoked or unknown ends the connection, which is E5901";
 
 /// Ask the gateway whether the cluster can sign, and the coordinators which nodes are there.
 #[derive(Args)]
@@ -28,8 +29,11 @@ pub fn run(given: &Given, _: &HealthArgs) -> Result<(), Failure> {
     let remote = Remote::open(given)?;
     super::wait(2, async move {
         let ready = remote.ready().await?;
-        // Where nobody answers about nodes, the gateway has said so.
-        let nodes = remote.nodes().await.ok();
+        // Where nobody answers about nodes, the gateway has said so. Whoever is not let in cannot sign, ready or not.
+        let nodes = match remote.nodes().await {
+            Err(failure) if ready.ready => return Err(failure),
+            nodes => nodes.ok(),
+        };
         let (needed, total) = (remote.document.signers().needed(), remote.document.nodes.len());
         let up = nodes.as_ref().map(|list| list.nodes.iter().filter(|node| is_up(node)).count());
         let degraded = nodes.as_ref().map(degraded).unwrap_or_default();

@@ -120,20 +120,21 @@ pub fn run(given: &Given, args: &JoinArgs) -> Result<(), Failure> {
 }
 
 fn keep(given: &Given, args: &JoinArgs) -> Result<(), Failure> {
-    let document = finish(&args.dir, &args.file)?;
     let config = crate::config::Config::read(&args.dir)?;
     let (name, role) = (config.text("name"), config.text("role"));
     let place =
         std::path::absolute(&args.dir).map_err(|error| io_trouble(&args.dir, "has no place", error))?;
-    let mut context = None;
-    if role == "client" {
-        let contexts = Contexts::of_environment();
-        // The cluster's name, unless somebody else on this machine has that.
-        let is_taken = contexts.all().get(&document.cluster).is_some_and(|other| other.directory != place);
-        let own = format!("{}-{name}", document.cluster);
-        let made = Context::new(if is_taken { &own } else { &document.cluster }, &place, None);
-        contexts.put(&made, true)?;
-        context = Some(made.name);
+    let contexts = Contexts::of_environment();
+    // Before anything is kept: the cluster's name, unless somebody else on this machine has that.
+    let (wanted, cluster) = (given.context.as_deref(), config.text("cluster"));
+    let own = PathBuf::from(format!("{cluster}-{name}"));
+    let context = (role == "client").then(|| contexts.name_for(&place, &own, wanted, cluster));
+    let context = context.transpose()?;
+    let document = finish(&args.dir, &args.file)?;
+    if let Some(name) = &context {
+        // What was set by hand stays.
+        let before = contexts.of_directory(name, &place);
+        contexts.put(&before.unwrap_or_else(|| Context::new(name, &place, None)), true)?;
     }
     let printer = Printer::new(given.json);
     let object = json!({

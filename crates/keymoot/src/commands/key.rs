@@ -43,7 +43,7 @@ pub struct CreateArgs {
     allow_duplicate_name: bool,
 
     /// Wait for so long, also while nodes are missing. Without it, for a minute, and what is missing is said at once.
-    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=900))]
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=300))]
     wait: Option<u64>,
 }
 
@@ -163,14 +163,19 @@ const PENDING_MAX: usize = 1000;
 /// Refuses a name that a key has, had, or is about to have. Two who ask at the same time can still both get it: the cluster
 /// knows keys by their ids.
 async fn must_be_free(remote: &Remote, name: &str) -> Result<(), Failure> {
-    let keys = remote.keys_named(name).await?;
+    let (keys, has_more_keys) = remote.keys_named(name).await?;
     let mut trouble =
         Trouble::new(KEY_NAME_TAKEN, format!("there is a key `{}` already", name.escape_debug()));
     for key in &keys {
         let state = if key.retired { "retired" } else { "in use" };
         trouble = trouble.branch(format!("{}  {} · {state}", key.id, key.scheme));
     }
-    let (pending, _) = remote.requests(Some(Status::Pending), PENDING_MAX).await?;
+    let (pending, has_more) = remote.requests(Some(Status::Pending), PENDING_MAX).await?;
+    if keys.is_empty() && (has_more || has_more_keys) {
+        let what = "there are so many keys and requests that it cannot be known whether the name is free";
+        let help = "--allow-duplicate-name makes the key without asking for its name";
+        return Err(Trouble::new(KEY_NAME_TAKEN, what).undone("no key was made").help(help).into());
+    }
     let is_for_it = |ask: &AskView| matches!(ask, AskView::Key { name: asked, .. } if asked == name);
     let pending: Vec<_> = pending.iter().filter(|request| is_for_it(&request.ask)).collect();
     for request in &pending {
@@ -193,7 +198,7 @@ async fn create(remote: &Remote, printer: &Printer, args: &CreateArgs) -> Result
 }
 
 async fn list(remote: &Remote, printer: &Printer) -> Result<(), Failure> {
-    let keys = remote.keys().await?;
+    let (keys, has_more) = remote.keys_and_more().await?;
     if keys.is_empty() {
         printer.line("  there are no keys; `keymoot key create NAME` makes one")?;
     }
@@ -201,6 +206,9 @@ async fn list(remote: &Remote, printer: &Printer) -> Result<(), Failure> {
         printer.object(&document(key))?;
         let state = if key.retired { "retired".to_owned() } else { of(key) };
         printer.line(&format!("  {:<20} {:<14} {state:<8} {}", key.name, key.scheme, key.id))?;
+    }
+    if has_more {
+        printer.line("  there are more, which are not shown")?;
     }
     Ok(())
 }

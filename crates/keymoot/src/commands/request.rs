@@ -101,6 +101,7 @@ async fn list(remote: &Remote, printer: &Printer, args: &ListArgs) -> Result<(),
     let (requests, has_more) = remote.requests(args.status.status(), args.limit.into()).await?;
     if requests.is_empty() {
         let what = match args.status {
+            _ if has_more => "none of the newest; there are older ones that were not looked at",
             Standing::Pending => "nothing is pending; --status any shows what is over",
             _ => "there are none",
         };
@@ -110,7 +111,8 @@ async fn list(remote: &Remote, printer: &Printer, args: &ListArgs) -> Result<(),
     let names: BTreeMap<String, String> =
         remote.keys().await?.into_iter().map(|key| (key.id, key.name)).collect();
     for request in &requests {
-        printer.object(&show::document(request))?;
+        // None is verified here, so none is shown.
+        printer.object(&show::document(request, None))?;
         show::lines(request, &names, printer.ink).iter().try_for_each(|line| printer.line(line))?;
     }
     if has_more {

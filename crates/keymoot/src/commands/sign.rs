@@ -90,7 +90,7 @@ pub struct SignArgs {
     pub out: Option<PathBuf>,
 
     /// Wait for so long, also while nodes are missing. Without it, for a minute, and what is missing is said at once.
-    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=900))]
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=300))]
     pub wait: Option<u64>,
 
     /// Do not ask.
@@ -157,8 +157,9 @@ fn confirm(
     let has_somebody = super::has_terminal();
     if !printer.json {
         facts.painted(printer.ink).iter().try_for_each(|line| printer.line(line))?;
-    } else if is_asked && has_somebody {
-        // Programs read the output; whoever is asked reads what stands beside it.
+    }
+    if is_asked && has_somebody && (printer.json || !super::is_read_at_a_terminal()) {
+        // The output goes to a program or a file; whoever is asked reads what stands beside it.
         facts.painted(Ink::of(&std::io::stderr())).iter().try_for_each(|line| super::aside(line))?;
     }
     if !is_asked {
@@ -190,7 +191,7 @@ async fn show(
     (key, read, signed): (&KeyView, &Read, &Signed),
 ) -> Result<(), Failure> {
     let text = report::text(read, signed);
-    let written = args.out.as_deref().map(|file| place::write_text(file, &format!("{text}\n")));
+    let written = args.out.as_deref().map(|file| place::write_named(file, &format!("{text}\n")));
     // What could not be written is printed: it is signed, and whoever has asked shall have it.
     let (out, unwritten) = match written {
         Some(Err(failure)) => (None, Some(failure)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use keymoot_types::Network;
 use keymoot_vault::{Class, Label, Vault};
-use keymoot_wire::cluster::ClusterDocument;
+use keymoot_wire::cluster::{ClusterDocument, network};
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ struct Anchor {
     authority: String,
     group: String,
     /// Addresses would mean another chain from one day to the next.
-    #[serde(default, with = "keymoot_wire::cluster::network")]
+    #[serde(default, with = "network", skip_serializing_if = "network::is_usual")]
     bitcoin: Network,
     version: u64,
     digest: String,

@@ -92,6 +92,7 @@ fn limits(config: &Config, engine: EngineLimits) -> Limits {
     Limits {
         engine,
         connections: config.number("connections"),
+        request_bytes: config.number("request_bytes"),
         lists: config.number("lists"),
         watchers: config.number("watchers"),
         input_bytes: u32::try_from(config.number("input_bytes")).unwrap_or(u32::MAX),
@@ -130,12 +131,16 @@ mod tests {
             let config =
                 Config::parse(std::path::Path::new(""), &text, &std::collections::BTreeMap::new()).unwrap();
             let set = limits(&config, EngineLimits::default());
-            (set.connections, set.lists, set.watchers, set.input_bytes)
+            (set.connections, set.request_bytes, set.lists, set.watchers, set.input_bytes)
         };
         let usual = Limits::default();
-        assert_eq!(with(""), (usual.connections, usual.lists, usual.watchers, usual.input_bytes));
-        let lines = "connections = 100\nlists = 20\nwatchers = 30\ninput_bytes = 9000000\n";
-        assert_eq!(with(lines), (100, 20, 30, 9_000_000));
+        assert_eq!(
+            with(""),
+            (usual.connections, usual.request_bytes, usual.lists, usual.watchers, usual.input_bytes)
+        );
+        let lines =
+            "connections = 100\nrequest_bytes = 50000000\nlists = 20\nwatchers = 30\ninput_bytes = 9000000\n";
+        assert_eq!(with(lines), (100, 50_000_000, 20, 30, 9_000_000));
     }
 
     #[test]

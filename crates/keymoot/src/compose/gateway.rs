@@ -58,6 +58,8 @@ fn limits(config: &Config) -> Limits {
         client_connections: config.number("client_connections"),
         requests: config.number("requests"),
         client_requests: config.number("client_requests"),
+        request_bytes: config.number("request_bytes"),
+        client_request_bytes: config.number("client_request_bytes"),
         lists: config.number("lists"),
         client_lists: config.number("client_lists"),
         streams: config.number("streams"),
@@ -130,5 +132,7 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(with(&lines), wanted);
+        let bytes = with("request_bytes = 40000000\nclient_request_bytes = 20000000\n");
+        assert_eq!((bytes.request_bytes, bytes.client_request_bytes), (40_000_000, 20_000_000));
     }
 }

@@ -24,8 +24,11 @@ pub struct Changes {
 /// Watches the certificate and the document in a directory. What is there now counts as changed: it may have been replaced
 /// between when the process has read it and now.
 pub fn documents(directory: &Path) -> Changes {
-    let files: Vec<PathBuf> =
-        [CLUSTER, CERTIFICATE, TLS_KEY, AUTHORITY].iter().map(|file| directory.join(file)).collect();
+    files([CLUSTER, CERTIFICATE, TLS_KEY, AUTHORITY].iter().map(|file| directory.join(file)).collect())
+}
+
+/// Watches any files in the same way.
+pub fn files(files: Vec<PathBuf>) -> Changes {
     let seen = vec![None; files.len()];
     Changes { files, seen, ticks: tokio::time::interval(EVERY) }
 }

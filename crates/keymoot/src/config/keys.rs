@@ -157,7 +157,7 @@ pub const KEYS: &[Key] = &[
         "gateway",
         Takes::Number(1, 65_536),
         Some("256"),
-        "Requests in progress of one client. More are answered with E5002. A batch needs a place for each of its items, \
+        "Requests in progress of one client. More are answered with E5003. A batch needs a place for each of its items, \
          which are 64 at most.",
     ),
     key(
@@ -194,13 +194,28 @@ pub const KEYS: &[Key] = &[
         "gateway",
         Takes::Number(1, 65_536),
         Some("32"),
-        "Event streams of one client. More are answered with E5002.",
+        "Event streams of one client. More are answered with E5003.",
+    ),
+    key(
+        "request_bytes",
+        "coordinator, gateway",
+        Takes::Number(33_554_432, 17_179_869_184),
+        Some("268435456"),
+        "Bytes that requests in progress have brought; in memory they take up to four times of that. More are answered with \
+         E5002. At a coordinator each client has an eighth of them at most.",
+    ),
+    key(
+        "client_request_bytes",
+        "gateway",
+        Takes::Number(4_194_304, 17_179_869_184),
+        Some("67108864"),
+        "Bytes of requests in progress of one client. More are answered with E5003.",
     ),
     key(
         "lists",
         "coordinator, gateway",
         Takes::Number(4, 4096),
-        Some("256"),
+        Some("64"),
         "Lists of keys or requests in progress, each of which may take megabytes of memory. More are answered with E5002.",
     ),
     key(
@@ -208,7 +223,7 @@ pub const KEYS: &[Key] = &[
         "gateway",
         Takes::Number(1, 4096),
         Some("16"),
-        "Lists in progress of one client. More are answered with E5002.",
+        "Lists in progress of one client. More are answered with E5003.",
     ),
     key(
         "watchers",

@@ -26,7 +26,7 @@ fn what_nobody_sets_is_as_the_table_says() {
     assert_eq!((config.flag("reflection"), config.number("threads")), (false, 2));
     assert_eq!((config.path("store"), config.path("key_file")), (None, None), "of other roles");
     assert_eq!(config.shown(false).len(), 3);
-    assert_eq!(config.shown(true).len(), 19);
+    assert_eq!(config.shown(true).len(), 21);
     let coordinator = WHO.replace("gateway", "coordinator");
     let config = Config::parse(Path::new("place"), &coordinator, &nothing()).unwrap();
     assert_eq!(config.path("store"), Some("place/store.db".into()));

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::explain::{self, Page};
+use crate::facts::text::visible;
 use crate::printer::wrap;
 
 /// What went wrong, ready to be told. Small, because it is on the way of every result.
@@ -104,7 +105,7 @@ impl Trouble {
     pub fn report(&self, paint: impl Fn(&str) -> String, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}: {}", paint(&format!("error[{}]", self.0.code)), self.sentence())?;
         for line in &self.0.branches {
-            writeln!(out, "  ├ {line}")?;
+            writeln!(out, "  ├ {}", one_line(line))?;
         }
         if let Some(line) = &self.0.undone {
             note(out, line)?;
@@ -134,7 +135,7 @@ impl Trouble {
 
 /// A note below the tree, in lines that fit a terminal.
 fn note(out: &mut impl Write, text: &str) -> io::Result<()> {
-    for (i, line) in wrap(text, 76).iter().enumerate() {
+    for (i, line) in wrap(&one_line(text), 76).iter().enumerate() {
         writeln!(out, "{}{line}", if i == 0 { "  = " } else { "    " })?;
     }
     Ok(())
@@ -146,8 +147,7 @@ fn one_line(text: &str) -> String {
     for c in text.trim().chars() {
         match c {
             '\n' | '\t' | '\r' => line.push(' '),
-            c if c.is_control() => line.extend(c.escape_default()),
-            c => line.push(c),
+            c => line.push_str(&visible(c.encode_utf8(&mut [0; 4]))),
         }
     }
     line

@@ -142,7 +142,7 @@ impl Host {
 
     /// The key of this name, the oldest if several have it; made, with its rounds shown, if there is none.
     pub async fn key(&self, printer: &Printer, name: &str, scheme: Scheme) -> Result<KeyView, Failure> {
-        let mut named = self.remote.keys_named(name).await?;
+        let (mut named, _) = self.remote.keys_named(name).await?;
         named.retain(|key| !key.retired);
         // They come newest first. Whatever others have made since, the addresses shown stay the same.
         if let Some(key) = named.pop() {
@@ -168,8 +168,8 @@ impl Host {
 
     /// What to say for a key on a command line: its name, or its id where others have had that name too.
     pub async fn called(&self, key: &KeyView) -> Result<String, Failure> {
-        let same = self.remote.keys_named(&key.name).await?;
-        Ok(if same.len() == 1 { key.name.clone() } else { key.id.clone() })
+        let (same, has_more) = self.remote.keys_named(&key.name).await?;
+        Ok(if same.len() == 1 && !has_more { key.name.clone() } else { key.id.clone() })
     }
 
     /// Shows the addresses of a key.

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use keymoot_types::Scheme;
-use keymoot_wire::rest::{KeyView, Status};
+use keymoot_wire::rest::KeyView;
 use serde_json::json;
 
 use super::host::{Host, millis};
@@ -90,10 +90,13 @@ impl Tour<'_> {
         self.prompt(&format!("sign --key {} --message {message:?}", key.name))?;
         let (path, kind, payload) = ("m", "message", message.as_bytes());
         let begun = Instant::now();
-        let signed = host.remote.sign(&Asked { key, path, kind, payload }).await?;
+        let asked = Asked { key, path, kind, payload };
+        let signed = host.remote.sign_all(&asked, 1).await?.pop();
+        let signed = signed.ok_or(Failure::Broken("a request for one signature has none"))?;
         let waited = begun.elapsed();
         let expected = Claim { key, path, kind, payload }.expected(host.remote.document.bitcoin)?;
         let encoded = checked(&signed, &expected)?;
+        host.remote.has_signed(&asked, 1);
         if !printer.json {
             for line in told(&host.remote, key, &signed.signers, waited).await {
                 printer.line(&line)?;
@@ -122,11 +125,8 @@ impl Tour<'_> {
     async fn refuse(&self, key: &KeyView, message: &str) -> Result<(), Failure> {
         self.prompt(&format!("sign --key {} --message {message:?}", key.name))?;
         let (path, kind, payload) = ("m", "message", message.as_bytes());
-        let failure = match self.host.remote.sign(&Asked { key, path, kind, payload }).await {
-            Ok(signed) if signed.status == Status::Complete => {
-                return Err(Failure::Broken("fewer than the threshold have signed"));
-            }
-            Ok(_) => return Err(Failure::Broken("a request without enough signers is not refused")),
+        let failure = match self.host.remote.sign_all(&Asked { key, path, kind, payload }, 1).await {
+            Ok(_) => return Err(Failure::Broken("fewer than the threshold have signed")),
             Err(failure) => failure,
         };
         if failure.code() != NOT_ENOUGH_SIGNERS {

@@ -1,7 +1,7 @@
 //! Keys are believed by the certificate of the nodes, and not by the word of whoever shows them. The nodes are those of
 //! our own cluster document, which the authority that invited us has signed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use keymoot_client::{CheckKey, KeyRefusal};
 use keymoot_engine::real::{Real, key_details};
@@ -10,7 +10,7 @@ use keymoot_engine::roster::Roster;
 use keymoot_protocol::context::Committee;
 use keymoot_types::Threshold;
 use keymoot_types::signed::LABEL;
-use keymoot_wire::cluster::ClusterDocument;
+use keymoot_wire::cluster::{ClusterDocument, DocumentHandle};
 use keymoot_wire::rest::{BatchItem, KeyView};
 
 use crate::explain::BAD_CONTEXT;
@@ -33,6 +33,35 @@ impl Certificates {
             Trouble::new(BAD_CONTEXT, what).undone("nothing was sent").because(error)
         })?;
         Ok(Self { committee: roster.committee(), threshold })
+    }
+}
+
+/// The certificates of the committee in a document that may be replaced, as with a new epoch.
+pub struct Following {
+    document: DocumentHandle,
+    /// Of which document, by its digest.
+    known: Mutex<([u8; 32], Certificates)>,
+}
+
+impl Certificates {
+    /// Of the nodes in the document of the moment.
+    pub fn following(document: DocumentHandle) -> Result<Following, Failure> {
+        let first = document.load_full();
+        let known = Mutex::new((first.digest(), Self::of(&first)?));
+        Ok(Following { document, known })
+    }
+}
+
+impl CheckKey for Following {
+    fn check(&self, key: &KeyView) -> Result<(), KeyRefusal> {
+        let document = self.document.load();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != document.digest() {
+            // A document whose nodes can certify nothing certifies nothing.
+            let new = Certificates::of(&document).map_err(|_| KeyRefusal::NotCertified)?;
+            *known = (document.digest(), new);
+        }
+        known.1.check(key)
     }
 }
 
@@ -85,8 +114,13 @@ mod tests {
     use keymoot_client::{Bearer, CheckKey, Client, ClientConfig, KeyRefusal, LIFETIME, Retry};
     use keymoot_engine::real::{Real, key_details};
     use keymoot_engine::request::{HttpRequest, KEY_ATTEMPTS_MAX, RequestId, SignedRequest, key_of_attempt};
+    use keymoot_protocol::context::Committee;
     use keymoot_types::{GroupId, Scheme};
     use keymoot_wire::authority::Authority;
+    use keymoot_wire::cluster::{
+        ClusterDocument, ClusterFields, CoordinatorEntry, FORMAT, GatewayEntry, Hex, NodeEntry, PolicyName,
+        ThresholdEntry,
+    };
     use keymoot_wire::rest::{BatchItem, KeyView, ThresholdView};
     use keymoot_wire::signed::SigningKey;
 
@@ -152,6 +186,54 @@ mod tests {
         let renamed = KeyView { name: "cold".into(), retired: true, ..honest };
         assert_eq!(certificates.check(&renamed), Ok(()));
         assert_eq!(must_show().0.check(&renamed), Err(KeyRefusal::NotCertified), "by another committee");
+    }
+
+    /// A cluster document with the nodes of a committee.
+    fn document(committee: &Committee) -> ClusterDocument {
+        let nodes = committee.threshold().parties().map(|party| {
+            let identity = Hex(*committee.identity(party).unwrap().as_bytes());
+            let (index, byte) = (party.index(), u8::try_from(party.index()).unwrap());
+            let tls = vec![Hex([byte; 32])];
+            NodeEntry { name: format!("node-{index}"), index, identity, seal: Hex([byte; 32]), tls }
+        });
+        let address = |port: u16| format!("https://127.0.0.1:{port}");
+        ClusterDocument::new(ClusterFields {
+            format: FORMAT.into(),
+            version: 1,
+            cluster: "acme".into(),
+            group: committee.group().to_string(),
+            threshold: ThresholdEntry { needed: 2, total: 2 },
+            nodes: nodes.collect(),
+            coordinators: vec![CoordinatorEntry {
+                name: "coordinator-1".into(),
+                address: address(1),
+                tls: vec![Hex([11; 32])],
+            }],
+            gateways: vec![GatewayEntry {
+                name: "gateway-1".into(),
+                address: address(2),
+                tls: vec![Hex([12; 32])],
+            }],
+            clients: Vec::new(),
+            issuers: Vec::new(),
+            authority: Authority::create("acme").unwrap().certificate_pem().to_owned(),
+            revoked: Vec::new(),
+            policy: PolicyName::AllowAll,
+            bitcoin: keymoot_types::Network::Mainnet,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_new_document_has_keys_checked_by_its_nodes() {
+        let ((old, key), (new, other)) = (must_show(), must_show());
+        let handle = document(&old.committee).into_handle();
+        let following = Certificates::following(handle.clone()).unwrap();
+        assert_eq!(following.check(&key), Ok(()));
+        assert_eq!(following.check(&other), Err(KeyRefusal::NotCertified));
+        handle.store(Arc::new(document(&new.committee)));
+        assert_eq!(following.check(&other), Ok(()));
+        assert_eq!(following.check(&key), Err(KeyRefusal::NotCertified));
     }
 
     /// Two requests for a key of one name, by one client.

@@ -1,16 +1,18 @@
 //! Requests of which it is not known what became of them, so that the same command sends them again and not new ones. They
 //! are written down before they are sent: an answer that is lost must not be a second signature.
 
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use keymoot_client::Ticket;
+use keymoot_client::{Prepared, Ticket};
 use keymoot_protocol::transcript::payload::PayloadHash;
 use serde::{Deserialize, Serialize};
 
 use super::Asked;
 use crate::ceremony::wall_ms;
 use crate::failure::Failure;
-use crate::place;
+use crate::place::{self, io_trouble};
 
 /// The file in a client's directory.
 const FILE: &str = "pending.json";
@@ -56,54 +58,64 @@ struct Entry {
     ticket: Ticket,
 }
 
-/// All that are remembered.
+/// All that are remembered in a client's directory, and not over yet. What cannot be read is forgotten: it only saves asking
+/// twice.
 pub struct Pending {
     place: PathBuf,
-    entries: Vec<Entry>,
 }
 
 impl Pending {
-    /// What is remembered in a directory, and not over yet. What cannot be read is forgotten: it only saves asking twice.
-    pub fn read(directory: &Path) -> Self {
-        let mut pending = Self { place: directory.join(FILE), entries: Vec::new() };
-        pending.look();
-        pending
+    pub fn of(directory: &Path) -> Self {
+        Self { place: directory.join(FILE) }
     }
 
-    /// Other commands write here too: so it is looked again before anything is changed.
-    fn look(&mut self) {
-        let text = std::fs::read(&self.place).unwrap_or_default();
-        self.entries = serde_json::from_slice(&text).unwrap_or_default();
-        self.entries.retain(|entry| entry.ticket.expires() > wall_ms() / 1000);
-    }
-
-    /// The request for this, if it may be pending.
-    pub fn find(&self, wanted: &Wanted) -> Option<Ticket> {
-        self.entries.iter().find(|entry| entry.wanted == *wanted).map(|entry| entry.ticket)
-    }
-
-    /// Remembers a request.
-    pub fn note(&mut self, wanted: &Wanted, ticket: Ticket) -> Result<(), Failure> {
-        self.look();
-        self.entries.retain(|entry| entry.wanted != *wanted);
-        if self.entries.len() >= REMEMBERED_MAX {
-            self.entries.remove(0);
+    /// Makes the request for this: again the one that may be pending, or a new one, which is remembered before anybody can
+    /// send it. Of two commands for the same, the second has the request of the first.
+    pub fn request(
+        &self,
+        wanted: &Wanted,
+        make: impl FnOnce(Option<Ticket>) -> Result<Prepared, Failure>,
+    ) -> Result<Prepared, Failure> {
+        let _held = self.hold()?;
+        let mut entries = self.entries();
+        let known = entries.iter().find(|entry| entry.wanted == *wanted).map(|entry| entry.ticket);
+        let prepared = make(known)?;
+        if known.is_none() {
+            if entries.len() >= REMEMBERED_MAX {
+                entries.remove(0);
+            }
+            entries.push(Entry { wanted: wanted.clone(), ticket: prepared.ticket() });
+            self.write(&entries)?;
         }
-        self.entries.push(Entry { wanted: wanted.clone(), ticket });
-        self.write()
+        Ok(prepared)
     }
 
     /// Forgets requests.
-    pub fn forget(&mut self, wanted: &[Wanted]) -> Result<(), Failure> {
-        self.look();
-        let before = self.entries.len();
-        self.entries.retain(|entry| !wanted.contains(&entry.wanted));
-        if self.entries.len() == before { Ok(()) } else { self.write() }
+    pub fn forget(&self, wanted: &[Wanted]) -> Result<(), Failure> {
+        let _held = self.hold()?;
+        let mut entries = self.entries();
+        let before = entries.len();
+        entries.retain(|entry| !wanted.contains(&entry.wanted));
+        if entries.len() == before { Ok(()) } else { self.write(&entries) }
     }
 
-    fn write(&self) -> Result<(), Failure> {
-        let text =
-            serde_json::to_vec(&self.entries).map_err(Failure::bug("pending requests have no JSON"))?;
+    /// Other commands write here too, and wait while this is held.
+    fn hold(&self) -> Result<File, Failure> {
+        let path = self.place.with_extension("lock");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let held = file.and_then(|file| file.lock().map(|()| file));
+        held.map_err(|error| io_trouble(&path, "cannot be locked", error))
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let text = std::fs::read(&self.place).unwrap_or_default();
+        let mut entries: Vec<Entry> = serde_json::from_slice(&text).unwrap_or_default();
+        entries.retain(|entry| entry.ticket.expires() > wall_ms() / 1000);
+        entries
+    }
+
+    fn write(&self, entries: &[Entry]) -> Result<(), Failure> {
+        let text = serde_json::to_vec(entries).map_err(Failure::bug("pending requests have no JSON"))?;
         place::write_secret(&self.place, &text)
     }
 }

@@ -25,8 +25,8 @@ impl Remote {
         status: Option<Status>,
         most: usize,
     ) -> Result<(Vec<RequestView>, bool), Failure> {
-        let limit = u32::try_from(most).unwrap_or(PAGE).clamp(1, PAGE);
-        let (mut requests, mut page) = (Vec::new(), Page { limit: Some(limit), cursor: None });
+        // Whole pages, however few are wanted: the service goes through as many requests as it is asked for.
+        let (mut requests, mut page) = (Vec::new(), Page { limit: Some(PAGE), cursor: None });
         for _ in 0..PAGES_MAX {
             let found = self.client.requests(status, &page).await.map_err(|error| of_client(&error))?;
             requests.extend(found.requests);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use keymoot_wire::rest::{KeyView, ThresholdView};
 use serde_json::json;
 
+use super::pending::{Pending, Wanted};
 use super::{Asked, Remote};
 use crate::ceremony::tests::must_admit;
 use crate::commands::sign::told;
@@ -106,6 +107,9 @@ impl Scene {
         *self.mood.lock().unwrap() = mood;
         let asked = Asked { key: &self.key, path: "m", kind: "message", payload };
         let signed = self.remote.sign_all(&asked, count).await;
+        if signed.is_ok() {
+            self.remote.has_signed(&asked, count);
+        }
         signed.map(|all| all.len()).map_err(|failure| failure.code())
     }
 
@@ -125,6 +129,47 @@ async fn a_command_whose_answer_was_lost_asks_for_the_same_again_and_signs_once(
     assert_eq!(scene.count(), 1, "all four were one request");
     assert_eq!(scene.sign(Mood::Signs, b"pay").await, Ok(()));
     assert_eq!(scene.count(), 2, "what is signed is not asked for again");
+}
+
+#[tokio::test]
+async fn what_is_signed_is_forgotten_when_it_is_known_to_verify_and_not_before() {
+    let scene = Scene::must_begin().await;
+    *scene.mood.lock().unwrap() = Mood::Signs;
+    let asked = Asked { key: &scene.key, path: "m", kind: "message", payload: b"pay" };
+    scene.remote.sign_all(&asked, 1).await.unwrap();
+    scene.remote.sign_all(&asked, 1).await.unwrap();
+    assert_eq!(scene.count(), 1, "nobody has said that the first one verifies");
+    scene.remote.has_signed(&asked, 1);
+    scene.remote.sign_all(&asked, 1).await.unwrap();
+    assert_eq!(scene.count(), 2);
+}
+
+#[tokio::test]
+async fn commands_at_the_same_time_do_not_take_what_the_others_remember() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = Scene::must_begin().await;
+    let wanted: Vec<_> = (0..8_u8)
+        .map(|number| {
+            let asked = Asked { key: &scene.key, path: "m", kind: "message", payload: &[number] };
+            (Wanted::all(&asked, 1).remove(0), scene.remote.prepare(&asked, None, None).unwrap())
+        })
+        .collect();
+    let were_known: Vec<bool> = std::thread::scope(|scope| {
+        let each = (0..3).flat_map(|_| &wanted).map(|(wanted, prepared)| {
+            let pending = Pending::of(folder.path());
+            scope.spawn(move || {
+                let mut was_known = false;
+                let made = pending.request(wanted, |ticket| {
+                    was_known = ticket.is_some();
+                    Ok(prepared.clone())
+                });
+                made.map(|_| was_known).unwrap()
+            })
+        });
+        let all: Vec<_> = each.collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(were_known.iter().filter(|known| !**known).count(), 8, "each is new once, and is not lost");
 }
 
 #[tokio::test]
@@ -155,7 +200,7 @@ async fn a_request_that_nobody_knows_or_wants_is_forgotten_and_others_are_not() 
 async fn what_is_told_beside_a_signature_needs_no_answer_of_the_cluster() {
     let scene = Scene::must_begin().await;
     let asked = Asked { key: &scene.key, path: "m", kind: "message", payload: b"pay" };
-    let signed = scene.remote.sign(&asked).await.unwrap();
+    let signed = scene.remote.sign_all(&asked, 1).await.unwrap().remove(0);
     assert!(scene.remote.nodes().await.is_err(), "the double answers no question");
     let lines = told(&scene.remote, &scene.key, &signed.signers, Duration::from_millis(7)).await;
     assert!(

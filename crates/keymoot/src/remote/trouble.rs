@@ -7,7 +7,7 @@ use keymoot_wire::problem::{Code, Denial};
 use keymoot_wire::rest::{KeyView, Status};
 
 use super::Remote;
-use crate::explain::{BAD_CONTEXT, KEY_UNCERTIFIED, UNREACHABLE};
+use crate::explain::{BAD_CONTEXT, KEY_UNCERTIFIED, UNREACHABLE, VERIFY_FAILED};
 use crate::failure::{Failure, Trouble};
 use crate::local::{MemberState, Reply, Wish, ask};
 
@@ -39,6 +39,7 @@ pub fn of_client(error: &ClientError) -> Failure {
     }
     let page = match error {
         ClientError::Uncertified { .. } => KEY_UNCERTIFIED,
+        ClientError::OtherRequest(_) => VERIFY_FAILED,
         ClientError::Address(_)
         | ClientError::Credentials(_)
         | ClientError::Tls(_)
@@ -48,7 +49,7 @@ pub fn of_client(error: &ClientError) -> Failure {
         _ => UNREACHABLE,
     };
     let mut trouble = Trouble::new(page, error.to_string());
-    if matches!(error, ClientError::Uncertified { .. }) {
+    if matches!(error, ClientError::Uncertified { .. } | ClientError::OtherRequest(_)) {
         trouble = trouble.undone("nothing of the answer is shown or used");
     }
     if matches!(error, ClientError::NotAGateway { .. }) {

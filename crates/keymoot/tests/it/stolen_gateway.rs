@@ -33,11 +33,37 @@ impl Thief {
         hex::encode(self.key.sign(MESSAGE.as_bytes()).to_bytes())
     }
 
+    /// With a signature of its own where none belongs, with none where one does, of a key that nobody made, and of another id.
+    fn requests(&self) -> [Value; 4] {
+        let signed = json!({ "encoded": self.signature() });
+        let ask = json!({
+            "type": "signature", "key": self.key()["id"], "path": "m", "kind": "message",
+            "payload": hex::encode(MESSAGE), "signing": null,
+        });
+        let asks = [
+            json!({ "type": "key", "name": "hot\u{1b}[2K", "scheme": "frost-ed25519" }),
+            json!({ "type": "gift" }),
+        ];
+        let [key, gift] = asks.map(|ask| json!({ "ask": ask, "signature": signed }));
+        let forged = json!({ "ask": ask, "signature": signed });
+        let named = |number: usize, mut more: Value| {
+            more["id"] = format!("req_{number:064}").into();
+            double::request("complete", &more)
+        };
+        let other = named(7, json!({ "ask": { "type": "key", "name": "", "scheme": "" } }));
+        [named(0, key), named(1, gift), named(2, forged), other]
+    }
+
     fn answer(&self, method: &str, path: &str) -> Value {
         self.asked.lock().expect("a list").push(format!("{method} {path}"));
         match (method, path) {
             ("GET", "/v1/keys") => json!({ "keys": [self.key()] }),
             ("GET", "/v1/events") => Value::Null,
+            ("GET", "/v1/requests") => json!({ "requests": self.requests() }),
+            ("GET", path) if path.starts_with("/v1/requests/") => {
+                let number = path.chars().last().and_then(|last| last.to_digit(10)).expect("a number");
+                self.requests()[number as usize].clone()
+            }
             ("GET", _) => self.key(),
             ("POST", "/v1/keys") => {
                 let ask = json!({ "type": "key", "name": "hot", "scheme": "frost-ed25519" });
@@ -93,6 +119,27 @@ fn a_key_of_a_stolen_gateway_is_never_shown_verified_or_signed_with() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{told}");
         assert_eq!(told["code"], "E2608", "{told}");
     }
+    for number in 0..4 {
+        let id = format!("req_{number:064}");
+        for command in [&["request", "status", &id][..], &["request", "wait", &id], &["request", "list"]] {
+            for json in [&["--json"][..], &[]] {
+                let output = stage.run(&[command, json].concat());
+                let told = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+                assert!(!told.contains(&signature), "{command:?} shows what nobody has verified: {told}");
+                assert!(
+                    !told.contains('\u{1b}'),
+                    "{command:?} lets a stranger command the terminal: {told:?}"
+                );
+            }
+        }
+    }
+    stage.must_refuse(
+        &["request", "wait", &format!("req_{:064}", 2)],
+        "E2608",
+        3,
+        "its certificate is not one of",
+    );
+    stage.must_refuse(&["request", "wait", &format!("req_{:064}", 3)], "E2607", 3, "another request");
     let asked = thief.asked.lock().expect("a list");
     assert!(asked.contains(&"GET /v1/keys/hot".to_owned()), "the double was not asked: {asked:?}");
     assert!(!asked.contains(&"POST /v1/signatures".to_owned()), "it was asked to sign: {asked:?}");

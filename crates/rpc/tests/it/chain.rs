@@ -57,6 +57,8 @@ pub struct Ledger {
     pub is_mining: bool,
     /// What it says proposers want.
     pub tip: u128,
+    /// What it says a unit of gas costs, before EIP-1559.
+    pub price: u128,
     /// What it says a transaction takes.
     pub gas: u64,
     /// Whether it says nothing at all.
@@ -77,6 +79,7 @@ impl Chain {
             lags: false,
             is_mining: true,
             tip: 3,
+            price: 100,
             gas: 21_000,
             is_down: false,
             sends: 0,
@@ -179,7 +182,7 @@ impl Ledger {
                 json!(format!("{:#x}", self.next(params[0].as_str()?.parse().ok()?)))
             }
             "eth_estimateGas" => json!(format!("{:#x}", self.gas)),
-            "eth_gasPrice" => json!("0x64"),
+            "eth_gasPrice" => json!(format!("{:#x}", self.price)),
             "eth_maxPriorityFeePerGas" => json!(format!("{:#x}", self.tip)),
             "eth_blobBaseFee" => json!("0x1"),
             "eth_getBlockByNumber" => match self.base_fee {

@@ -139,8 +139,8 @@ async fn a_signer_that_stops_finishes_what_callers_have_left() {
     }
     // It makes no room by leaving, also when the connection is long gone.
     for _ in 0..20 {
-        let refused = scene.ask("eth_chainId", json!([])).await.unwrap_err();
-        assert_eq!(refused["data"]["code"], "E5002");
+        let ask = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": [] });
+        assert_eq!(scene.say(&ask).await["error"]["data"]["code"], "E5002");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let Scene { signer, purse, chain, .. } = scene;

@@ -136,3 +136,61 @@ async fn a_payment_gets_another_place_only_when_another_transaction_is_in_a_bloc
     let hash = scene.send(json!({ "value": "0x2" })).await.unwrap();
     assert_eq!(scene.chain.find(&hash).unwrap().nonce(), 1);
 }
+
+#[tokio::test]
+async fn a_denial_and_a_rejection_may_be_lies_and_free_no_payment_for_another_place() {
+    for is_denied in [true, false] {
+        let scene = Scene::start().await;
+        let asked = Payloads::default();
+        let seen = asked.clone();
+        scene.purse.fails(move |number, asked| {
+            seen.lock().unwrap().push(asked.payload.bytes().to_vec());
+            (is_denied && number == 0).then(|| Refusal::new(4001, "E2101", "the nodes refuse"))
+        });
+        scene.chain.behaves(move |number, _| match number {
+            0 if !is_denied => Mood::Refuses,
+            _ => Mood::Takes,
+        });
+        let error = scene.send(json!({ "value": "0x2" })).await.unwrap_err();
+        let wanted = if is_denied { 4001 } else { -32000 };
+        assert_eq!((&error["code"], &error["data"]["nonce"]), (&json!(wanted), &json!("0x0")), "{error}");
+        // It holds nobody up: its place goes to the next.
+        scene.chain.with(|ledger| ledger.is_mining = false);
+        let other = scene.send(json!({ "value": "0x3" })).await.unwrap();
+        assert_eq!(scene.chain.find(&other).unwrap().nonce(), 0);
+        let waits = scene.send(json!({ "value": "0x2" })).await.unwrap_err();
+        assert_eq!((&waits["code"], &waits["data"]["other"]), (&json!(-32002), &other), "{waits}");
+        assert_eq!(asked.lock().unwrap().len(), 2, "nothing was signed for another place");
+        scene.chain.with(|ledger| ledger.is_mining = true);
+        let hash = scene.send(json!({ "value": "0x2" })).await.unwrap();
+        assert_eq!((scene.chain.find(&hash).unwrap().nonce(), count(&scene)), (1, 2));
+    }
+}
+
+#[tokio::test]
+async fn what_was_denied_or_rejected_goes_well_later_and_is_the_same_transaction() {
+    for method in ["eth_sendTransaction", "eth_signTransaction"] {
+        let scene = Scene::start().await;
+        let asked = Payloads::default();
+        let seen = asked.clone();
+        scene.purse.fails(move |number, asked| {
+            seen.lock().unwrap().push(asked.payload.bytes().to_vec());
+            (number == 0).then(|| Refusal::new(4001, "E2101", "the nodes refuse"))
+        });
+        scene.ask(method, scene.transfer(json!({}))).await.unwrap_err();
+        scene.chain.with(|ledger| ledger.base_fee = Some(9));
+        scene.ask(method, scene.transfer(json!({}))).await.unwrap();
+        let asked = asked.lock().unwrap().clone();
+        assert!(asked.len() == 2 && asked[0] == asked[1], "{method}");
+    }
+    let scene = Scene::start().await;
+    scene.chain.behaves(|_, _| Mood::Refuses);
+    let error = scene.send(json!({})).await.unwrap_err();
+    scene.chain.with(|ledger| ledger.base_fee = Some(9));
+    assert_eq!(scene.send(json!({})).await.unwrap_err()["data"]["hash"], error["data"]["hash"]);
+    // There are funds now.
+    scene.chain.behaves(|_, _| Mood::Takes);
+    assert_eq!(scene.send(json!({})).await.unwrap(), error["data"]["hash"]);
+    let other = scene.send(json!({})).await.unwrap();
+    assert_eq!(scene.chain.find(&other).unwrap().nonce(), 1, "what is done is not held");
+}

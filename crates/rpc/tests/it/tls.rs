@@ -108,6 +108,19 @@ async fn where_callers_show_certificates_those_of_the_authority_get_in_and_no_ot
 }
 
 #[tokio::test]
+async fn a_new_certificate_is_shown_without_a_new_start() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let tls = old.tls(None);
+    let scene = Scene::with(|config| config.tls = Some(tls.clone())).await;
+    assert!(accounts(&old.caller(None), &scene.signer, None).await.is_some());
+    assert!(accounts(&new.caller(None), &scene.signer, None).await.is_none());
+    assert!(!tls.renew(&new.tls(Some(&new))), "who may ask is not changed on the way");
+    assert!(tls.renew(&new.tls(None)));
+    assert!(accounts(&new.caller(None), &scene.signer, None).await.is_some());
+    assert!(accounts(&old.caller(None), &scene.signer, None).await.is_none());
+}
+
+#[tokio::test]
 async fn elsewhere_it_listens_with_tls_or_if_it_was_told_to_do_without() {
     let authority = Authority::new();
     let chain = Chain::start().await;

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use keymoot_types::Network;
 use serde::{Deserialize, Deserializer, Serializer, de};
 
-/// The one that is left out.
-pub(super) fn is_usual(network: &Network) -> bool {
+/// Whether it is the one that is left out, as it was before there were others.
+#[must_use]
+pub fn is_usual(network: &Network) -> bool {
     *network == Network::default()
 }
 

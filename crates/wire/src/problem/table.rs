@@ -261,10 +261,10 @@ codes! {
         "As many requests are in progress as the service has room for. This one was not begun.",
         "Wait for as long as the header Retry-After says, and send the same request again.";
     TooManyRequests = "E5003", 429, ResourceExhausted,
-        "the client asks too often",
-        "Each client has a budget of requests a second, so that none can take the service from the others. \
-         This request was not begun.",
-        "Wait for as long as the header Retry-After says.";
+        "the client asks too often, or too much at once",
+        "Each client has a budget of requests a second, and a share of the places for requests, lists, streams and \
+         their bytes, so that none can take the service from the others. This request was not begun.",
+        "Wait for as long as the header Retry-After says, or until something of the same client is done.";
     TookTooLong = "E5004", 504, DeadlineExceeded,
         "the answer took too long",
         "The time that a call may take was over before there was an answer. A signed request may go on \

@@ -192,6 +192,25 @@ async fn a_call_brings_no_more_than_it_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_calls_bring_is_bounded_in_bytes_for_each_client_and_for_all() {
+    let mut cluster = Cluster::build(1).await;
+    cluster.limits.request_bytes = 16_000;
+    cluster.start_coordinator(0).await;
+    let (rita, gateway) = (Caller::client(&cluster, 0, "rita"), Caller::gateway(&cluster, 0));
+    let of = |length: usize| {
+        let mut signed = signature_of(&mpc::Key::default(), "hello");
+        signed.body = vec![b' '; length];
+        signed
+    };
+    assert_eq!(code(rita.sign(of(2_500), 0).await), Some(Code::Busy), "an eighth");
+    assert_eq!(code(gateway.sign(of(16_500), 0).await), Some(Code::Busy), "more than all");
+    for (caller, length) in [(&rita, 1_000), (&gateway, 15_000), (&gateway, 15_000)] {
+        let refused = code(caller.sign(of(length), 0).await);
+        assert!(refused.is_some_and(|code| code != Code::Busy), "it is read, and is no request: {refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_looks_on_is_sent_away_when_its_certificate_is_revoked() {
     let cluster = Cluster::start(1).await;
     let [vera, rita] = ["vera", "rita"].map(|name| Caller::client(&cluster, 0, name));

@@ -12,8 +12,9 @@ use rand::RngCore;
 use rand::rngs::OsRng;
 
 use super::{Member, Office, requested};
+use crate::ceremony::INVITATION;
 use crate::ceremony::papers::{Answer, Invitation, NodeParts, Paper};
-use crate::explain::CEREMONY_FILE;
+use crate::explain::{CEREMONY_FILE, CEREMONY_FOREIGN};
 use crate::failure::{Failure, Trouble};
 use crate::place::{CLUSTER, read_text};
 
@@ -80,6 +81,7 @@ impl Office {
         let before = self.before()?;
         let mut fields = self.fields(joined)?;
         if let Some(before) = &before {
+            must_be_same_cluster(before, &fields)?;
             // What was changed by hand and signed, stays.
             fields.issuers = before.issuers.clone();
             fields.revoked = before.revoked.clone();
@@ -157,4 +159,22 @@ impl Office {
             bitcoin: *bitcoin,
         })
     }
+}
+
+/// Every node refuses a document that changes one of these, so it is not even signed.
+fn must_be_same_cluster(before: &ClusterDocument, fields: &ClusterFields) -> Result<(), Failure> {
+    let networks = (before.bitcoin.to_string(), fields.bitcoin.to_string());
+    let fixed = [
+        ("name", &before.cluster, &fields.cluster),
+        ("group", &before.group, &fields.group),
+        ("Bitcoin network", &networks.0, &networks.1),
+    ];
+    let Some((which, signed, wanted)) = fixed.into_iter().find(|(_, signed, wanted)| signed != wanted) else {
+        return Ok(());
+    };
+    let what =
+        format!("the {which} of this cluster is `{signed}` for good, and `{INVITATION}` says `{wanted}`");
+    let help =
+        format!("write `{signed}` there again; for `{wanted}` make another cluster with `keymoot init`");
+    Err(Trouble::new(CEREMONY_FOREIGN, what).undone("nothing was signed").help(help).into())
 }

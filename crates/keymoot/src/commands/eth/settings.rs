@@ -26,6 +26,10 @@ pub struct Settings {
     pub downstream: String,
     pub timeout: Duration,
     pub config: Config,
+    /// The keys that are accounts, by id or name.
+    pub keys: Vec<String>,
+    /// Where its TLS is from.
+    pub tls: Option<TlsFiles>,
     pub log: String,
     pub is_log_json: bool,
 }
@@ -44,6 +48,7 @@ struct File {
     keys: Option<Vec<String>>,
     fee_max: Option<String>,
     price_max: Option<String>,
+    tip_max: Option<String>,
     fill_places: Option<bool>,
     methods: Option<Vec<String>>,
     hosts: Option<Vec<String>>,
@@ -59,7 +64,7 @@ struct File {
 }
 
 /// All of them, as the guide lists them.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "listen",
     "downstream",
     "downstream_seconds",
@@ -70,6 +75,7 @@ const KEYS: [&str; 22] = [
     "keys",
     "fee_max",
     "price_max",
+    "tip_max",
     "fill_places",
     "methods",
     "hosts",
@@ -136,12 +142,16 @@ impl Settings {
         if let Some(text) = file.price_max {
             config.price_max = wei("price_max", &text)?;
         }
+        if let Some(text) = file.tip_max {
+            config.tip_max = wei("tip_max", &text)?;
+        }
         config.token = match (&args.token_file, file.token_file) {
             (Some(path), _) => Some(token_or_new(path)?),
             (None, Some(path)) => Some(token(&folder.join(path))?),
             (None, None) => None,
         };
-        config.tls = tls(file.tls_certificate, file.tls_key, file.client_ca, &folder)?;
+        let tls = TlsFiles::of(file.tls_certificate, file.tls_key, file.client_ca, &folder)?;
+        config.tls = tls.as_ref().map(TlsFiles::read).transpose()?;
         config.allows_plaintext = file.allow_plaintext.unwrap_or(config.allows_plaintext);
         if let Some(signings) = file.signings {
             let most = config.limits.requests;
@@ -150,7 +160,6 @@ impl Settings {
             }
             config.limits.signings = signings;
         }
-        config.keys = file.keys.unwrap_or_default();
         config.fills = file.fill_places.unwrap_or(config.fills);
         config.methods = file.methods.unwrap_or_default();
         config.hosts = file.hosts.unwrap_or_default();
@@ -160,6 +169,8 @@ impl Settings {
             downstream,
             timeout,
             config,
+            keys: file.keys.unwrap_or_default(),
+            tls,
             log: file.log.unwrap_or_else(|| "info".to_owned()),
             is_log_json: file.log_format == Some(LogFormat::Json),
         })
@@ -206,26 +217,49 @@ fn wei(key: &str, text: &str) -> Result<Option<u128>, Failure> {
     }
 }
 
-/// TLS, if there is anything of it: then all that it needs has to be there.
-fn tls(
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
+/// The files of TLS.
+#[derive(Clone)]
+pub struct TlsFiles {
+    certificate: PathBuf,
+    key: PathBuf,
     callers: Option<PathBuf>,
-    folder: &Path,
-) -> Result<Option<Tls>, Failure> {
-    let (certificate, key) = match (certificate, key, &callers) {
-        (None, None, None) => return Ok(None),
-        (Some(certificate), Some(key), _) => (folder.join(certificate), folder.join(key)),
-        _ => return Err(bad("TLS needs both `tls_certificate` and `tls_key`").into()),
-    };
-    let text = place::read_text(&certificate)?;
-    let secret = place::read_secret(&key)?;
-    let callers = callers.map(|path| place::read_text(&folder.join(path))).transpose()?;
-    let made = Tls::from_pem(text.as_bytes(), &secret, callers.as_deref().map(str::as_bytes));
-    made.map(Some).map_err(|fault| {
-        let what = format!("there is no TLS with `{}`", certificate.display());
-        Trouble::new(ETH_NOT_STARTED, what).undone("nothing was started").because(fault).into()
-    })
+}
+
+impl TlsFiles {
+    /// If there is anything of it, all that it needs has to be there.
+    fn of(
+        certificate: Option<PathBuf>,
+        key: Option<PathBuf>,
+        callers: Option<PathBuf>,
+        folder: &Path,
+    ) -> Result<Option<Self>, Failure> {
+        match (certificate, key, callers) {
+            (None, None, None) => Ok(None),
+            (Some(certificate), Some(key), callers) => Ok(Some(Self {
+                certificate: folder.join(certificate),
+                key: folder.join(key),
+                callers: callers.map(|path| folder.join(path)),
+            })),
+            _ => Err(bad("TLS needs both `tls_certificate` and `tls_key`").into()),
+        }
+    }
+
+    /// All of them.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        [&self.certificate, &self.key].into_iter().chain(&self.callers).cloned().collect()
+    }
+
+    /// What is in them now.
+    pub fn read(&self) -> Result<Tls, Failure> {
+        let text = place::read_text(&self.certificate)?;
+        let secret = place::read_secret(&self.key)?;
+        let callers = self.callers.as_deref().map(place::read_text).transpose()?;
+        let made = Tls::from_pem(text.as_bytes(), &secret, callers.as_deref().map(str::as_bytes));
+        made.map_err(|fault| {
+            let what = format!("there is no TLS with `{}`", self.certificate.display());
+            Trouble::new(ETH_NOT_STARTED, what).undone("nothing was started").because(fault).into()
+        })
+    }
 }
 
 fn token(path: &Path) -> Result<Zeroizing<String>, Failure> {
@@ -278,7 +312,7 @@ mod tests {
     fn a_file_says_everything_and_the_command_line_more_than_it() {
         let text = format!(
             "{LEAST}listen = \"127.0.0.1:1\"\nwait_seconds = 5\nsign_transaction = \"raw_and_tx\"\n\
-             paths = [\"m\", \"m/0/7\"]\nkeys = [\"hot\"]\nfee_max = \"5\"\nprice_max = \"none\"\nfill_places = false\n\
+             paths = [\"m\", \"m/0/7\"]\nkeys = [\"hot\"]\nfee_max = \"5\"\nprice_max = \"none\"\ntip_max = \"7\"\nfill_places = false\n\
              methods = [\"anvil_*\"]\nhosts = [\"signer\"]\norigins = [\"https://app.example\"]\n\
              token_file = \"token\"\nsignings = 3\nlog = \"debug\"\nlog_format = \"json\"\ndownstream_seconds = 2\n"
         );
@@ -290,7 +324,10 @@ mod tests {
         );
         assert_eq!((config.chain_id, config.shape, config.paths.len()), (1, Shape::Both, 2));
         assert_eq!((config.fee_max, config.fills, config.limits.signings), (Some(5), false, 3));
-        assert_eq!(config.price_max, None);
+        assert_eq!(
+            (config.price_max, config.tip_max, &*settings.keys),
+            (None, Some(7), &["hot".to_owned()][..])
+        );
         assert_eq!(config.token.as_deref().map(|token| token.len()), Some(32));
         let folder = tempfile::tempdir().unwrap();
         let args = EthArgs {

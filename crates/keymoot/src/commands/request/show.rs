@@ -14,15 +14,15 @@ use crate::printer::{Printer, wrap};
 use crate::proof::{Claim, Expected, Read};
 use crate::remote::Remote;
 
-/// For programs.
-pub fn document(request: &RequestView) -> Value {
+/// For programs. A signature is in it only if it was verified.
+pub fn document(request: &RequestView, signature: Option<&str>) -> Value {
     let denials: Vec<Value> = (request.denials.iter())
         .map(|denial| json!({ "node": denial.node, "reason": denial.reason }))
         .collect();
     let mut object = json!({
         "schema": "keymoot/request/v1", "id": request.id, "status": request.status.name(), "asks": "unknown",
         "key": request.key.as_ref().map(|key| &key.id), "name": null, "scheme": null, "path": null, "kind": null,
-        "payload": null, "signing": null, "signature": request.signature.as_ref().map(|signed| &signed.encoded),
+        "payload": null, "signing": null, "signature": signature,
         "signers": request.signers, "code": request.code, "reason": request.reason, "denials": denials,
         "culprits": request.culprits, "attempts": request.attempts, "client": request.client,
         "created_ms": request.created_ms, "expires_ms": request.expires_ms, "finished_ms": request.finished_ms,
@@ -101,16 +101,21 @@ pub fn lines(request: &RequestView, names: &BTreeMap<String, String>, ink: Ink) 
 /// For people, with what it would do; a signature is verified first.
 pub async fn whole(remote: &Remote, printer: &Printer, request: &RequestView) -> Result<(), Failure> {
     let mut names = BTreeMap::new();
-    let mut told = Vec::new();
+    let (mut told, mut shown) = (Vec::new(), None);
     if let AskView::Signature { key, path, kind, payload, signing } = &request.ask {
         let key = remote.key(key).await?;
-        let payload = hex::decode(payload).unwrap_or_default();
+        let payload =
+            hex::decode(payload).map_err(|_| unverified("the payload that the service shows is not hex"))?;
         let claim = Claim { key: &key, path, kind, payload: &payload };
         match (claim.read(remote.network(None)?), &request.signature) {
             (Ok(read), signature) => {
                 told = sign::facts(&key, &read).painted(printer.ink);
+                if signature.is_none() && request.status == Status::Complete {
+                    return Err(unverified("the service says that it is signed, and shows no signature"));
+                }
                 if let Some(signature) = signature {
                     let library = verified(&read, *signing, &signature.encoded)?;
+                    shown = Some(signature.encoded.as_str());
                     told.push(format!("  signature {}", printer.ink.strong(&signature.encoded)));
                     told.push(format!("  signers   {}", request.signers.join(", ")));
                     told.push(format!("  verified with {library} {}", printer.ink.good("✓")));
@@ -129,7 +134,7 @@ pub async fn whole(remote: &Remote, printer: &Printer, request: &RequestView) ->
         let reason: String = denial.reason.chars().filter(|c| !c.is_control()).collect();
         told.push(format!("    {} refuses: {reason}", denial.node));
     }
-    printer.object(&document(request))?;
+    printer.object(&document(request, shown))?;
     lines(request, &names, printer.ink).iter().chain(&told).try_for_each(|line| printer.line(line))
 }
 
@@ -140,9 +145,10 @@ fn verified(read: &Read, signing: Option<u32>, encoded: &str) -> Result<&'static
     let signature = hex::decode(encoded).unwrap_or_default();
     match expected.filter(|expected| expected.verifies(&signature)) {
         Some(expected) => Ok(expected.library()),
-        None => {
-            let what = "the signature that the service shows is none of this key over this payload";
-            Err(Trouble::new(VERIFY_FAILED, what).undone("it is not shown").into())
-        }
+        None => Err(unverified("the signature that the service shows is none of this key over this payload")),
     }
+}
+
+fn unverified(what: &str) -> Failure {
+    Trouble::new(VERIFY_FAILED, what).undone("no signature is shown").into()
 }

@@ -1,0 +1,82 @@
+//! An answer that nobody has read was not told: whoever asks the same again gets it, and nothing is paid twice.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::scene::Scene;
+
+fn call(scene: &Scene, id: u64, value: &str) -> Value {
+    let params = scene.transfer(json!({ "value": value }));
+    json!({ "jsonrpc": "2.0", "id": id, "method": "eth_sendTransaction", "params": params })
+}
+
+/// Asks by hand, and reads nothing.
+async fn ask(scene: &Scene, body: &Value) -> TcpStream {
+    let mut stream = TcpStream::connect(scene.signer.address()).await.unwrap();
+    let body = body.to_string();
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length:";
+    stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+    stream
+}
+
+fn count(scene: &Scene) -> usize {
+    scene.chain.nonces(scene.purse.address(0)).len()
+}
+
+#[tokio::test]
+async fn an_answer_that_lies_at_the_caller_and_is_never_read_is_left() {
+    let scene = Scene::start().await;
+    let stream = ask(&scene, &call(&scene, 1, "0x1")).await;
+    // It is there, and its caller goes without having read it.
+    assert!(stream.peek(&mut [0; 64]).await.unwrap() > 0);
+    drop(stream);
+    let again = scene.send(json!({})).await.unwrap();
+    assert_eq!((scene.chain.nonces(scene.purse.address(0)).len(), scene.purse.asked()), (1, 1));
+    assert!(scene.chain.find(&again).is_some());
+    scene.send(json!({})).await.unwrap();
+    assert_eq!(count(&scene), 2, "that one was read");
+}
+
+#[tokio::test]
+async fn an_answer_that_was_read_is_told_however_the_caller_then_goes() {
+    let scene = Scene::start().await;
+    for number in 1..=3 {
+        let mut stream = ask(&scene, &call(&scene, 1, "0x1")).await;
+        let mut answer = vec![0; 4096];
+        let length = stream.read(&mut answer).await.unwrap();
+        assert!(String::from_utf8_lossy(&answer[..length]).contains("\"result\":\"0x"));
+        drop(stream);
+        assert_eq!(count(&scene), number, "two with the same words are two");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_breaks_off_between_its_answers_was_not_told_in_part() {
+    let scene = Scene::start().await;
+    scene.purse.gate.forget_permits(tokio::sync::Semaphore::MAX_PERMITS);
+    let batch = json!([call(&scene, 1, "0x1"), call(&scene, 2, "0x2")]);
+    let stream = ask(&scene, &batch).await;
+    scene.purse.gate.add_permits(1);
+    while scene.purse.asked() < 2 || count(&scene) < 1 {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    scene.purse.gate.add_permits(1000);
+    let first = scene.send(json!({ "value": "0x1" })).await.unwrap();
+    let second = scene.send(json!({ "value": "0x2" })).await.unwrap();
+    assert_eq!(count(&scene), 2);
+    let value = |hash| alloy_consensus::Transaction::value(&scene.chain.find(hash).unwrap());
+    assert_eq!([value(&first), value(&second)], [1, 2].map(alloy_primitives::U256::from));
+}
+
+#[tokio::test]
+async fn a_notification_is_told_when_it_is_done() {
+    let scene = Scene::start().await;
+    let mut call = call(&scene, 1, "0x1");
+    call.as_object_mut().unwrap().remove("id");
+    for number in 1..=2 {
+        assert_eq!(scene.post(call.to_string()).await.status(), 204);
+        assert_eq!(count(&scene), number);
+    }
+}
