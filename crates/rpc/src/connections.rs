@@ -1,6 +1,8 @@
 //! Connections: taken, brought to TLS, served, and ended in order.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower::ServiceExt;
 use tracing::debug;
 
@@ -27,7 +30,12 @@ use crate::told::{Carrier, Fault, Outbox};
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// For how long a caller's system may leave unsaid that bytes have arrived. Shorter than [`HEAD_TIME`], after which a connection
 /// on which nothing is asked is closed: so a dead line is known to be dead before that.
+#[cfg(target_os = "linux")]
 const LINE_TIME: Duration = Duration::from_secs(8);
+/// How soon, and how often, a caller's system is asked whether it is there while nothing is said.
+const LINE_ASKED: Duration = Duration::from_secs(2);
+/// For how long a caller may take to hang up, after we have.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves until it is told to stop, and finishes what has begun.
 pub async fn serve(
@@ -85,12 +93,13 @@ async fn receive(
     }
 }
 
-/// Where there is no such thing, or it is refused, it is noticed later.
+/// Also while a request is worked on, when nothing is said. Where there is no such thing, or it is refused, it is noticed later.
 fn notices_a_dead_line(stream: &TcpStream) {
+    let stream = socket2::SockRef::from(stream);
+    let asking = socket2::TcpKeepalive::new().with_time(LINE_ASKED).with_interval(LINE_ASKED);
+    let _ = stream.set_tcp_keepalive(&asking);
     #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(LINE_TIME));
-    #[cfg(not(target_os = "linux"))]
-    let _ = (stream, LINE_TIME);
+    let _ = stream.set_tcp_user_timeout(Some(LINE_TIME));
 }
 
 async fn serve_one<S>(
@@ -108,20 +117,25 @@ async fn serve_one<S>(
         let (router, mut request) = (router.clone(), request.map(Body::new));
         request.extensions_mut().insert(outbox.clone());
         request.extensions_mut().insert(entrance.clone());
-        async move { router.oneshot(request).await.map_err(|never: Infallible| never) }
+        Box::pin(async move { router.oneshot(request).await.map_err(|never: Infallible| never) })
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-    let connection = builder.serve_connection(TokioIo::new(carrier), service);
-    tokio::pin!(connection);
+    let mut connection = builder.serve_connection(TokioIo::new(carrier), service);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = poll_fn(|context| connection.poll_without_shutdown(context)) => ended,
         () = stopped(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
+    // Also if it was ended because nothing more was asked: only the caller knows whether it has our last answer.
+    let carrier = connection.into_parts().io.into_inner();
+    let left =
+        timeout(FAREWELL, carrier.take_leave()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     if let Err(error) = ended {
         debug!(%error, "a connection broke");
+    } else if let Err(error) = left {
+        debug!(%error, "a caller did not hang up in order");
     }
 }

@@ -280,13 +280,6 @@ impl Downstream {
         count.try_into().map_err(|_| Unanswered::Silent("its eth_getTransactionCount is too large".into()))
     }
 
-    /// How many transactions of an account it has in blocks.
-    pub(crate) async fn mined(&self, account: Address) -> Result<u64, Unanswered> {
-        let count =
-            self.number("eth_getTransactionCount", json!([account.to_checksum(None), "latest"])).await?;
-        count.try_into().map_err(|_| Unanswered::Silent("its eth_getTransactionCount is too large".into()))
-    }
-
     /// Whether it knows a transaction.
     pub(crate) async fn knows(&self, hash: B256) -> Result<bool, Unanswered> {
         let hash = format!("0x{}", hex::encode(hash));

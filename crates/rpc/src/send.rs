@@ -119,6 +119,8 @@ impl Sender {
     ) -> Result<B256, Refusal> {
         let line = self.lines.of(account.address);
         let outcome = if draft.nonce.is_some() {
+            // Before the cell: of two alike in one batch, the second would hold it and wait for the first.
+            errand.turn().await;
             let cell = self.sent.cell(question);
             let mut is_fresh = false;
             let sent = cell.get_or_try_init(|| {
@@ -278,23 +280,24 @@ impl Sender {
         };
         match place {
             Some(place) => Ok(Standing::Placed(Box::new(Placed { priced, begun, place, turn }))),
-            None if self.is_gone(line, draft.from, held).await? => Ok(Standing::Gone),
+            None if self.is_gone(line, held).await? => Ok(Standing::Gone),
             None => Err(displaced(held, line.sent_at(held.nonce).filter(|other| Some(*other) != held.hash))),
         }
     }
 
-    /// Whether another transaction is in a block at a place. Somebody else's may be as well, after a while.
-    async fn is_gone(&self, line: &Line, account: Address, begun: Begun) -> Result<bool, Refusal> {
+    /// Whether another transaction of ours is in a block at a place. If it is somebody else's, it may be this one as well, which
+    /// somebody else has sent.
+    async fn is_gone(&self, line: &Line, begun: Begun) -> Result<bool, Refusal> {
         match line.sent_at(begun.nonce).filter(|other| Some(*other) != begun.hash) {
             Some(other) => Ok(self.node.has_mined(other).await?),
-            None => Ok(begun.is_old() && self.node.mined(account).await? > begun.nonce),
+            None => Ok(false),
         }
     }
 
     /// What was decided for one that is only signed, unless it can never happen any more.
     async fn begun(&self, account: &Account, question: &Question) -> Result<Option<Begun>, Refusal> {
         let Some(begun) = self.held.take(question) else { return Ok(None) };
-        match self.is_gone(&self.lines.of(account.address), account.address, begun).await {
+        match self.is_gone(&self.lines.of(account.address), begun).await {
             Ok(is_gone) => Ok((!is_gone).then_some(begun)),
             Err(refusal) => {
                 self.held.keep(*question, begun);

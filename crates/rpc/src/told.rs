@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
@@ -173,11 +173,26 @@ impl<S> Carrier<S> {
     }
 }
 
-impl<S> Drop for Carrier<S> {
-    fn drop(&mut self) {
+impl<S: AsyncRead + AsyncWrite + Fault + Unpin> Carrier<S> {
+    /// Hangs up, and waits until the caller does: by that it says that it has what was given to it.
+    pub async fn take_leave(mut self) -> io::Result<()> {
+        self.shutdown().await?;
+        let mut rest = [0; 512];
+        // What it says after that is read by nobody, and is no answer to what it was told.
+        while self.stream.read(&mut rest).await? > 0 {}
+        if let Some(fault) = self.stream.fault() {
+            return Err(fault);
+        }
         if !self.is_broken {
             self.outbox.heard();
         }
+        Ok(())
+    }
+}
+
+/// Whatever is not told by then is left: that we have hung up says nothing of the caller.
+impl<S> Drop for Carrier<S> {
+    fn drop(&mut self) {
         self.outbox.leave();
     }
 }
@@ -308,6 +323,28 @@ mod tests {
         };
         tokio::join!(slow, written);
         assert!(is_left(&left));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_we_hang_up_says_nothing_of_the_caller() {
+        let left = Arc::new(Left::default());
+        for (takes_leave, hangs_up) in [(false, false), (true, false), (true, true)] {
+            let outbox = Outbox::default();
+            let (ours, theirs) = duplex(1000);
+            let mut carrier = Carrier::new(ours, outbox.clone(), TIME);
+            hand(&left, &outbox);
+            carrier.write_all(&[0; 100]).await.unwrap();
+            carrier.flush().await.unwrap();
+            let theirs = (!hangs_up).then_some(theirs);
+            if takes_leave {
+                let ended = tokio::time::timeout(TIME, carrier.take_leave()).await;
+                assert_eq!(matches!(ended, Ok(Ok(()))), hangs_up);
+            } else {
+                drop(carrier);
+            }
+            assert_eq!(is_left(&left), !hangs_up);
+            drop(theirs);
+        }
     }
 
     #[tokio::test]

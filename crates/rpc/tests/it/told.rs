@@ -13,10 +13,17 @@ fn call(scene: &Scene, id: u64, value: &str) -> Value {
 
 /// Asks by hand, and reads nothing.
 async fn ask(scene: &Scene, body: &Value) -> TcpStream {
+    ask_on(scene, "keep-alive", body).await
+}
+
+/// The same on a connection that is kept or not.
+async fn ask_on(scene: &Scene, connection: &str, body: &Value) -> TcpStream {
     let mut stream = TcpStream::connect(scene.signer.address()).await.unwrap();
     let body = body.to_string();
-    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length:";
-    stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json";
+    let length = body.len();
+    let text = format!("{head}\r\nConnection: {connection}\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).await.unwrap();
     stream
 }
 
@@ -26,8 +33,14 @@ fn count(scene: &Scene) -> usize {
 
 #[tokio::test]
 async fn an_answer_that_lies_at_the_caller_and_is_never_read_is_left() {
+    for connection in ["keep-alive", "close"] {
+        leave_unread(connection).await;
+    }
+}
+
+async fn leave_unread(connection: &str) {
     let scene = Scene::start().await;
-    let stream = ask(&scene, &call(&scene, 1, "0x1")).await;
+    let stream = ask_on(&scene, connection, &call(&scene, 1, "0x1")).await;
     // It is there, and its caller goes without having read it.
     assert!(stream.peek(&mut [0; 64]).await.unwrap() > 0);
     drop(stream);
@@ -41,8 +54,8 @@ async fn an_answer_that_lies_at_the_caller_and_is_never_read_is_left() {
 #[tokio::test]
 async fn an_answer_that_was_read_is_told_however_the_caller_then_goes() {
     let scene = Scene::start().await;
-    for number in 1..=3 {
-        let mut stream = ask(&scene, &call(&scene, 1, "0x1")).await;
+    for (number, connection) in (1..).zip(["keep-alive", "close", "keep-alive"]) {
+        let mut stream = ask_on(&scene, connection, &call(&scene, 1, "0x1")).await;
         let mut answer = vec![0; 4096];
         let length = stream.read(&mut answer).await.unwrap();
         assert!(String::from_utf8_lossy(&answer[..length]).contains("\"result\":\"0x"));
@@ -68,6 +81,22 @@ async fn a_batch_that_breaks_off_between_its_answers_was_not_told_in_part() {
     assert_eq!(count(&scene), 2);
     let value = |hash| alloy_consensus::Transaction::value(&scene.chain.find(hash).unwrap());
     assert_eq!([value(&first), value(&second)], [1, 2].map(alloy_primitives::U256::from));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_alike_with_a_nonce_in_one_batch_do_not_wait_for_each_other() {
+    let scene = Scene::start().await;
+    for nonce in 0..20 {
+        let params = scene.transfer(json!({ "nonce": format!("{nonce:#x}") }));
+        let call =
+            |id| json!({ "jsonrpc": "2.0", "id": id, "method": "eth_sendTransaction", "params": params });
+        let answer = scene.post(json!([call(1), call(2)]).to_string());
+        let answer =
+            tokio::time::timeout(std::time::Duration::from_secs(20), answer).await.expect("no deadlock");
+        let answers: Value = answer.json().await.unwrap();
+        assert_eq!(answers[0]["result"], answers[1]["result"], "one transaction");
+        assert!(answers[0]["result"].is_string(), "{answers}");
+    }
 }
 
 #[tokio::test]
