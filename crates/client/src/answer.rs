@@ -8,9 +8,6 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ClientError;
 
-/// The largest answer that is read.
-const ANSWER_MAX: usize = 64 << 20;
-
 /// An answer that is not a problem.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -19,18 +16,17 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<u64>,
 }
 
-/// Reads the whole answer.
-pub(crate) async fn read(response: Response<Incoming>) -> Result<Answer, ClientError> {
+/// Reads the whole answer, if it has no more bytes than this.
+pub(crate) async fn read(response: Response<Incoming>, most: usize) -> Result<Answer, ClientError> {
     let status = response.status();
     let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = retry_after.and_then(|text| text.parse().ok());
-    let body =
-        Limited::new(response.into_body(), ANSWER_MAX).collect().await.map_err(|error| match error
-            .downcast::<hyper::Error>(
-        ) {
-            Ok(error) => ClientError::Broken(*error),
-            Err(_) => ClientError::Odd(status.as_u16()),
-        })?;
+    let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| match error
+        .downcast::<hyper::Error>(
+    ) {
+        Ok(error) => ClientError::Broken(*error),
+        Err(_) => ClientError::Odd(status.as_u16()),
+    })?;
     Ok(Answer { status, body: body.to_bytes(), retry_after })
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::Authority;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -35,35 +36,58 @@ const WINDOW: u32 = 1 << 20;
 type Sender = SendRequest<Full<Bytes>>;
 
 pub(crate) struct Connection {
-    gateway: String,
-    authority: String,
-    host: String,
-    port: u16,
+    /// As configured.
+    place: Place,
+    /// Whether the document says where the gateway is, and not the configuration.
+    moves: bool,
     roots: Arc<RootCertStore>,
     identity: Option<Arc<Identity>>,
     pins: Option<DocumentHandle>,
-    live: Mutex<Option<(Sender, Peer)>>,
+    live: Mutex<Option<Live>>,
 }
 
-impl Connection {
-    pub(crate) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
-        let refused = || ClientError::Address(config.gateway.clone());
-        let uri: Uri = config.gateway.parse().map_err(|_| refused())?;
-        let (Some("https"), Some(host), Some(port)) = (uri.scheme_str(), uri.host(), uri.port_u16()) else {
+/// Where a gateway is.
+#[derive(Clone)]
+struct Place {
+    gateway: String,
+    authority: Authority,
+    host: String,
+    port: u16,
+}
+
+impl Place {
+    fn of(gateway: &str) -> Result<Self, ClientError> {
+        let refused = || ClientError::Address(gateway.to_owned());
+        let uri: Uri = gateway.parse().map_err(|_| refused())?;
+        let (Some("https"), Some(authority), Some(port)) =
+            (uri.scheme_str(), uri.authority(), uri.port_u16())
+        else {
             return Err(refused());
         };
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(refused());
         }
-        let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { gateway: gateway.to_owned(), authority: authority.clone(), host, port })
+    }
+}
+
+/// A connection that is open.
+struct Live {
+    sender: Sender,
+    peer: Peer,
+    authority: Authority,
+}
+
+impl Connection {
+    pub(crate) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
+        let place = Place::of(&config.gateway)?;
         let certificate = CertificateDer::from_pem_slice(config.authority_pem.as_bytes())
             .map_err(|_| ClientError::Credentials(keymoot_wire::tls::TlsError::Pem { what: "authority" }))?;
         let mut roots = RootCertStore::empty();
         roots.add(certificate).map_err(ClientError::Tls)?;
-        let (gateway, identity) = (config.gateway.clone(), config.identity.clone());
-        let (roots, pins, live) = (Arc::new(roots), None, Mutex::default());
-        Ok(Self { gateway, authority, host, port, roots, identity, pins, live })
+        let (roots, identity) = (Arc::new(roots), config.identity.clone());
+        Ok(Self { place, moves: false, roots, identity, pins: None, live: Mutex::default() })
     }
 
     /// From the next request on, the gateway's key has to be in the document that is there then.
@@ -71,9 +95,25 @@ impl Connection {
         self.pins = Some(document);
     }
 
+    /// From the next connection on, the gateways are where that document says.
+    pub(crate) fn move_along(&mut self) {
+        self.moves = true;
+    }
+
     /// For the addresses of requests.
     pub(crate) fn authority(&self) -> &str {
-        &self.authority
+        self.place.authority.as_str()
+    }
+
+    /// Where gateways are, in the order in which they are tried.
+    fn places(&self) -> Vec<Place> {
+        let document = self.pins.as_ref().filter(|_| self.moves).map(|document| document.load());
+        let gateways = document.iter().flat_map(|document| &document.gateways);
+        let mut places: Vec<_> = gateways.filter_map(|entry| Place::of(&entry.address).ok()).collect();
+        if places.is_empty() {
+            places.push(self.place.clone());
+        }
+        places
     }
 
     /// Whether we have a certificate to show.
@@ -84,25 +124,45 @@ impl Connection {
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, ClientError> {
-        let mut sender = self.sender().await?;
+        let (mut sender, authority) = self.sender().await?;
+        let mut address = request.uri().clone().into_parts();
+        address.authority = Some(authority);
+        *request.uri_mut() =
+            Uri::from_parts(address).map_err(|error| ClientError::Unwritable(error.into()))?;
         sender.ready().await.map_err(ClientError::Broken)?;
         sender.send_request(request).await.map_err(ClientError::Broken)
     }
 
-    async fn sender(&self) -> Result<Sender, ClientError> {
+    async fn sender(&self) -> Result<(Sender, Authority), ClientError> {
         // Held while connecting, so that callers who come at once share one connection.
         let mut live = self.live.lock().await;
-        let is_good = |(sender, peer): &&(Sender, Peer)| !sender.is_closed() && self.admit(peer).is_ok();
-        if let Some((sender, _)) = live.as_ref().filter(is_good) {
-            return Ok(sender.clone());
+        let is_good = |live: &&Live| !live.sender.is_closed() && self.admit(&live.peer).is_ok();
+        if let Some(Live { sender, authority, .. }) = live.as_ref().filter(is_good) {
+            return Ok((sender.clone(), authority.clone()));
         }
         // One whose key was revoked meanwhile ends with those who use it now.
         *live = None;
+        let mut failed = None;
+        for place in self.places() {
+            match self.open(&place).await {
+                Ok((sender, peer)) => {
+                    let authority = place.authority;
+                    *live = Some(Live { sender: sender.clone(), peer, authority: authority.clone() });
+                    return Ok((sender, authority));
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| ClientError::Address(self.place.gateway.clone())))
+    }
+
+    async fn open(&self, place: &Place) -> Result<(Sender, Peer), ClientError> {
         let slow = || io::Error::new(io::ErrorKind::TimedOut, "it took too long");
-        let failed = |cause| ClientError::Connect { gateway: self.gateway.clone(), cause };
-        let (stream, peer) = timeout(CONNECT_TIME, self.connect()).await.map_err(|_| failed(slow()))??;
+        let failed = |cause| ClientError::Connect { gateway: place.gateway.clone(), cause };
+        let connecting = timeout(CONNECT_TIME, self.connect(place));
+        let (stream, peer) = connecting.await.map_err(|_| failed(slow()))??;
         let handshake = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
@@ -114,17 +174,16 @@ impl Connection {
         let (sender, connection) = handshake.await.map_err(ClientError::Broken)?;
         // It ends with the last sender or when it breaks, which the senders then notice.
         tokio::spawn(connection);
-        *live = Some((sender.clone(), peer));
-        Ok(sender)
+        Ok((sender, peer))
     }
 
-    async fn connect(&self) -> Result<(TlsStream<TcpStream>, Peer), ClientError> {
-        let failed = |cause| ClientError::Connect { gateway: self.gateway.clone(), cause };
+    async fn connect(&self, place: &Place) -> Result<(TlsStream<TcpStream>, Peer), ClientError> {
+        let failed = |cause| ClientError::Connect { gateway: place.gateway.clone(), cause };
         let config = self.tls().map_err(ClientError::Tls)?;
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
+        let stream = TcpStream::connect((place.host.as_str(), place.port)).await.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
-        let name = ServerName::try_from(self.host.clone())
-            .map_err(|_| ClientError::Address(self.gateway.clone()))?;
+        let name = ServerName::try_from(place.host.clone())
+            .map_err(|_| ClientError::Address(place.gateway.clone()))?;
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(failed)?;
         // The authority certifies nodes and coordinators too, and none of them may pass for a gateway.
         let certificates = stream.get_ref().1.peer_certificates();
@@ -133,7 +192,7 @@ impl Connection {
             .ok_or(TlsRefusal::NoCertificate)
             .and_then(Peer::of_certificate);
         let peer = peer.and_then(|peer| self.admit(&peer).map(|()| peer));
-        let refused = |cause| ClientError::NotAGateway { gateway: self.gateway.clone(), cause };
+        let refused = |cause| ClientError::NotAGateway { gateway: place.gateway.clone(), cause };
         let peer = peer.map_err(refused)?;
         Ok((stream, peer))
     }

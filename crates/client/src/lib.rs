@@ -36,7 +36,12 @@ pub struct Client {
     connection: Connection,
     tokens: Tokens,
     check: Option<Arc<dyn CheckKey>>,
+    /// The largest answer that is read.
+    answer_max: usize,
 }
+
+/// As large as any answer of a gateway may be.
+const ANSWER_MAX: usize = 64 << 20;
 
 impl Client {
     /// A client. It connects with its first call.
@@ -45,7 +50,7 @@ impl Client {
     /// The address is not `https://host:port`; the authority's certificate is not one.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
         let connection = Connection::new(&config)?;
-        Ok(Self { config, connection, tokens: Tokens::default(), check: None })
+        Ok(Self { config, connection, tokens: Tokens::default(), check: None, answer_max: ANSWER_MAX })
     }
 
     /// The same client, which takes no answer any more with a key that this check refuses. Without one, the service is
@@ -68,6 +73,21 @@ impl Client {
     #[must_use]
     pub fn following(mut self, document: DocumentHandle) -> Self {
         self.connection.pin(document);
+        self
+    }
+
+    /// The same, which also asks the gateways of that document, each at its address of the moment, in their order.
+    #[must_use]
+    pub fn at_gateways_of(mut self, document: DocumentHandle) -> Self {
+        self.connection.pin(document);
+        self.connection.move_along();
+        self
+    }
+
+    /// The same, which reads no answer of more bytes than this.
+    #[must_use]
+    pub const fn reading(mut self, bytes: usize) -> Self {
+        self.answer_max = bytes;
         self
     }
 

@@ -79,7 +79,7 @@ impl Client {
     /// Sends once, whatever comes of it.
     pub(crate) async fn once(&self, outgoing: Outgoing<'_>, wait: Duration) -> Result<Answer, ClientError> {
         let limit = wait + Self::PATIENCE;
-        let answer = async { read(self.exchange(outgoing).await?).await };
+        let answer = async { read(self.exchange(outgoing).await?, self.answer_max).await };
         timeout(limit, answer).await.map_err(|_| ClientError::TookTooLong)?
     }
 
@@ -101,7 +101,7 @@ impl Client {
             .await
             .map_err(|_| ClientError::TookTooLong)??;
         if is_problem(&response) || !response.status().is_success() {
-            read(response).await?.check()?;
+            read(response, self.answer_max).await?.check()?;
             return Err(ClientError::Odd(200));
         }
         Ok(response)

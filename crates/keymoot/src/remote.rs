@@ -148,6 +148,7 @@ impl Remote {
     fn with(context: Context, retry: Retry) -> Result<Self, Failure> {
         let directory = &context.directory;
         let document = place::document(directory)?;
+        let moves = context.gateway.is_none();
         let gateway = match (&context.gateway, document.gateways.first()) {
             (Some(gateway), _) => gateway.clone(),
             (None, Some(first)) => first.address.clone(),
@@ -177,7 +178,7 @@ impl Remote {
         };
         let check = Certificates::following(handle.clone())?;
         let client = Client::new(config).map_err(|error| of_client(&error))?.checking(check);
-        let client = client.following(handle);
+        let client = if moves { client.at_gateways_of(handle) } else { client.following(handle) };
         Ok(Self { context, document, client, follower, wait: None })
     }
 

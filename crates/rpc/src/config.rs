@@ -113,6 +113,10 @@ pub struct Limits {
     pub body_time: Duration,
     /// For how long an answer may take to be written.
     pub write_time: Duration,
+    /// For how long a request that has failed is the same transaction to the last byte when it is asked again.
+    pub same: Duration,
+    /// For how long one of several nodes behind one address may not know yet what another was told.
+    pub lag: Duration,
 }
 
 impl Default for Limits {
@@ -129,6 +133,8 @@ impl Default for Limits {
             answers_bytes: 64 << 20,
             body_time: Duration::from_secs(10),
             write_time: Duration::from_secs(60),
+            same: Duration::from_secs(15 * 60),
+            lag: Duration::from_secs(15),
         }
     }
 }

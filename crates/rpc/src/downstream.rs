@@ -26,6 +26,8 @@ const OWN_BYTES: usize = 1 << 20;
 const MESSAGE_BYTES: usize = 4 << 10;
 const TEXT_BYTES: usize = 256 << 10;
 const DATA_BYTES: usize = 4 << 10;
+/// The same of an error to a question of our own, which weighs on nobody's tray.
+const OWN_TEXT_BYTES: usize = 16 << 10;
 /// How many questions of our own are open at once, and how many that are passed on; more wait. Whoever only reads can
 /// not keep a transaction waiting.
 const QUESTIONS_MAX: usize = 64;
@@ -67,6 +69,16 @@ pub enum Unanswered {
         /// What it adds.
         data: Option<Value>,
     },
+}
+
+impl Unanswered {
+    /// Without what it adds, if that is long.
+    fn shortened(mut self) -> Self {
+        if let Self::Refused { data, .. } = &mut self {
+            data.take_if(|data| data.as_str().is_some_and(|text| text.len() > OWN_TEXT_BYTES));
+        }
+        self
+    }
 }
 
 impl From<Unanswered> for Refusal {
@@ -250,7 +262,7 @@ impl Downstream {
         let params = serde_json::value::to_raw_value(&params)
             .map_err(|error| Unanswered::Silent(error.to_string()))?;
         let fits = |length, _| if length > OWN_BYTES { Err(too_large()) } else { Ok(()) };
-        self.ask_among(&self.places, method, Some(&params), &fits).await
+        self.ask_among(&self.places, method, Some(&params), &fits).await.map_err(Unanswered::shortened)
     }
 
     /// Asks for a number.
@@ -341,11 +353,20 @@ mod tests {
             (told.data(), told.message())
         };
         let reverted = json!(format!("0x{}", "00".repeat(100_000)));
-        assert_eq!(told("reverted", reverted.clone()), (Some(reverted), "reverted".into()));
+        assert_eq!(told("reverted", reverted.clone()), (Some(reverted.clone()), "reverted".into()));
         assert_eq!(told("no", json!({ "a": [1] })).0, Some(json!({ "a": [1] })));
         // A list of small numbers is many times as long in memory.
         assert_eq!(told("no", json!(vec![0; DATA_BYTES])).0, None);
         assert_eq!(told("no", json!("0".repeat(TEXT_BYTES))).0, None);
+        let refused = |data: &Value| Unanswered::Refused {
+            number: 3,
+            status: 200,
+            message: "reverted".into(),
+            data: Some(data.clone()),
+        };
+        let short = refused(&json!("0x08c379a0"));
+        assert_eq!(short.clone().shortened(), short);
+        assert!(matches!(refused(&reverted).shortened(), Unanswered::Refused { data: None, .. }));
         assert_eq!(told(&"ä".repeat(MESSAGE_BYTES), json!(1)).1.len(), MESSAGE_BYTES);
     }
 }

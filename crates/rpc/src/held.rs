@@ -11,11 +11,10 @@ use tokio::time::Instant;
 
 use crate::transaction::{Draft, Fees, Priced};
 
-/// For how long the transaction is the same. After that, one to be sent has a new price at its place, and one that is only signed
-/// is forgotten.
-const HELD: Duration = Duration::from_secs(15 * 60);
 /// At most so many; the oldest are forgotten first.
 const HELD_MAX: usize = 4096;
+/// Of one request so many transactions are remembered that may have been sent, one for each of its prices.
+const HASHES_MAX: usize = 64;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +34,12 @@ impl Question {
 }
 
 /// What was decided for a request beside what its caller has said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
     /// Its place.
     pub nonce: u64,
-    /// Of its transaction, once that may have been sent.
-    pub hash: Option<B256>,
+    /// Of its transactions that may have been sent: of each price one, and more if it was signed again.
+    pub hashes: Vec<B256>,
     since: Instant,
     kind: u8,
     gas: u64,
@@ -50,12 +49,25 @@ pub struct Begun {
 impl Begun {
     pub fn new(priced: &Priced, nonce: u64) -> Self {
         let since = Instant::now();
-        Self { nonce, hash: None, since, kind: priced.kind, gas: priced.gas, fees: priced.fees }
+        Self { nonce, hashes: Vec::new(), since, kind: priced.kind, gas: priced.gas, fees: priced.fees }
     }
 
-    /// Whether what was decided is of a while ago.
-    pub fn is_old(&self) -> bool {
-        self.since.elapsed() > HELD
+    /// The same at its place, with a new price.
+    pub fn anew(self, priced: &Priced) -> Self {
+        Self { hashes: self.hashes, ..Self::new(priced, self.nonce) }
+    }
+
+    /// One of its transactions may have been sent.
+    pub fn is_at_large(&mut self, hash: B256) {
+        if !self.hashes.contains(&hash) {
+            self.hashes.truncate(HASHES_MAX - 1);
+            self.hashes.insert(0, hash);
+        }
+    }
+
+    /// Whether what was decided is longer ago than this.
+    pub fn is_older(&self, than: Duration) -> bool {
+        self.since.elapsed() >= than
     }
 
     /// The same transaction as before.
@@ -64,13 +76,20 @@ impl Begun {
     }
 }
 
-/// All of them. Two requests with the same words are two, and each is taken up once.
+/// All of them. Two requests to send with the same words are two, and each is taken up once. Two to sign are one as long as
+/// nobody has been told: what is only signed has the next place and does not take it, and so they could not both happen.
 #[derive(Default)]
-pub struct Held(Mutex<VecDeque<(Question, Begun)>>);
+pub struct Held {
+    entries: Mutex<VecDeque<(Question, Begun)>>,
+    deciding: [tokio::sync::Mutex<()>; DECIDING],
+}
+
+/// So many requests to sign are decided side by side, where no two are alike.
+const DECIDING: usize = 32;
 
 impl Held {
     fn entries(&self) -> MutexGuard<'_, VecDeque<(Question, Begun)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps what was decided.
@@ -85,9 +104,27 @@ impl Held {
     /// The oldest that was decided for a request.
     pub fn take(&self, question: &Question) -> Option<Begun> {
         let mut entries = self.entries();
-        entries.retain(|(question, begun)| question.0 == Purpose::Send || !begun.is_old());
         let at = entries.iter().position(|(known, _)| known == question)?;
         entries.remove(at).map(|(_, begun)| begun)
+    }
+
+    /// To be held while it is decided what one to sign is, so that two alike are not two.
+    pub async fn decide(&self, question: &Question) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let [first, ..] = question.2.0;
+        // There always is one.
+        let of_its_own = self.deciding.get(usize::from(first) % DECIDING)?;
+        Some(of_its_own.lock().await)
+    }
+
+    /// What was decided for one to sign.
+    pub fn decided(&self, question: &Question) -> Option<Begun> {
+        self.entries().iter().find(|(known, _)| known == question).map(|(_, begun)| begun.clone())
+    }
+
+    /// This is what it is, until its caller is told.
+    pub fn set(&self, question: Question, begun: Begun) {
+        self.take(&question);
+        self.keep(question, begun);
     }
 }
 
@@ -96,7 +133,7 @@ mod tests {
     use super::*;
 
     fn begun(nonce: u64) -> Begun {
-        Begun { nonce, hash: None, since: Instant::now(), kind: 0, gas: 1, fees: Fees::Price(1) }
+        Begun { nonce, hashes: Vec::new(), since: Instant::now(), kind: 0, gas: 1, fees: Fees::Price(1) }
     }
 
     #[tokio::test(start_paused = true)]
@@ -110,16 +147,35 @@ mod tests {
         assert!(held.take(&Question::new(Purpose::Send, Address::ZERO, &other)).is_none());
         assert!(held.take(&question(Purpose::Sign)).is_none());
         let first = held.take(&send).unwrap();
-        assert_eq!((first, held.take(&send)), (begun(5), Some(begun(6))));
+        assert_eq!((first.clone(), held.take(&send)), (begun(5), Some(begun(6))));
         assert!(held.take(&send).is_none());
-        held.keep(question(Purpose::Sign), first);
-        tokio::time::advance(HELD / 2).await;
-        held.keep(send, first);
-        assert!(!first.is_old());
-        tokio::time::advance(HELD / 2 + Duration::from_secs(1)).await;
-        assert!(first.is_old(), "kept again, it is as old as it was");
-        assert!(held.take(&question(Purpose::Sign)).is_none());
+        let second = Duration::from_secs(1);
+        tokio::time::advance(second).await;
+        held.keep(send, first.clone());
+        assert!(!first.is_older(second * 2));
+        tokio::time::advance(second).await;
+        assert!(first.is_older(second * 2), "kept again, it is as old as it was");
         assert_eq!(held.take(&send), Some(first));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_a_new_price_it_remembers_all_that_may_have_been_sent() {
+        let mut first = begun(5);
+        let hash = |number: usize| B256::left_padding_from(&number.to_be_bytes());
+        for number in [1, 2, 1] {
+            first.is_at_large(hash(number));
+        }
+        let second = Duration::from_secs(1);
+        tokio::time::advance(second).await;
+        let priced = Priced { draft: Draft::default(), kind: 2, gas: 9, fees: Fees::Price(3) };
+        let mut anew = first.anew(&priced);
+        assert!(!anew.is_older(second));
+        assert_eq!((anew.nonce, anew.gas, &anew.hashes[..]), (5, 9, &[hash(2), hash(1)][..]));
+        for number in 0..HASHES_MAX * 2 {
+            anew.is_at_large(hash(number));
+        }
+        assert_eq!(anew.hashes.len(), HASHES_MAX);
+        assert_eq!(anew.hashes[0], hash(HASHES_MAX * 2 - 1), "the latest are kept");
     }
 
     #[test]

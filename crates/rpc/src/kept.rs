@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-/// For how long an answer is kept.
-const KEPT: Duration = Duration::from_secs(10 * 60);
+/// For how long an answer is kept: longer than the same request is the same transaction, by what it takes to sign it.
+const KEPT: Duration = Duration::from_secs(30 * 60);
 /// At most so many; the oldest go first.
 const KEPT_MAX: usize = 4096;
 

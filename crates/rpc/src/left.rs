@@ -33,34 +33,43 @@ struct Entry {
 pub struct Left(Mutex<VecDeque<Entry>>);
 
 /// Somebody who waits for an answer. Dropped before he has it, he leaves it to the next.
-pub struct Listener {
-    left: Arc<Left>,
-    question: Question,
-    outcome: Option<Outcome>,
-}
+pub struct Listener(Option<Box<dyn FnOnce(bool) + Send>>);
 
 impl Listener {
+    /// What is to be done at the end; `true`: he has it.
+    pub fn new(end: impl FnOnce(bool) + Send + 'static) -> Self {
+        Self(Some(Box::new(end)))
+    }
+
     /// He has it.
     pub fn has_heard(mut self) {
-        self.outcome = None;
+        self.end(true);
+    }
+
+    fn end(&mut self, has_heard: bool) {
+        if let Some(end) = self.0.take() {
+            end(has_heard);
+        }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(outcome) = self.outcome.take() {
-            let mut entries = self.left.entries();
-            if entries.len() >= LEFT_MAX {
-                entries.pop_front();
-            }
-            entries.push_back(Entry { question: self.question, since: Instant::now(), outcome });
-        }
+        self.end(false);
     }
 }
 
 impl Left {
     fn entries(&self) -> MutexGuard<'_, VecDeque<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self, question: Question, outcome: Outcome) {
+        let mut entries = self.entries();
+        if entries.len() >= LEFT_MAX {
+            entries.pop_front();
+        }
+        entries.push_back(Entry { question, since: Instant::now(), outcome });
     }
 
     /// The oldest to a request, if it is there or comes. What has failed is as good as never asked.
@@ -82,7 +91,12 @@ impl Left {
         mut outcome: Outcome,
         untold: &Untold,
     ) -> Result<B256, Refusal> {
-        let listener = Listener { left: self.clone(), question, outcome: Some(outcome.clone()) };
+        let (left, answer) = (self.clone(), outcome.clone());
+        let listener = Listener::new(move |has_heard| {
+            if !has_heard {
+                left.leave(question, answer);
+            }
+        });
         // Without a sender there never will be one.
         let told = outcome.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
         match told {

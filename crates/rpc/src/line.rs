@@ -8,34 +8,73 @@ use alloy_primitives::{Address, B256};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::codes;
 use crate::downstream::{Downstream, Unanswered};
-use crate::nonces::{Chosen, Nonces};
-use crate::refusal::Refusal;
-
-/// Behind an address that many nodes share, one may not know yet what another was told. For so long after the last
-/// transaction a lower number is not believed.
-const LAG: Duration = Duration::from_secs(15);
+use crate::nonces::{Chosen, Nonces, Resumed};
+use crate::refusal::{RESOURCE_UNAVAILABLE, Refusal};
+use crate::transaction::quantity;
 
 /// The line of one account.
 pub struct Line {
     account: Address,
     nonces: Mutex<Nonces>,
-    /// When something was sent last.
-    since: Mutex<Option<Instant>>,
+    news: Mutex<News>,
     /// Held by the one that asks the chain.
     asking: tokio::sync::Mutex<()>,
     changed: watch::Sender<()>,
 }
 
 /// All lines.
-#[derive(Default)]
-pub struct Lines(Mutex<BTreeMap<Address, Arc<Line>>>);
+pub struct Lines {
+    lag: Duration,
+    lines: Mutex<BTreeMap<Address, Arc<Line>>>,
+}
 
 impl Lines {
+    /// None yet, behind a node that may be behind for so long.
+    pub fn new(lag: Duration) -> Self {
+        Self { lag, lines: Mutex::default() }
+    }
+
     /// The line of an account.
     pub fn of(&self, account: Address) -> Arc<Line> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.entry(account).or_insert_with(|| Arc::new(Line::new(account))).clone()
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.entry(account).or_insert_with(|| Arc::new(Line::new(account, self.lag))).clone()
+    }
+}
+
+/// How fresh it is what the chain has said. Behind an address that many nodes share, one may not know yet what another was
+/// told: for a while a number that is too low is not believed.
+struct News {
+    lag: Duration,
+    /// When something was sent last.
+    sent: Option<Instant>,
+    /// When the chain was asked last.
+    asked: Option<Instant>,
+    /// A number that is too low, and since when it is the same.
+    low: Option<(u64, Instant)>,
+}
+
+impl News {
+    const fn new(lag: Duration) -> Self {
+        Self { lag, sent: None, asked: None, low: None }
+    }
+
+    /// Whether it is so long ago that the chain was asked that something may have been lost meanwhile.
+    fn is_old(&self, now: Instant) -> bool {
+        self.asked.is_none_or(|asked| now.duration_since(asked) >= self.lag)
+    }
+
+    /// The chain has said a number that is too low. Whether that is more than that a node is behind: nothing was sent for a
+    /// while, or it has not moved for a while.
+    fn believes(&mut self, count: u64, now: Instant) -> bool {
+        let since = match self.low {
+            Some((low, since)) if low == count => since,
+            _ => now,
+        };
+        self.low = Some((count, since));
+        let is_recent = |since: Instant| now.duration_since(since) < self.lag;
+        !(self.sent.is_some_and(is_recent) && is_recent(since))
     }
 }
 
@@ -59,11 +98,11 @@ pub struct Place {
 }
 
 impl Line {
-    fn new(account: Address) -> Self {
+    fn new(account: Address, lag: Duration) -> Self {
         Self {
             account,
             nonces: Mutex::default(),
-            since: Mutex::default(),
+            news: Mutex::new(News::new(lag)),
             asking: tokio::sync::Mutex::default(),
             changed: watch::Sender::default(),
         }
@@ -71,6 +110,10 @@ impl Line {
 
     fn nonces(&self) -> MutexGuard<'_, Nonces> {
         self.nonces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Nonces) -> T) -> T {
@@ -117,8 +160,11 @@ impl Line {
     ) -> Result<Option<Place>, Refusal> {
         let _asking = self.asking(node).await?;
         self.ask(node).await?;
-        let is_free = self.change(|nonces| nonces.resume(nonce));
-        Ok(is_free.then(|| self.place(nonce, Chosen::Ours)))
+        match self.change(|nonces| nonces.resume(nonce)) {
+            Resumed::Free => Ok(Some(self.place(nonce, Chosen::Ours))),
+            Resumed::Taken => Ok(None),
+            Resumed::Far(first) => Err(too_far(nonce, first)),
+        }
     }
 
     /// What was sent from here at a place.
@@ -161,26 +207,56 @@ impl Line {
             let nonces = self.nonces();
             !nonces.is_unsure() && nonces.doubtful().is_empty()
         };
-        if is_sure {
+        if is_sure && !self.news().is_old(Instant::now()) {
             return Ok(());
         }
         let count = node.count(self.account).await?;
         self.settle(node, count).await?;
-        let (known, last) = {
-            let nonces = self.nonces();
-            (nonces.next().filter(|_| nonces.is_idle()), nonces.last())
-        };
-        // Fewer than we have sent: the node lags behind, or it has lost some, or the chain has begun again.
-        let count = match (known, last) {
-            (Some(known), Some((_, hash)))
-                if count < known && (self.is_recent() || node.knows(hash).await?) =>
-            {
-                known
-            }
-            _ => count,
-        };
-        self.change(|nonces| nonces.learn(count));
+        let (next, missing) = self.compare(node, count).await?;
+        self.change(|nonces| {
+            nonces.learn(next);
+            missing.into_iter().for_each(|place| nonces.miss(place));
+        });
+        self.news().asked = Some(Instant::now());
         Ok(())
+    }
+
+    /// What the first place is that nobody has had, by what the chain says, and which one before it is empty. If it says fewer
+    /// than we have sent, it is behind, or it has lost some, or it has begun again.
+    async fn compare(&self, node: &Downstream, count: u64) -> Result<(u64, Option<u64>), Refusal> {
+        let (next, is_idle, at, beyond) = {
+            let nonces = self.nonces();
+            let Some(next) = nonces.next().filter(|_| nonces.is_used(count)) else {
+                return Ok((count, None));
+            };
+            (next, nonces.is_idle(), nonces.sent_at(count), nonces.sent_beyond(count))
+        };
+        if !self.news().believes(count, Instant::now()) {
+            return Ok((if is_idle { next } else { count }, None));
+        }
+        let is_missing = match at {
+            Some(hash) => !node.knows(hash).await?,
+            None => true,
+        };
+        if !is_idle {
+            // What is on its way from here comes after it.
+            return Ok((count, is_missing.then_some(count)));
+        }
+        Ok(match self.last_known(node, beyond).await? {
+            Some(next) => (next, is_missing.then_some(count)),
+            None if is_missing => (count, None),
+            None => (count.saturating_add(1), None),
+        })
+    }
+
+    /// Behind the last of these that the node knows.
+    async fn last_known(&self, node: &Downstream, sent: Vec<(u64, B256)>) -> Result<Option<u64>, Refusal> {
+        for (place, hash) in sent {
+            if node.knows(hash).await? {
+                return Ok(place.checked_add(1));
+            }
+        }
+        Ok(None)
     }
 
     /// What is in doubt was sent if the chain has so many transactions of this account, or knows this one.
@@ -191,11 +267,6 @@ impl Line {
             self.change(|nonces| if was_sent { nonces.sent(nonce, hash) } else { nonces.give_back(nonce) });
         }
         Ok(())
-    }
-
-    fn is_recent(&self) -> bool {
-        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| since.elapsed() < LAG)
     }
 
     fn place(self: &Arc<Self>, nonce: u64, chosen: Chosen) -> Place {
@@ -231,7 +302,7 @@ impl Place {
     /// It was sent.
     pub fn sent(mut self, hash: B256) {
         self.is_settled = true;
-        *self.line.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.line.news().sent = Some(Instant::now());
         self.line.change(|nonces| match self.chosen {
             Chosen::Ours => nonces.sent(self.nonce, hash),
             Chosen::Ahead | Chosen::Taken | Chosen::Busy => nonces.note(self.nonce, hash),
@@ -271,5 +342,40 @@ impl Drop for Place {
             (Chosen::Ahead, None) => nonces.leave(nonce),
             (Chosen::Ahead, Some(_)) | (Chosen::Taken | Chosen::Busy, _) => {}
         });
+    }
+}
+
+/// A place that was given back lies behind others that nobody has taken again.
+fn too_far(nonce: u64, first: u64) -> Refusal {
+    let what = format!("it has nonce {nonce}, and the account has no transaction yet from {first} on");
+    Refusal::new(RESOURCE_UNAVAILABLE, codes::PENDING, what)
+        .with("nonce", quantity(nonce))
+        .with("help", "send those that failed before it again first, in their order; then it has its turn")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_number_that_is_too_low_is_believed_when_it_stays_so() {
+        const LAG: Duration = Duration::from_secs(15);
+        let mut news = News::new(LAG);
+        assert!(news.is_old(Instant::now()) && news.believes(5, Instant::now()), "nothing was sent");
+        // Somebody sends all the time.
+        let mut believed = Vec::new();
+        for second in 0..40 {
+            news.sent = Some(Instant::now());
+            if news.believes(if second < 20 { 6 } else { 7 }, Instant::now()) {
+                believed.push(second);
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(believed, (15..20).chain(35..40).collect::<Vec<_>>());
+        // Nobody sends any more.
+        tokio::time::advance(LAG).await;
+        assert!(news.believes(8, Instant::now()));
+        news.asked = Some(Instant::now());
+        assert!(!news.is_old(Instant::now()) && news.is_old(Instant::now() + LAG));
     }
 }

@@ -16,6 +16,7 @@ use crate::errand::Errand;
 use crate::fields;
 use crate::offered::is_passed;
 use crate::refusal::{INVALID_PARAMS, METHOD_NOT_FOUND, Refusal};
+use crate::told::Untold;
 use crate::transaction::{Draft, check_chain, digits, quantity, shown};
 use crate::tray::Tray;
 use crate::wallet::readable;
@@ -39,7 +40,7 @@ pub async fn answer(
             }
             result(&digits(app.sender.send(account, draft, errand, &tray.untold).await?.as_slice()))
         }
-        "eth_signTransaction" => sign_transaction(app, params, errand).await,
+        "eth_signTransaction" => sign_transaction(app, params, errand, &tray.untold).await,
         "eth_sign" => {
             let [account, message] = list(method, params, ["address", "data"])?;
             personal(app, "address", &account, "data", &message).await
@@ -111,9 +112,10 @@ async fn sign_transaction(
     app: &App,
     params: Option<&RawValue>,
     errand: Errand,
+    untold: &Untold,
 ) -> Result<Box<RawValue>, Refusal> {
     let (account, draft) = draft(app, params).await?;
-    let raw = app.sender.sign(account, draft, errand).await?;
+    let raw = app.sender.sign(account, draft, errand, untold).await?;
     match app.config.shape {
         Shape::Raw => result(&digits(&raw)),
         Shape::Both => {

@@ -25,7 +25,7 @@ pub struct Nonces {
     /// Of these it is not known whether they were sent.
     doubtful: BTreeMap<u64, B256>,
     /// The last that was sent.
-    last: Option<(u64, B256)>,
+    last: Option<u64>,
     /// What was sent, by its place; only the latest.
     sent: BTreeMap<u64, B256>,
     /// Transactions that will take a place soon.
@@ -47,12 +47,26 @@ pub enum Chosen {
     Busy,
 }
 
+/// How a place that was given back stands to whoever wants it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumed {
+    /// He has it.
+    Free,
+    /// Others have it.
+    Taken,
+    /// It is so far on that others have to come before; the first of them that is free.
+    Far(u64),
+}
+
 /// Places of which it is remembered what was sent there.
 const SENT_MAX: usize = 4096;
 /// Places that callers have chosen further on. Beyond that the furthest are forgotten, and refused by the node at worst.
 const AHEAD_MAX: usize = 4096;
-/// How far behind the next place one may be that is taken up again.
-const GAP_MAX: u64 = 4096;
+/// How far behind the next place one may be that is taken up again: whatever is empty before it may have to be filled, and
+/// that is paid for.
+const GAP_MAX: u64 = 16;
+/// At most so many of the last places are asked about when the chain knows fewer than were sent.
+const LOOKED_MAX: usize = 64;
 
 impl Nonces {
     /// Whether the chain has to be asked before a place is given.
@@ -70,17 +84,12 @@ impl Nonces {
         self.next
     }
 
-    /// The last that was sent.
-    pub fn last(&self) -> Option<(u64, B256)> {
-        self.last
-    }
-
     /// Takes over what the chain says: that it knows so many transactions of this account.
     pub fn learn(&mut self, count: u64) {
         let next = if self.is_idle() { count } else { count.max(self.next.unwrap_or_default()) };
         self.next = Some(next);
         // What the chain has lost was not sent.
-        self.last = self.last.filter(|(place, _)| *place < next);
+        self.last = self.last.filter(|place| *place < next);
         self.sent.retain(|place, _| *place < next || self.ahead.contains(place));
         self.empty.retain(|place, _| *place >= count);
         self.ahead.retain(|place| *place >= next);
@@ -109,6 +118,30 @@ impl Nonces {
         self.sent.get(&place).copied()
     }
 
+    /// Whether a place counts as used: nothing of ours is on its way to it, and nobody could take it.
+    pub fn is_used(&self, place: u64) -> bool {
+        self.next.is_some_and(|next| place < next)
+            && !self.open.contains_key(&place)
+            && !self.empty.contains_key(&place)
+            && !self.doubtful.contains_key(&place)
+    }
+
+    /// The last of what was sent beyond a place, the last of all first.
+    pub fn sent_beyond(&self, place: u64) -> Vec<(u64, B256)> {
+        let next = self.next.unwrap_or_default();
+        let beyond = self.sent.iter().rev().take_while(|(known, _)| **known > place);
+        beyond.filter(|(known, _)| **known < next).take(LOOKED_MAX).map(|(at, hash)| (*at, *hash)).collect()
+    }
+
+    /// The chain has nothing at a place that counts as used: it is empty.
+    pub fn miss(&mut self, place: u64) {
+        if self.is_used(place) {
+            self.sent.remove(&place);
+            self.empty.insert(place, false);
+            self.settle();
+        }
+    }
+
     /// Something was sent at a place.
     pub fn note(&mut self, place: u64, hash: B256) {
         self.sent.insert(place, hash);
@@ -117,17 +150,20 @@ impl Nonces {
         }
     }
 
-    /// Takes a place again that was given back, and says whether it was still free.
-    pub fn resume(&mut self, place: u64) -> bool {
+    /// Takes a place again that was given back, if it is still free.
+    pub fn resume(&mut self, place: u64) -> Resumed {
         let next = self.next.unwrap_or_default();
         if self.empty.remove(&place).is_some() {
             self.open.insert(place, false);
-            return true;
+            return Resumed::Free;
         }
         let is_ours = self.open.contains_key(&place) || self.doubtful.contains_key(&place);
-        let Some(behind) = place.checked_add(1) else { return false };
-        if is_ours || place < next || place - next > GAP_MAX || self.ahead.contains(&place) {
-            return false;
+        let Some(behind) = place.checked_add(1) else { return Resumed::Taken };
+        if is_ours || place < next || self.ahead.contains(&place) {
+            return Resumed::Taken;
+        }
+        if place - next > GAP_MAX {
+            return Resumed::Far(next);
         }
         // It left no trace when it was the last one. Those before it are empty then.
         for before in next..place {
@@ -137,7 +173,7 @@ impl Nonces {
         }
         self.next = Some(behind);
         self.open.insert(place, false);
-        true
+        Resumed::Free
     }
 
     /// Past what callers have chosen, the first that nobody has had.
@@ -201,9 +237,7 @@ impl Nonces {
         self.open.remove(&place);
         self.doubtful.remove(&place);
         self.note(place, hash);
-        if self.last.is_none_or(|(last, _)| last <= place) {
-            self.last = Some((place, hash));
-        }
+        self.last = self.last.max(Some(place));
     }
 
     /// The transaction of a place will not be sent.
@@ -238,7 +272,7 @@ impl Nonces {
             return None;
         }
         let signed = self.open.iter().rev().find(|(_, is_signed)| **is_signed).map(|(place, _)| *place);
-        let behind = signed.max(self.last.map(|(place, _)| place));
+        let behind = signed.max(self.last);
         let place = *self.empty.iter().find(|(_, is_given_up)| !**is_given_up)?.0;
         if behind.is_none_or(|behind| behind < place) {
             return None;
@@ -351,15 +385,18 @@ mod tests {
             nonces.take();
         }
         nonces.give_back(6);
-        assert!(nonces.resume(6) && !nonces.resume(6));
-        assert!(!nonces.resume(7) && !nonces.resume(4), "others have it");
+        assert_eq!((nonces.resume(6), nonces.resume(6)), (Resumed::Free, Resumed::Taken));
+        assert_eq!((nonces.resume(7), nonces.resume(4)), (Resumed::Taken, Resumed::Taken), "others have it");
         nonces.give_back(6);
         nonces.give_back(7);
         assert_eq!(nonces.next(), Some(6), "they left no trace");
-        assert!(nonces.resume(7));
+        assert_eq!(nonces.resume(7), Resumed::Free);
         assert!(!nonces.is_turn(7), "the one before it is waited for");
         assert_eq!((nonces.take(), nonces.take()), (Some(6), Some(8)));
-        assert!(!nonces.resume(u64::MAX));
+        assert_eq!(nonces.resume(u64::MAX), Resumed::Taken);
+        // One request may not have hundreds of places filled.
+        assert_eq!(nonces.resume(9 + GAP_MAX + 1), Resumed::Far(9));
+        assert_eq!(nonces.resume(9 + GAP_MAX), Resumed::Free);
         nonces.sent(7, B256::repeat_byte(7));
         assert_eq!((nonces.sent_at(7), nonces.sent_at(6)), (Some(B256::repeat_byte(7)), None));
     }
@@ -391,7 +428,32 @@ mod tests {
         nonces.give_back(0);
         assert_eq!(nonces.claim_empty(), Some(0));
         nonces.sent(0, B256::ZERO);
-        assert_eq!((nonces.last(), nonces.is_idle()), (Some((1, B256::ZERO)), true));
+        assert!(nonces.is_idle());
+    }
+
+    #[test]
+    fn a_place_that_the_chain_has_nothing_at_is_empty_and_is_filled() {
+        let mut nonces = from(5);
+        let hash = |place: u64| B256::repeat_byte(place as u8);
+        for place in 5..9 {
+            nonces.take();
+            nonces.sent(place, hash(place));
+        }
+        assert_eq!(nonces.sent_beyond(6), [(8, hash(8)), (7, hash(7))]);
+        assert!(nonces.is_used(6) && nonces.is_used(2) && !nonces.is_used(9));
+        nonces.miss(6);
+        nonces.miss(6);
+        nonces.miss(9);
+        assert!(!nonces.is_used(6) && nonces.sent_at(6).is_none());
+        assert_eq!((nonces.peek(), nonces.claim_empty(), nonces.take()), (Some(6), Some(6), Some(9)));
+        nonces.miss(9);
+        nonces.miss(6);
+        assert!(!nonces.is_turn(9), "what is on its way is not missed");
+        // The last ones leave no trace.
+        nonces.sent(6, hash(6));
+        nonces.sent(9, hash(9));
+        nonces.miss(9);
+        assert_eq!((nonces.next(), nonces.is_idle()), (Some(9), true));
     }
 
     proptest! {
@@ -411,7 +473,7 @@ mod tests {
                     // Somebody comes back for a place that was given back; somebody else may have it.
                     if !back.is_empty() {
                         let place: u64 = back.swap_remove(which.index(back.len()));
-                        if nonces.resume(place) {
+                        if nonces.resume(place) == Resumed::Free {
                             prop_assert!(!held.contains(&place) && !sent.contains(&place), "{place} is given twice");
                             held.push(place);
                         }

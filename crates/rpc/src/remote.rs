@@ -27,6 +27,12 @@ const STEP: Duration = Duration::from_secs(10);
 /// It is not asked more often than this.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// An answer may have so many bytes: the largest payload in hex, or a page of a list.
+const ANSWER_BYTES: usize = 8 << 20;
+/// Of what a gateway says in words so many bytes are told, and of lists so many.
+const WORDS_BYTES: usize = 4 << 10;
+const NAMED_MAX: usize = 64;
+
 /// A cluster, through its gateway.
 pub struct Remote {
     client: Client,
@@ -44,7 +50,7 @@ impl Remote {
     /// should bring a check of keys: without one, the service is believed about them.
     #[must_use]
     pub fn new(client: Client, paths: Vec<Path>, keys: Vec<KeyId>) -> Self {
-        Self { client, paths, keys, open: Mutex::default() }
+        Self { client: client.reading(ANSWER_BYTES), paths, keys, open: Mutex::default() }
     }
 
     async fn all(&self) -> Result<Vec<Account>, Refusal> {
@@ -167,12 +173,8 @@ fn account(key: &KeyView, path: &Path) -> Option<Account> {
 fn of_client(error: &ClientError) -> Refusal {
     if let Some(problem) = error.problem() {
         let code = problem.code.parse().unwrap_or(Code::Defect);
-        let refusal = Refusal::of_code(code, &problem.detail);
-        return if problem.culprits.is_empty() {
-            refusal
-        } else {
-            refusal.with("culprits", problem.culprits.clone())
-        };
+        let refusal = Refusal::of_code(code, &words(&problem.detail));
+        return blaming(refusal, &problem.culprits);
     }
     match error {
         ClientError::TookTooLong => Refusal::of_code(Code::TookTooLong, ""),
@@ -194,10 +196,10 @@ fn pending(view: &SignatureView) -> Refusal {
     let help = "send the same again: it is the same request, and is signed once";
     let code = view.code.as_deref().and_then(|code| code.parse::<Code>().ok());
     let refusal = match code {
-        Some(code) => Refusal::of_code(code, reason(view)).numbered(RESOURCE_UNAVAILABLE),
+        Some(code) => Refusal::of_code(code, &reason(view)).numbered(RESOURCE_UNAVAILABLE),
         None => Refusal::new(RESOURCE_UNAVAILABLE, codes::PENDING, "the signature is not ready yet"),
     };
-    refusal.with("request", view.id.clone()).with("help", help)
+    refusal.with("request", words(&view.id)).with("help", help)
 }
 
 /// A request that ended without a signature.
@@ -208,21 +210,31 @@ fn ended(view: &SignatureView) -> Refusal {
         Status::Complete => Code::Defect,
         Status::Failed | Status::Pending => Code::AttemptsUsedUp,
     });
-    let mut refusal = Refusal::of_code(code, reason(view)).with("request", view.id.clone());
+    let mut refusal = Refusal::of_code(code, &reason(view)).with("request", words(&view.id));
     if !view.denials.is_empty() {
-        let denials = view.denials.iter();
-        let denials =
-            denials.map(|denial| serde_json::json!({ "node": denial.node, "reason": denial.reason }));
+        let denials = view.denials.iter().take(NAMED_MAX);
+        let denials = denials.map(
+            |denial| serde_json::json!({ "node": words(&denial.node), "reason": words(&denial.reason) }),
+        );
         refusal = refusal.with("denials", denials.collect::<Vec<_>>());
     }
-    if !view.culprits.is_empty() {
-        refusal = refusal.with("culprits", view.culprits.clone());
-    }
-    refusal
+    blaming(refusal, &view.culprits)
 }
 
-fn reason(view: &SignatureView) -> &str {
-    view.reason.as_deref().unwrap_or_default()
+fn blaming(refusal: Refusal, culprits: &[String]) -> Refusal {
+    if culprits.is_empty() {
+        return refusal;
+    }
+    refusal.with("culprits", culprits.iter().take(NAMED_MAX).map(|name| words(name)).collect::<Vec<_>>())
+}
+
+fn reason(view: &SignatureView) -> String {
+    words(view.reason.as_deref().unwrap_or_default())
+}
+
+/// What a gateway has said, or the beginning of it.
+fn words(text: &str) -> String {
+    text[..text.floor_char_boundary(WORDS_BYTES)].to_owned()
 }
 
 #[cfg(test)]
@@ -268,6 +280,25 @@ mod tests {
         assert_eq!(refusal.more["request"], "req_1");
         let retired = ended(&SignatureView { code: Some("E2106".into()), ..view(Status::Denied) });
         assert_eq!((retired.number, retired.code()), (UNAUTHORIZED, "E2106"));
+    }
+
+    #[test]
+    fn of_what_a_gateway_says_so_much_is_told_as_a_caller_can_use() {
+        let long = "ä".repeat(WORDS_BYTES);
+        let mut told = view(Status::Denied);
+        (told.id, told.reason) = (long.clone(), Some(long.clone()));
+        told.denials = vec![Denial { node: long.clone(), reason: long.clone() }; NAMED_MAX * 2];
+        told.culprits = vec![long.clone(); NAMED_MAX * 2];
+        let mut problem = Problem::new(Code::Busy, long);
+        problem.culprits.clone_from(&told.culprits);
+        let lists = WORDS_BYTES * NAMED_MAX;
+        for (refusal, most) in [
+            (ended(&told), 3 * lists + 3 * WORDS_BYTES),
+            (pending(&told), 3 * WORDS_BYTES),
+            (of_client(&ClientError::Problem(Box::new(problem))), lists + 2 * WORDS_BYTES),
+        ] {
+            assert!(refusal.to_json("t").to_string().len() <= most);
+        }
     }
 
     #[test]

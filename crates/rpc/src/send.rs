@@ -17,7 +17,7 @@ use crate::errand::Errand;
 use crate::fees::{self, Bounds, FILLER_GAS};
 use crate::held::{Begun, Held, Purpose, Question};
 use crate::kept::Kept;
-use crate::left::Left;
+use crate::left::{Left, Listener};
 use crate::line::{Line, Lines, Place};
 use crate::refusal::{INTERNAL, RESOURCE_UNAVAILABLE, Refusal};
 use crate::told::Untold;
@@ -31,6 +31,8 @@ pub struct Sender {
     chain_id: u64,
     bounds: Bounds,
     fills: bool,
+    /// For how long a request that has failed is the same transaction.
+    same: Duration,
     lines: Lines,
     /// Those for whose place the caller has answered: the same again is the same transaction.
     sent: Kept<Question, Sent>,
@@ -80,7 +82,8 @@ impl Sender {
             chain_id: config.chain_id,
             bounds: Bounds { fee: config.fee_max, price: config.price_max, tip: config.tip_max },
             fills: config.fills,
-            lines: Lines::default(),
+            same: config.limits.same,
+            lines: Lines::new(config.limits.lag),
             sent: Kept::default(),
             held: Held::default(),
             left: Arc::default(),
@@ -138,31 +141,58 @@ impl Sender {
         outcome
     }
 
-    /// A transaction, signed but not sent. Without a place of its own it gets the next one, which stays free.
+    /// A transaction, signed but not sent. Without a place of its own it gets the next one, which stays free. Until its caller
+    /// has it, the same request is the same transaction: two of one payment at two places could both happen.
     pub async fn sign(
         self: &Arc<Self>,
         account: Account,
         draft: Draft,
         errand: Errand,
+        untold: &Untold,
     ) -> Result<Bytes, Refusal> {
-        let this = self.clone();
-        let signing = async move {
-            let _errand = errand;
-            let question = Question::new(Purpose::Sign, account.address, &draft);
-            let (priced, begun) = match this.begun(&account, &question).await? {
-                Some(begun) => (begun.priced(draft), begun),
-                None => {
-                    let (priced, nonce) = this.next(&account, draft).await?;
-                    let begun = Begun::new(&priced, nonce);
-                    (priced, begun)
-                }
-            };
-            let turn = this.wallet.turn().await;
-            let signed = this.signed(&account, &priced, begun.nonce, &turn).await;
-            signed.map_err(|refusal| this.failed(question, begun, refusal))
+        let signing = self.clone().signing(account, draft, errand).in_current_span();
+        let signed = tokio::spawn(signing).await;
+        let (raw, listener) =
+            signed.unwrap_or_else(|_| Err(Refusal::defect("a transaction was dropped half-way")))?;
+        untold.put(listener);
+        Ok(raw)
+    }
+
+    async fn signing(
+        self: Arc<Self>,
+        account: Account,
+        draft: Draft,
+        _errand: Errand,
+    ) -> Result<(Bytes, Listener), Refusal> {
+        let question = Question::new(Purpose::Sign, account.address, &draft);
+        let deciding = self.held.decide(&question).await;
+        let again = match self.held.decided(&question) {
+            Some(begun) => self.signable(&account, &draft, &begun).await?,
+            None => None,
         };
-        let signed = tokio::spawn(signing.in_current_span()).await;
-        signed.unwrap_or_else(|_| Err(Refusal::defect("a transaction was dropped half-way")))
+        let (priced, mut begun) = match again {
+            Some(again) => again,
+            None => {
+                let (priced, nonce) = self.next(&account, draft).await?;
+                let begun = Begun::new(&priced, nonce);
+                (priced, begun)
+            }
+        };
+        self.held.set(question, begun.clone());
+        drop(deciding);
+        let turn = self.wallet.turn().await;
+        let raw = self.signed(&account, &priced, begun.nonce, &turn).await;
+        let raw = raw.map_err(|refusal| refusal.with("nonce", quantity(begun.nonce)))?;
+        begun.is_at_large(keccak256(&raw));
+        self.held.set(question, begun.clone());
+        let end = move |has_heard| {
+            if has_heard {
+                self.held.take(&question);
+            } else {
+                self.held.set(question, begun);
+            }
+        };
+        Ok((raw, Listener::new(end)))
     }
 
     /// The number of transactions of an account, with those that are on their way from here.
@@ -199,8 +229,8 @@ impl Sender {
 
     /// A request that has no signature, by what is said of it. A stolen coordinator may have one all the same, also when it says
     /// that the nodes refuse; so the same request again has to be the same transaction.
-    fn failed(&self, question: Question, begun: Begun, refusal: Refusal) -> Refusal {
-        self.held.keep(question, begun);
+    fn failed(&self, question: Question, begun: &Begun, refusal: Refusal) -> Refusal {
+        self.held.keep(question, begun.clone());
         refusal.with("nonce", quantity(begun.nonce))
     }
 
@@ -225,7 +255,7 @@ impl Sender {
         self.check_chain().await?;
         if let Some(begun) = self.held.take(&question) {
             errand.turn().await;
-            match self.resume(line, &draft, begun).await {
+            match self.resume(line, &draft, &begun).await {
                 Err(refusal) => {
                     self.held.keep(question, begun);
                     return Err(refusal);
@@ -258,20 +288,11 @@ impl Sender {
 
     /// How a request that has failed before stands now. It is never moved to another place while it could still happen at
     /// its own. There it is the same transaction, or after a while one with a new price: only one of them can happen.
-    async fn resume(&self, line: &Arc<Line>, draft: &Draft, held: Begun) -> Result<Standing, Refusal> {
-        let mut begun = held;
-        if let Some(hash) = begun.hash
-            && self.node.knows(hash).await?
-        {
+    async fn resume(&self, line: &Arc<Line>, draft: &Draft, held: &Begun) -> Result<Standing, Refusal> {
+        if let Some(hash) = self.known(held).await? {
             return Ok(Standing::Sent(hash));
         }
-        let mut priced = begun.priced(draft.clone());
-        if begun.is_old() {
-            priced = fees::price(&self.node, draft.clone(), self.bounds).await?;
-            let hash = begun.hash;
-            begun = Begun::new(&priced, begun.nonce);
-            begun.hash = hash;
-        }
+        let (priced, begun) = self.priced(draft, held).await?;
         let waiting = line.wait();
         let turn = self.wallet.turn().await;
         let place = match draft.nonce {
@@ -281,29 +302,58 @@ impl Sender {
         match place {
             Some(place) => Ok(Standing::Placed(Box::new(Placed { priced, begun, place, turn }))),
             None if self.is_gone(line, held).await? => Ok(Standing::Gone),
-            None => Err(displaced(held, line.sent_at(held.nonce).filter(|other| Some(*other) != held.hash))),
+            None => Err(displaced(held, other(line, held))),
         }
+    }
+
+    /// The one of its transactions that the node knows.
+    async fn known(&self, begun: &Begun) -> Result<Option<B256>, Refusal> {
+        for hash in &begun.hashes {
+            if self.node.knows(*hash).await? {
+                return Ok(Some(*hash));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same transaction as before, or after a while one with a new price.
+    async fn priced(&self, draft: &Draft, held: &Begun) -> Result<(Priced, Begun), Refusal> {
+        if !held.is_older(self.same) {
+            return Ok((held.priced(draft.clone()), held.clone()));
+        }
+        let priced = fees::price(&self.node, draft.clone(), self.bounds).await?;
+        let begun = held.clone().anew(&priced);
+        Ok((priced, begun))
     }
 
     /// Whether another transaction of ours is in a block at a place. If it is somebody else's, it may be this one as well, which
     /// somebody else has sent.
-    async fn is_gone(&self, line: &Line, begun: Begun) -> Result<bool, Refusal> {
-        match line.sent_at(begun.nonce).filter(|other| Some(*other) != begun.hash) {
+    async fn is_gone(&self, line: &Line, begun: &Begun) -> Result<bool, Refusal> {
+        match other(line, begun) {
             Some(other) => Ok(self.node.has_mined(other).await?),
             None => Ok(false),
         }
     }
 
     /// What was decided for one that is only signed, unless it can never happen any more.
-    async fn begun(&self, account: &Account, question: &Question) -> Result<Option<Begun>, Refusal> {
-        let Some(begun) = self.held.take(question) else { return Ok(None) };
-        match self.is_gone(&self.lines.of(account.address), begun).await {
-            Ok(is_gone) => Ok((!is_gone).then_some(begun)),
-            Err(refusal) => {
-                self.held.keep(*question, begun);
-                Err(refusal)
-            }
+    async fn signable(
+        &self,
+        account: &Account,
+        draft: &Draft,
+        held: &Begun,
+    ) -> Result<Option<(Priced, Begun)>, Refusal> {
+        if self.known(held).await?.is_some() {
+            // It has happened, and whoever asks for it has not been told.
+            return Ok(Some((held.priced(draft.clone()), held.clone())));
         }
+        let line = self.lines.of(account.address);
+        if self.is_gone(&line, held).await? {
+            return Ok(None);
+        }
+        if draft.nonce.is_none() && self.count(account.address).await? > held.nonce {
+            return Err(displaced(held, other(&line, held)));
+        }
+        self.priced(draft, held).await.map(Some)
     }
 
     /// What was sent is given to the node again, if it does not know it any more.
@@ -331,13 +381,13 @@ impl Sender {
         let nonce = place.nonce();
         // If there is no signature, the place goes back with its drop.
         let raw = self.signed(account, &priced, nonce, &turn).await;
-        let raw = raw.map_err(|refusal| self.failed(question, begun, refusal))?;
+        let raw = raw.map_err(|refusal| self.failed(question, &begun, refusal))?;
         drop(turn);
         place.signed();
         self.mend(line, account);
         place.turn().await;
         let hash = keccak256(&raw);
-        begun.hash = Some(hash);
+        begun.is_at_large(hash);
         place.is_at_large(hash);
         let fate = broadcast(&self.node, &raw, hash).await;
         let address = account.address;
@@ -453,8 +503,13 @@ impl Sender {
     }
 }
 
+/// Another transaction of ours that has the place of one.
+fn other(line: &Line, begun: &Begun) -> Option<B256> {
+    line.sent_at(begun.nonce).filter(|other| !begun.hashes.contains(other))
+}
+
 /// Another transaction has the place of one that may still happen there.
-fn displaced(begun: Begun, other: Option<B256>) -> Refusal {
+fn displaced(begun: &Begun, other: Option<B256>) -> Refusal {
     let nonce = begun.nonce;
     let refusal = match other {
         Some(other) => Refusal::new(
@@ -472,7 +527,7 @@ fn displaced(begun: Begun, other: Option<B256>) -> Refusal {
         .with("help", "look at what has this nonce on the chain; if it is another, say a nonce to send anew"),
     };
     let refusal = refusal.with("nonce", quantity(nonce));
-    match begun.hash {
+    match begun.hashes.first() {
         Some(hash) => refusal.with("hash", format!("0x{}", hex::encode(hash))),
         None => refusal,
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use keymoot_client::{Client, ClientError, Page, Retry};
 use keymoot_types::Scheme;
-use keymoot_wire::cluster::{ClusterDocument, Hex, Role};
+use keymoot_wire::cluster::{ClusterDocument, ClusterFields, Hex, Role};
 use keymoot_wire::mpc;
 use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{AskView, RequestView, Status};
@@ -114,6 +114,37 @@ async fn an_outcome_is_waited_for_also_while_nodes_are_missing() {
     assert_eq!(found.unwrap().status, Status::Complete);
     let nobody = client.outcome(&format!("req_{}", "0".repeat(64)), NOW).await.unwrap_err();
     assert_eq!(nobody.code(), Some(Code::NoSuchRequest));
+}
+
+#[tokio::test]
+async fn a_client_goes_to_where_the_document_says_the_gateways_are() {
+    let scene = Scene::new().await;
+    let fields = |change: &dyn Fn(&mut ClusterFields)| {
+        let mut fields = scene.document.load().fields().clone();
+        change(&mut fields);
+        ClusterDocument::new(fields).unwrap()
+    };
+    let here = scene.address();
+    let client = || scene.client_that(Role::Viewer, Retry::NONE);
+    // Nobody listens at the first; the second is the gateway.
+    let moved = fields(&|fields| {
+        let mut first = fields.gateways[0].clone();
+        (first.name, first.tls) = ("gw-0".to_owned(), vec![Hex([7; 32])]);
+        first.address = "https://127.0.0.1:1".into();
+        fields.gateways[0].address.clone_from(&here);
+        fields.gateways.insert(0, first);
+    });
+    assert!(client().at_gateways_of(moved.into_handle()).version().await.is_ok());
+    // It moves while the client is there.
+    let away = || fields(&|fields| fields.gateways[0].address = "https://127.0.0.1:1".into());
+    let followed = away().into_handle();
+    let follower = client().at_gateways_of(followed.clone());
+    let error = follower.version().await.unwrap_err();
+    assert!(matches!(&error, ClientError::Connect { gateway, .. } if gateway.ends_with(":1")), "{error:?}");
+    followed.store(Arc::new(fields(&|fields| fields.gateways[0].address.clone_from(&here))));
+    assert!(follower.version().await.is_ok());
+    // Where the address is the user's own, the document does not move it.
+    assert!(client().following(away().into_handle()).version().await.is_ok());
 }
 
 #[tokio::test]

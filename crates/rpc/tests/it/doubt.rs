@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use alloy_consensus::Transaction;
+use alloy_consensus::{Transaction, TxEnvelope};
+use alloy_eips::eip2718::Decodable2718;
 use futures_util::future::join_all;
 use keymoot_rpc::Refusal;
 use serde_json::{Value, json};
@@ -193,4 +195,46 @@ async fn what_was_denied_or_rejected_goes_well_later_and_is_the_same_transaction
     assert_eq!(scene.send(json!({})).await.unwrap(), error["data"]["hash"]);
     let other = scene.send(json!({})).await.unwrap();
     assert_eq!(scene.chain.find(&other).unwrap().nonce(), 1, "what is done is not held");
+}
+
+#[tokio::test]
+async fn of_one_payment_each_transaction_that_may_have_been_sent_is_looked_for() {
+    let scene = Scene::with(|config| config.limits.same = Duration::ZERO).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sent = seen.clone();
+    scene.chain.behaves(move |_, tx| {
+        sent.lock().unwrap().push(tx.clone());
+        Mood::Loses
+    });
+    let first = scene.send(json!({})).await.unwrap_err();
+    must_be_in_doubt(&first);
+    // Asked again after a while it is dearer, and in doubt as well.
+    scene.chain.with(|ledger| ledger.base_fee = Some(9));
+    let second = scene.send(json!({})).await.unwrap_err();
+    must_be_in_doubt(&second);
+    assert_ne!(first["data"]["hash"], second["data"]["hash"]);
+    // Then it turns out that the first has come through.
+    let late = seen.lock().unwrap()[0].clone();
+    scene.chain.with(|ledger| ledger.taken.insert((scene.purse.address(0), 0), late));
+    assert_eq!(scene.send(json!({})).await.unwrap(), first["data"]["hash"]);
+    assert_eq!((count(&scene), scene.purse.asked()), (1, 2));
+}
+
+#[tokio::test]
+async fn one_that_is_only_signed_gets_another_place_only_when_it_cannot_happen_at_its_own() {
+    let scene = Scene::with(|config| config.limits.same = Duration::ZERO).await;
+    let (is_over, asked) = unfinished(&scene);
+    let sign = async || scene.ask("eth_signTransaction", scene.transfer(json!({ "value": "0x2" }))).await;
+    sign().await.unwrap_err();
+    is_over.store(true, Ordering::SeqCst);
+    scene.chain.with(|ledger| ledger.is_mining = false);
+    let other = scene.send(json!({ "value": "0x3" })).await.unwrap();
+    let error = sign().await.unwrap_err();
+    assert_eq!((&error["code"], &error["data"]["other"]), (&json!(-32002), &other), "{error}");
+    assert_eq!(asked.lock().unwrap().len(), 2, "nothing was signed for another place");
+    scene.chain.with(|ledger| ledger.is_mining = true);
+    let raw = sign().await.unwrap();
+    let raw = hex::decode(raw.as_str().unwrap().trim_start_matches("0x")).unwrap();
+    let signed = TxEnvelope::decode_2718_exact(&raw).unwrap();
+    assert_eq!(signed.nonce(), 1);
 }

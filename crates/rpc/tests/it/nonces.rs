@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use alloy_consensus::{Transaction, TxEnvelope};
 use alloy_primitives::U256;
@@ -242,7 +243,7 @@ async fn a_place_that_is_on_its_way_is_counted_and_cannot_be_chosen() {
         assert_eq!((count("pending").await, count("latest").await), (json!("0x2"), json!("0x1")));
         // Taken for a replacement, it would wait for its signature.
         let chosen = scene.send(json!({ "value": "0x3", "nonce": "0x1" }));
-        let chosen = tokio::time::timeout(std::time::Duration::from_secs(10), chosen).await;
+        let chosen = tokio::time::timeout(Duration::from_secs(10), chosen).await;
         scene.purse.gate.add_permits(1000);
         let error = chosen.expect("it is refused at once").unwrap_err();
         assert_eq!((&error["code"], &error["data"]["field"]), (&json!(-32602), &json!("nonce")));
@@ -257,8 +258,7 @@ async fn a_caller_who_leaves_does_not_leave_a_gap() {
     let scene = Scene::start().await;
     scene.purse.gate.forget_permits(tokio::sync::Semaphore::MAX_PERMITS);
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": scene.transfer(json!({})) });
-    let left =
-        tokio::time::timeout(std::time::Duration::from_millis(300), scene.post(body.to_string())).await;
+    let left = tokio::time::timeout(Duration::from_millis(300), scene.post(body.to_string())).await;
     assert!(left.is_err());
     scene.purse.gate.add_permits(1000);
     let second = scene.send(json!({ "value": "0x2" })).await.unwrap();
@@ -268,4 +268,109 @@ async fn a_caller_who_leaves_does_not_leave_a_gap() {
     assert_eq!(scene.chain.find(&first).unwrap().nonce(), 0);
     let third = scene.send(json!({})).await.unwrap();
     assert_eq!(scene.chain.find(&third).unwrap().nonce(), 2);
+}
+
+#[tokio::test]
+async fn a_place_whose_transaction_the_node_has_lost_goes_to_the_next_and_none_behind_it_is_used_twice() {
+    let scene = Scene::with(|config| config.limits.lag = Duration::ZERO).await;
+    let account = scene.purse.address(0);
+    scene.chain.with(|ledger| ledger.is_patient = true);
+    for value in ["0x1", "0x2", "0x3"] {
+        scene.send(json!({ "value": value })).await.unwrap();
+    }
+    // The one in the middle is evicted. Those behind wait for it.
+    scene.chain.with(|ledger| ledger.taken.remove(&(account, 1)));
+    let next = scene.send(json!({ "value": "0x4" })).await.unwrap();
+    assert_eq!(scene.chain.find(&next).unwrap().nonce(), 1);
+    let next = scene.send(json!({ "value": "0x5" })).await.unwrap();
+    assert_eq!(scene.chain.find(&next).unwrap().nonce(), 3);
+    // The last two are.
+    scene.chain.with(|ledger| ledger.taken.split_off(&(account, 2)));
+    for place in [2, 3] {
+        let next = scene.send(json!({ "value": "0x6" })).await.unwrap();
+        assert_eq!(scene.chain.find(&next).unwrap().nonce(), place);
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_somebody_elses_transaction_has_left_goes_to_the_next() {
+    let scene = Scene::with(|config| config.limits.lag = Duration::ZERO).await;
+    let account = scene.purse.address(0);
+    scene.chain.with(|ledger| ledger.is_patient = true);
+    let others = Scene::start().await;
+    for _ in 0..2 {
+        others.send(json!({ "value": "0x9" })).await.unwrap();
+    }
+    let theirs = others.chain.with(|ledger| ledger.taken.clone());
+    scene.chain.with(|ledger| ledger.taken.extend(theirs));
+    let ours = scene.send(json!({})).await.unwrap();
+    assert_eq!(scene.chain.find(&ours).unwrap().nonce(), 2);
+    scene.chain.with(|ledger| ledger.taken.remove(&(account, 1)));
+    for place in [1, 3] {
+        let next = scene.send(json!({ "value": "0x2" })).await.unwrap();
+        assert_eq!(scene.chain.find(&next).unwrap().nonce(), place);
+    }
+}
+
+#[tokio::test]
+async fn a_gap_is_seen_also_when_there_is_always_something_on_its_way() {
+    let scene = Scene::with(|config| config.limits.lag = Duration::ZERO).await;
+    let account = scene.purse.address(0);
+    scene.chain.with(|ledger| ledger.is_patient = true);
+    for _ in 0..3 {
+        scene.send(json!({})).await.unwrap();
+    }
+    // One is being signed behind it when another comes.
+    scene.purse.gate.forget_permits(tokio::sync::Semaphore::MAX_PERMITS);
+    let meanwhile = async {
+        while scene.purse.asked() < 4 {
+            tokio::task::yield_now().await;
+        }
+        scene.chain.with(|ledger| ledger.taken.remove(&(account, 1)));
+        let released = async {
+            while scene.purse.asked() < 5 {
+                tokio::task::yield_now().await;
+            }
+            scene.purse.gate.add_permits(1000);
+        };
+        tokio::join!(scene.send(json!({ "value": "0x3" })), released).0
+    };
+    let (first, second) = tokio::join!(scene.send(json!({ "value": "0x2" })), meanwhile);
+    let nonce = |hash: Result<Value, Value>| scene.chain.find(&hash.unwrap()).unwrap().nonce();
+    assert_eq!((nonce(first), nonce(second)), (3, 1));
+}
+
+#[tokio::test]
+async fn what_comes_back_after_an_outage_waits_for_those_before_it_instead_of_having_their_places_filled() {
+    let scene = Scene::start().await;
+    let is_out = Arc::new(AtomicBool::new(true));
+    let out = is_out.clone();
+    scene
+        .purse
+        .fails(move |_, _| out.load(Ordering::SeqCst).then(|| Refusal::new(-32603, "E5901", "out of reach")));
+    scene.purse.gate.forget_permits(tokio::sync::Semaphore::MAX_PERMITS);
+    let sends = burst(&scene, 40);
+    let release = async {
+        while scene.purse.asked() < 40 {
+            tokio::task::yield_now().await;
+        }
+        scene.purse.gate.add_permits(1000);
+    };
+    let (told, ()) = tokio::join!(sends, release);
+    let nonce = |error: &Value| {
+        u64::from_str_radix(error["data"]["nonce"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
+    };
+    let mut order: Vec<_> =
+        (1u64..).zip(&told).map(|(value, told)| (nonce(told.as_ref().unwrap_err()), value)).collect();
+    order.sort_unstable();
+    is_out.store(false, Ordering::SeqCst);
+    let again = async |value: u64| scene.send(json!({ "value": format!("{value:#x}") })).await;
+    let error = again(order[39].1).await.unwrap_err();
+    assert_eq!((&error["code"], &error["data"]["nonce"]), (&json!(-32002), &json!("0x27")), "{error}");
+    assert_eq!(scene.purse.asked(), 40, "nothing is signed");
+    for (place, value) in order {
+        let hash = again(value).await.unwrap();
+        assert_eq!(scene.chain.find(&hash).unwrap().nonce(), place);
+    }
+    assert_eq!(scene.chain.nonces(scene.purse.address(0)), (0..40).collect::<Vec<_>>());
 }

@@ -109,3 +109,39 @@ async fn a_notification_is_told_when_it_is_done() {
         assert_eq!(count(&scene), number);
     }
 }
+
+#[tokio::test]
+async fn a_transaction_that_was_signed_and_not_told_is_the_same_when_it_is_asked_again() {
+    let scene = Scene::start().await;
+    let params = scene.transfer(json!({}));
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_signTransaction", "params": params });
+    let sign = async || scene.ask("eth_signTransaction", params.clone()).await.unwrap();
+    // It lies there and is not read.
+    let stream = ask(&scene, &call).await;
+    assert!(stream.peek(&mut [0; 64]).await.unwrap() > 0);
+    drop(stream);
+    scene.chain.with(|ledger| ledger.base_fee = Some(9));
+    let first = sign().await;
+    assert_eq!(scene.purse.asked(), 1, "it is the same transaction");
+    let second = sign().await;
+    assert!(scene.purse.asked() == 2 && second != first, "that one was told, and this is another");
+    // Its caller goes on, and by that has been told. Then it is asked again while it is signed still.
+    scene.ask("eth_chainId", json!([])).await.unwrap();
+    scene.chain.with(|ledger| ledger.base_fee = Some(10));
+    scene.purse.gate.forget_permits(tokio::sync::Semaphore::MAX_PERMITS);
+    let stream = ask(&scene, &call).await;
+    while scene.purse.asked() < 3 {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    scene.chain.with(|ledger| ledger.base_fee = Some(11));
+    let counted = scene.chain.asked("eth_getTransactionCount");
+    let release = async {
+        while scene.chain.asked("eth_getTransactionCount") == counted {
+            tokio::task::yield_now().await;
+        }
+        scene.purse.gate.add_permits(1000);
+    };
+    tokio::join!(sign(), release);
+    assert_eq!(scene.purse.asked(), 3, "it is the same transaction");
+}
