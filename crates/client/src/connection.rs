@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::uri::Authority;
@@ -44,6 +45,8 @@ pub(crate) struct Connection {
     identity: Option<Arc<Identity>>,
     pins: Option<DocumentHandle>,
     live: Mutex<Option<Live>>,
+    /// Where the next attempt begins: behind whoever has failed last.
+    turn: AtomicUsize,
 }
 
 /// Where a gateway is.
@@ -87,7 +90,15 @@ impl Connection {
         let mut roots = RootCertStore::empty();
         roots.add(certificate).map_err(ClientError::Tls)?;
         let (roots, identity) = (Arc::new(roots), config.identity.clone());
-        Ok(Self { place, moves: false, roots, identity, pins: None, live: Mutex::default() })
+        Ok(Self {
+            place,
+            moves: false,
+            roots,
+            identity,
+            pins: None,
+            live: Mutex::default(),
+            turn: AtomicUsize::new(0),
+        })
     }
 
     /// From the next request on, the gateway's key has to be in the document that is there then.
@@ -145,7 +156,10 @@ impl Connection {
         // One whose key was revoked meanwhile ends with those who use it now.
         *live = None;
         let mut failed = None;
-        for place in self.places() {
+        let mut places = self.places();
+        let turn = self.turn.load(Ordering::Relaxed).checked_rem(places.len()).unwrap_or_default();
+        places.rotate_left(turn);
+        for place in places {
             match self.open(&place).await {
                 Ok((sender, peer)) => {
                     let authority = place.authority;
@@ -154,8 +168,18 @@ impl Connection {
                 }
                 Err(error) => failed = Some(error),
             }
+            // The caller may give up before the last one's turn: the next begins there.
+            self.turn.fetch_add(1, Ordering::Relaxed);
         }
         Err(failed.unwrap_or_else(|| ClientError::Address(self.place.gateway.clone())))
+    }
+
+    /// The gateway gives no answers: if there are others, the next request goes to one of them.
+    pub(crate) async fn leave(&self) {
+        if self.places().len() > 1 {
+            *self.live.lock().await = None;
+            self.turn.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     async fn open(&self, place: &Place) -> Result<(Sender, Peer), ClientError> {

@@ -80,7 +80,13 @@ impl Client {
     pub(crate) async fn once(&self, outgoing: Outgoing<'_>, wait: Duration) -> Result<Answer, ClientError> {
         let limit = wait + Self::PATIENCE;
         let answer = async { read(self.exchange(outgoing).await?, self.answer_max).await };
-        timeout(limit, answer).await.map_err(|_| ClientError::TookTooLong)?
+        match timeout(limit, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.connection.leave().await;
+                Err(ClientError::TookTooLong)
+            }
+        }
     }
 
     /// Sends once, and reads only the head of the answer.

@@ -57,6 +57,11 @@ impl Begun {
         Self { hashes: self.hashes, ..Self::new(priced, self.nonce) }
     }
 
+    /// Whether both come from one decision.
+    fn is_one_with(&self, other: &Self) -> bool {
+        (self.nonce, self.since) == (other.nonce, other.since)
+    }
+
     /// One of its transactions may have been sent.
     pub fn is_at_large(&mut self, hash: B256) {
         if !self.hashes.contains(&hash) {
@@ -81,6 +86,8 @@ impl Begun {
 #[derive(Default)]
 pub struct Held {
     entries: Mutex<VecDeque<(Question, Begun)>>,
+    /// Those to sign, in a place of their own: they push no payment out.
+    signs: Mutex<VecDeque<(Question, Begun)>>,
     deciding: [tokio::sync::Mutex<()>; DECIDING],
 }
 
@@ -116,15 +123,35 @@ impl Held {
         Some(of_its_own.lock().await)
     }
 
+    fn signs(&self) -> MutexGuard<'_, VecDeque<(Question, Begun)>> {
+        self.signs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What was decided for one to sign.
     pub fn decided(&self, question: &Question) -> Option<Begun> {
-        self.entries().iter().find(|(known, _)| known == question).map(|(_, begun)| begun.clone())
+        self.signs().iter().find(|(known, _)| known == question).map(|(_, begun)| begun.clone())
     }
 
     /// This is what it is, until its caller is told.
     pub fn set(&self, question: Question, begun: Begun) {
-        self.take(&question);
-        self.keep(question, begun);
+        let mut signs = self.signs();
+        signs.retain(|(known, _)| *known != question);
+        if signs.len() >= HELD_MAX {
+            signs.pop_front();
+        }
+        signs.push_back((question, begun));
+    }
+
+    /// The same, unless something else was decided meanwhile.
+    pub fn set_again(&self, question: Question, begun: Begun) {
+        if self.decided(&question).is_none_or(|decided| decided.is_one_with(&begun)) {
+            self.set(question, begun);
+        }
+    }
+
+    /// Its caller is told. What was decided for the next one with the same words stays.
+    pub fn told(&self, question: &Question, begun: &Begun) {
+        self.signs().retain(|(known, decided)| known != question || !decided.is_one_with(begun));
     }
 }
 
@@ -145,7 +172,6 @@ mod tests {
         held.keep(send, begun(6));
         let other = Draft { nonce: Some(5), ..Draft::default() };
         assert!(held.take(&Question::new(Purpose::Send, Address::ZERO, &other)).is_none());
-        assert!(held.take(&question(Purpose::Sign)).is_none());
         let first = held.take(&send).unwrap();
         assert_eq!((first.clone(), held.take(&send)), (begun(5), Some(begun(6))));
         assert!(held.take(&send).is_none());
@@ -156,6 +182,26 @@ mod tests {
         tokio::time::advance(second).await;
         assert!(first.is_older(second * 2), "kept again, it is as old as it was");
         assert_eq!(held.take(&send), Some(first));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_told_ends_what_was_decided_for_him_and_nothing_later() {
+        let (held, draft) = (Held::default(), Draft::default());
+        let question = Question::new(Purpose::Sign, Address::ZERO, &draft);
+        let first = begun(5);
+        held.set(question, first.clone());
+        assert_eq!(held.decided(&question), Some(first.clone()));
+        assert!(held.take(&question).is_none(), "it is not among those to send");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        held.told(&question, &first);
+        let second = begun(6);
+        held.set(question, second.clone());
+        held.told(&question, &first);
+        held.set_again(question, first.clone());
+        assert_eq!(held.decided(&question), Some(second.clone()));
+        held.told(&question, &second);
+        held.set_again(question, first.clone());
+        assert_eq!(held.decided(&question), Some(first));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::codes;
 use crate::downstream::{Downstream, Unanswered};
-use crate::nonces::{Chosen, Nonces, Resumed};
+use crate::nonces::{Chosen, LOOKED_MAX, Nonces, Resumed};
 use crate::refusal::{RESOURCE_UNAVAILABLE, Refusal};
 use crate::transaction::quantity;
 
@@ -43,6 +43,16 @@ impl Lines {
     }
 }
 
+/// What the chain does not know any more.
+struct Lost {
+    /// The next place when it was asked.
+    known: u64,
+    /// Behind the last of ours that it knows.
+    next: u64,
+    /// The first place that it has nothing at is empty, and this was sent there, if we have.
+    missing: Option<Option<B256>>,
+}
+
 /// How fresh it is what the chain has said. Behind an address that many nodes share, one may not know yet what another was
 /// told: for a while a number that is too low is not believed.
 struct News {
@@ -65,8 +75,8 @@ impl News {
         self.asked.is_none_or(|asked| now.duration_since(asked) >= self.lag)
     }
 
-    /// The chain has said a number that is too low. Whether that is more than that a node is behind: nothing was sent for a
-    /// while, or it has not moved for a while.
+    /// The chain has said a number that is too low. Whether that is more than that a node is behind: for a while it has said nothing
+    /// else, or nothing was sent for a while and it knows of nothing at all, as a chain that has begun again.
     fn believes(&mut self, count: u64, now: Instant) -> bool {
         let since = match self.low {
             Some((low, since)) if low == count => since,
@@ -74,7 +84,7 @@ impl News {
         };
         self.low = Some((count, since));
         let is_recent = |since: Instant| now.duration_since(since) < self.lag;
-        !(self.sent.is_some_and(is_recent) && is_recent(since))
+        !is_recent(since) || (count == 0 && !self.sent.is_some_and(is_recent))
     }
 }
 
@@ -172,6 +182,12 @@ impl Line {
         self.nonces().sent_at(nonce)
     }
 
+    /// What was given back at a place was sent after all.
+    pub fn found(&self, nonce: u64, hash: B256) {
+        self.news().sent = Some(Instant::now());
+        self.change(|nonces| nonces.found(nonce, hash));
+    }
+
     /// What the next place would be.
     pub async fn peek(&self, node: &Downstream) -> Result<u64, Refusal> {
         let _asking = self.asking(node).await?;
@@ -212,41 +228,46 @@ impl Line {
         }
         let count = node.count(self.account).await?;
         self.settle(node, count).await?;
-        let (next, missing) = self.compare(node, count).await?;
+        let lost = self.compare(node, count).await?;
         self.change(|nonces| {
-            nonces.learn(next);
-            missing.into_iter().for_each(|place| nonces.miss(place));
+            nonces.learn(count);
+            if let Some(Lost { known, next, missing }) = lost {
+                nonces.lower(next, known);
+                missing.into_iter().for_each(|at| nonces.miss(count, at));
+            }
         });
         self.news().asked = Some(Instant::now());
         Ok(())
     }
 
-    /// What the first place is that nobody has had, by what the chain says, and which one before it is empty. If it says fewer
-    /// than we have sent, it is behind, or it has lost some, or it has begun again.
-    async fn compare(&self, node: &Downstream, count: u64) -> Result<(u64, Option<u64>), Refusal> {
-        let (next, is_idle, at, beyond) = {
+    /// What the chain has lost, by what it says. If it says fewer than we have sent, it is behind, or it has lost some, or it has
+    /// begun again.
+    async fn compare(&self, node: &Downstream, count: u64) -> Result<Option<Lost>, Refusal> {
+        let found = {
             let nonces = self.nonces();
-            let Some(next) = nonces.next().filter(|_| nonces.is_used(count)) else {
-                return Ok((count, None));
-            };
-            (next, nonces.is_idle(), nonces.sent_at(count), nonces.sent_beyond(count))
+            let known = nonces.next().filter(|_| nonces.is_used(count));
+            known.map(|known| (known, nonces.is_idle(), nonces.sent_at(count), nonces.sent_beyond(count)))
+        };
+        let Some((known, is_idle, at, beyond)) = found else {
+            self.news().low = None;
+            return Ok(None);
         };
         if !self.news().believes(count, Instant::now()) {
-            return Ok((if is_idle { next } else { count }, None));
+            return Ok(None);
         }
         let is_missing = match at {
             Some(hash) => !node.knows(hash).await?,
             None => true,
         };
-        if !is_idle {
-            // What is on its way from here comes after it.
-            return Ok((count, is_missing.then_some(count)));
-        }
-        Ok(match self.last_known(node, beyond).await? {
-            Some(next) => (next, is_missing.then_some(count)),
-            None if is_missing => (count, None),
-            None => (count.saturating_add(1), None),
-        })
+        // What is on its way from here comes after it; and of so many that the node does not know, others may be known.
+        let is_certain = is_idle && beyond.len() < LOOKED_MAX;
+        let next = match self.last_known(node, beyond).await? {
+            Some(next) if is_idle => next,
+            None if is_certain && is_missing => count,
+            None if is_certain => count.saturating_add(1),
+            Some(_) | None => known,
+        };
+        Ok(Some(Lost { known, next, missing: is_missing.then_some(at) }))
     }
 
     /// Behind the last of these that the node knows.
@@ -264,6 +285,9 @@ impl Line {
         let doubtful = self.nonces().doubtful();
         for (nonce, hash) in doubtful {
             let was_sent = count > nonce || node.knows(hash).await?;
+            if was_sent {
+                self.news().sent = Some(Instant::now());
+            }
             self.change(|nonces| if was_sent { nonces.sent(nonce, hash) } else { nonces.give_back(nonce) });
         }
         Ok(())
@@ -336,6 +360,9 @@ impl Drop for Place {
             return;
         }
         let nonce = self.nonce;
+        if self.at_large.is_some() {
+            self.line.news().sent = Some(Instant::now());
+        }
         self.line.change(|nonces| match (self.chosen, self.at_large) {
             (Chosen::Ours, None) => nonces.give_back(nonce),
             (Chosen::Ours, Some(hash)) => nonces.doubt(nonce, hash),
@@ -361,20 +388,20 @@ mod tests {
     async fn a_number_that_is_too_low_is_believed_when_it_stays_so() {
         const LAG: Duration = Duration::from_secs(15);
         let mut news = News::new(LAG);
-        assert!(news.is_old(Instant::now()) && news.believes(5, Instant::now()), "nothing was sent");
+        assert!(news.is_old(Instant::now()) && news.believes(0, Instant::now()), "nothing was sent");
         // Somebody sends all the time.
         let mut believed = Vec::new();
         for second in 0..40 {
             news.sent = Some(Instant::now());
-            if news.believes(if second < 20 { 6 } else { 7 }, Instant::now()) {
+            if news.believes(if second < 20 { 0 } else { 7 }, Instant::now()) {
                 believed.push(second);
             }
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert_eq!(believed, (15..20).chain(35..40).collect::<Vec<_>>());
-        // Nobody sends any more.
+        // Nobody sends any more: a chain that knows of nothing has begun again, and a node that knows less may be behind.
         tokio::time::advance(LAG).await;
-        assert!(news.believes(8, Instant::now()));
+        assert!(!news.believes(8, Instant::now()) && news.believes(0, Instant::now()));
         news.asked = Some(Instant::now());
         assert!(!news.is_old(Instant::now()) && news.is_old(Instant::now() + LAG));
     }

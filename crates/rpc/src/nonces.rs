@@ -66,7 +66,7 @@ const AHEAD_MAX: usize = 4096;
 /// that is paid for.
 const GAP_MAX: u64 = 16;
 /// At most so many of the last places are asked about when the chain knows fewer than were sent.
-const LOOKED_MAX: usize = 64;
+pub const LOOKED_MAX: usize = 64;
 
 impl Nonces {
     /// Whether the chain has to be asked before a place is given.
@@ -84,17 +84,22 @@ impl Nonces {
         self.next
     }
 
-    /// Takes over what the chain says: that it knows so many transactions of this account.
+    /// Takes over what the chain says: that it knows so many transactions of this account. It never takes a place back.
     pub fn learn(&mut self, count: u64) {
-        let next = if self.is_idle() { count } else { count.max(self.next.unwrap_or_default()) };
+        let next = count.max(self.next.unwrap_or_default());
         self.next = Some(next);
-        // What the chain has lost was not sent.
-        self.last = self.last.filter(|place| *place < next);
-        self.sent.retain(|place, _| *place < next || self.ahead.contains(place));
         self.empty.retain(|place, _| *place >= count);
         self.ahead.retain(|place| *place >= next);
         self.is_stale = false;
         self.settle();
+    }
+
+    /// The chain has lost what was sent from a place on. Not if anything has happened since it was asked, where this was the next.
+    pub fn lower(&mut self, next: u64, known: u64) {
+        if self.is_idle() && self.next == Some(known) && next < known {
+            self.next = Some(next);
+            self.last = self.last.filter(|place| *place < next);
+        }
     }
 
     /// The next place: an empty one if there is one.
@@ -133,10 +138,10 @@ impl Nonces {
         beyond.filter(|(known, _)| **known < next).take(LOOKED_MAX).map(|(at, hash)| (*at, *hash)).collect()
     }
 
-    /// The chain has nothing at a place that counts as used: it is empty.
-    pub fn miss(&mut self, place: u64) {
-        if self.is_used(place) {
-            self.sent.remove(&place);
+    /// The chain has nothing at a place that counts as used, nor what was sent there when it was asked: it is empty. What was sent
+    /// is remembered: it may be in a block after all.
+    pub fn miss(&mut self, place: u64, at: Option<B256>) {
+        if self.is_used(place) && self.sent_at(place) == at {
             self.empty.insert(place, false);
             self.settle();
         }
@@ -147,6 +152,14 @@ impl Nonces {
         self.sent.insert(place, hash);
         if self.sent.len() > SENT_MAX {
             self.sent.pop_first();
+        }
+    }
+
+    /// What was given back at a place was sent after all.
+    pub fn found(&mut self, place: u64, hash: B256) {
+        match self.resume(place) {
+            Resumed::Free => self.sent(place, hash),
+            Resumed::Taken | Resumed::Far(_) => {}
         }
     }
 
@@ -409,7 +422,13 @@ mod tests {
         nonces.sent(3, B256::ZERO);
         assert!(nonces.is_unsure());
         nonces.learn(2);
+        assert_eq!(nonces.next(), Some(4), "it is not taken back by the way");
+        nonces.lower(2, 3);
+        assert_eq!(nonces.next(), Some(4), "something has happened since");
+        nonces.lower(2, 4);
         assert_eq!(nonces.take(), Some(2));
+        nonces.lower(0, 3);
+        assert_eq!(nonces.next(), Some(3), "something is on its way");
         nonces.lose(2);
         assert!(nonces.is_unsure());
         nonces.learn(9);
@@ -441,19 +460,25 @@ mod tests {
         }
         assert_eq!(nonces.sent_beyond(6), [(8, hash(8)), (7, hash(7))]);
         assert!(nonces.is_used(6) && nonces.is_used(2) && !nonces.is_used(9));
-        nonces.miss(6);
-        nonces.miss(6);
-        nonces.miss(9);
-        assert!(!nonces.is_used(6) && nonces.sent_at(6).is_none());
+        nonces.miss(6, Some(hash(5)));
+        assert!(nonces.is_used(6), "another was sent there since");
+        nonces.miss(6, Some(hash(6)));
+        nonces.miss(9, None);
+        assert!(!nonces.is_used(6) && nonces.sent_at(6) == Some(hash(6)));
         assert_eq!((nonces.peek(), nonces.claim_empty(), nonces.take()), (Some(6), Some(6), Some(9)));
-        nonces.miss(9);
-        nonces.miss(6);
+        nonces.miss(9, None);
+        nonces.miss(6, Some(hash(6)));
         assert!(!nonces.is_turn(9), "what is on its way is not missed");
         // The last ones leave no trace.
         nonces.sent(6, hash(6));
         nonces.sent(9, hash(9));
-        nonces.miss(9);
+        nonces.miss(9, Some(hash(9)));
         assert_eq!((nonces.next(), nonces.is_idle()), (Some(9), true));
+        // It was there, or is taken by somebody meanwhile.
+        nonces.found(9, hash(9));
+        assert_eq!((nonces.next(), nonces.take(), nonces.next()), (Some(10), Some(10), Some(11)));
+        nonces.found(10, hash(1));
+        assert_eq!(nonces.sent_at(10), None, "another is on its way to it");
     }
 
     proptest! {

@@ -294,7 +294,7 @@ mod tests {
         let lists = WORDS_BYTES * NAMED_MAX;
         for (refusal, most) in [
             (ended(&told), 3 * lists + 3 * WORDS_BYTES),
-            (pending(&told), 3 * WORDS_BYTES),
+            (pending(&told), WORDS_BYTES + 1000),
             (of_client(&ClientError::Problem(Box::new(problem))), lists + 2 * WORDS_BYTES),
         ] {
             assert!(refusal.to_json("t").to_string().len() <= most);

@@ -12,7 +12,7 @@ use crate::broadcast::{Fate, broadcast};
 use crate::cluster::Account;
 use crate::codes;
 use crate::config::Config;
-use crate::downstream::Downstream;
+use crate::downstream::{Downstream, Unanswered};
 use crate::errand::Errand;
 use crate::fees::{self, Bounds, FILLER_GAS};
 use crate::held::{Begun, Held, Purpose, Question};
@@ -165,11 +165,15 @@ impl Sender {
         _errand: Errand,
     ) -> Result<(Bytes, Listener), Refusal> {
         let question = Question::new(Purpose::Sign, account.address, &draft);
-        let deciding = self.held.decide(&question).await;
+        let slow = |_| Refusal::from(Unanswered::Silent("others wait for it".into()));
+        let deciding =
+            tokio::time::timeout(self.node.time(), self.held.decide(&question)).await.map_err(slow)?;
         let again = match self.held.decided(&question) {
             Some(begun) => self.signable(&account, &draft, &begun).await?,
             None => None,
         };
+        // With a nonce of its own it could not happen twice.
+        let is_free = draft.nonce.is_none();
         let (priced, mut begun) = match again {
             Some(again) => again,
             None => {
@@ -178,18 +182,22 @@ impl Sender {
                 (priced, begun)
             }
         };
-        self.held.set(question, begun.clone());
+        if is_free {
+            self.held.set(question, begun.clone());
+        }
         drop(deciding);
         let turn = self.wallet.turn().await;
         let raw = self.signed(&account, &priced, begun.nonce, &turn).await;
         let raw = raw.map_err(|refusal| refusal.with("nonce", quantity(begun.nonce)))?;
         begun.is_at_large(keccak256(&raw));
-        self.held.set(question, begun.clone());
+        if is_free {
+            self.held.set_again(question, begun.clone());
+        }
         let end = move |has_heard| {
             if has_heard {
-                self.held.take(&question);
-            } else {
-                self.held.set(question, begun);
+                self.held.told(&question, &begun);
+            } else if is_free {
+                self.held.set_again(question, begun);
             }
         };
         Ok((raw, Listener::new(end)))
@@ -260,7 +268,10 @@ impl Sender {
                     self.held.keep(question, begun);
                     return Err(refusal);
                 }
-                Ok(Standing::Sent(hash)) => return Ok(Sent { hash, begun }),
+                Ok(Standing::Sent(hash)) => {
+                    line.found(begun.nonce, hash);
+                    return Ok(Sent { hash, begun });
+                }
                 Ok(Standing::Placed(placed)) => {
                     errand.pass_on();
                     return self.send_at(line, account, question, *placed).await;
@@ -350,7 +361,7 @@ impl Sender {
         if self.is_gone(&line, held).await? {
             return Ok(None);
         }
-        if draft.nonce.is_none() && self.count(account.address).await? > held.nonce {
+        if self.count(account.address).await? > held.nonce {
             return Err(displaced(held, other(&line, held)));
         }
         self.priced(draft, held).await.map(Some)

@@ -53,6 +53,10 @@ pub struct Ledger {
     pub is_patient: bool,
     /// Whether what is asked by its hash goes to a node that is behind, and knows of nothing.
     pub lags: bool,
+    /// How many transactions fewer it counts than it has.
+    pub behind: u64,
+    /// Whether each block is dearer than the one before.
+    pub is_rising: bool,
     /// Whether what was taken is in a block.
     pub is_mining: bool,
     /// What it says proposers want.
@@ -77,6 +81,8 @@ impl Chain {
             chain_id: CHAIN_ID,
             is_patient: false,
             lags: false,
+            behind: 0,
+            is_rising: false,
             is_mining: true,
             tip: 3,
             price: 100,
@@ -179,12 +185,17 @@ impl Ledger {
             "eth_getTransactionByHash" if self.lags => Value::Null,
             "eth_getTransactionReceipt" if self.lags || !self.is_mining => Value::Null,
             "eth_getTransactionCount" => {
-                json!(format!("{:#x}", self.next(params[0].as_str()?.parse().ok()?)))
+                let count = self.next(params[0].as_str()?.parse().ok()?);
+                json!(format!("{:#x}", count.saturating_sub(self.behind)))
             }
             "eth_estimateGas" => json!(format!("{:#x}", self.gas)),
             "eth_gasPrice" => json!(format!("{:#x}", self.price)),
             "eth_maxPriorityFeePerGas" => json!(format!("{:#x}", self.tip)),
             "eth_blobBaseFee" => json!("0x1"),
+            "eth_getBlockByNumber" if self.is_rising => {
+                let fee = self.base_fee.insert(self.base_fee.unwrap_or_default() + 1);
+                json!({ "number": "0x1", "baseFeePerGas": format!("{fee:#x}") })
+            }
             "eth_getBlockByNumber" => match self.base_fee {
                 Some(fee) => json!({ "number": "0x1", "baseFeePerGas": format!("{fee:#x}") }),
                 None => json!({ "number": "0x1" }),

@@ -374,3 +374,39 @@ async fn what_comes_back_after_an_outage_waits_for_those_before_it_instead_of_ha
     }
     assert_eq!(scene.chain.nonces(scene.purse.address(0)), (0..40).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_backend_that_is_behind_does_not_make_a_place_empty() {
+    let scene = Scene::start().await;
+    for _ in 0..2 {
+        scene.send(json!({})).await.unwrap();
+    }
+    scene.chain.with(|ledger| (ledger.behind, ledger.lags) = (1, true));
+    let next = scene.send(json!({ "value": "0x2" })).await.unwrap();
+    assert_eq!(scene.chain.find(&next).unwrap().nonce(), 2);
+}
+
+#[tokio::test]
+async fn a_payment_that_is_found_late_keeps_its_place() {
+    let scene = Scene::start().await;
+    scene.send(json!({})).await.unwrap();
+    let seen = Arc::new(std::sync::Mutex::new(None));
+    let sent = seen.clone();
+    scene.chain.behaves(move |_, tx| {
+        *sent.lock().unwrap() = Some(tx.clone());
+        Mood::Loses
+    });
+    scene.send(json!({ "value": "0x2" })).await.unwrap_err();
+    // Nobody knows of it, and its place is given back; then it is there, and a node that is behind counts.
+    assert_eq!(
+        scene.ask("eth_getTransactionCount", json!([scene.account(), "pending"])).await.unwrap(),
+        "0x1"
+    );
+    let late = seen.lock().unwrap().clone().unwrap();
+    scene.chain.with(|ledger| ledger.taken.insert((scene.purse.address(0), 1), late));
+    scene.chain.behaves(|_, _| Mood::Takes);
+    scene.send(json!({ "value": "0x2" })).await.unwrap();
+    scene.chain.with(|ledger| (ledger.behind, ledger.lags) = (1, true));
+    let next = scene.send(json!({ "value": "0x3" })).await.unwrap();
+    assert_eq!(scene.chain.find(&next).unwrap().nonce(), 2);
+}

@@ -145,3 +145,12 @@ async fn a_transaction_that_was_signed_and_not_told_is_the_same_when_it_is_asked
     tokio::join!(sign(), release);
     assert_eq!(scene.purse.asked(), 3, "it is the same transaction");
 }
+
+#[tokio::test]
+async fn two_to_sign_that_are_alike_and_come_at_once_are_one() {
+    let scene = Scene::start().await;
+    scene.chain.with(|ledger| ledger.is_rising = true);
+    let sign = async || scene.ask("eth_signTransaction", scene.transfer(json!({}))).await.unwrap();
+    let (first, second) = tokio::join!(sign(), sign());
+    assert_eq!((first, scene.purse.asked()), (second, 1));
+}
