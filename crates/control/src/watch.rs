@@ -324,6 +324,7 @@ impl Observer {
         match what {
             What::Keygen { request, .. } => ("key generation", self.named_by(request), self.names.parties()),
             What::Setup { members } => ("pair setup", None, members.clone()),
+            What::Moduli => ("moduli", None, self.names.parties()),
             What::Presign { signers, .. } => ("presigning", None, signers.clone()),
             What::Retire { request } => ("retirement", self.named_by(request), self.names.parties()),
             What::Sign { request, signers, .. } => ("signing", self.named_by(request), signers.clone()),

@@ -7,6 +7,7 @@ mod admit;
 mod drive;
 mod finish;
 mod gone;
+mod moduli;
 mod retire;
 mod select;
 mod store;
@@ -20,7 +21,7 @@ use keymoot_protocol::context::Committee;
 use keymoot_protocol::envelope::ENVELOPE_MAX;
 use keymoot_protocol::identity::IdentitySignature;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{KeyId, Millis, Party, SessionId};
+use keymoot_types::{KeyId, Millis, Party, Scheme, SessionId};
 use rand_core::CryptoRngCore;
 
 use crate::crypto::{Crypto, Order, Reading};
@@ -29,6 +30,7 @@ use crate::message::{Address, Message};
 use crate::outcome::Outcome;
 use crate::request::{Ask, ClientId, ClientKey, Request, RequestId};
 
+use moduli::Moduli;
 use select::Members;
 pub use store::{Admission, Claim, Finish, StoreAnswer, StoreCall};
 use supply::Supply;
@@ -66,6 +68,8 @@ pub struct Limits {
     pub signing: u64,
     /// How long any other session may take.
     pub ceremony: u64,
+    /// How long it may take to make a table of moduli.
+    pub moduli: u64,
     /// For how long a lease holds.
     pub lease: u64,
     /// Without a sign of life for so long, a node is not counted on.
@@ -94,6 +98,7 @@ impl Default for Limits {
             askers: 16,
             signing: 3_000,
             ceremony: 10_000,
+            moduli: 120_000,
             lease: 3_000,
             silence: 4_000,
             pause: 100,
@@ -147,6 +152,7 @@ pub struct Coordinator<C: Crypto> {
     orphans: BTreeMap<RequestId, Millis>,
     patrol_at: Millis,
     supply: Supply,
+    moduli: Moduli,
     /// Keys that the nodes were asked for, and until when that is new.
     key_queries: BTreeMap<KeyId, Millis>,
     deeds: Vec<Deed>,
@@ -222,7 +228,8 @@ struct Run<C: Crypto> {
 enum Aim<C: Crypto> {
     Keygen(RequestId, KeyId),
     Setup,
-    /// For this key package, with this pair setup.
+    Moduli,
+    /// For this key package, with this pair setup or table of moduli.
     Presign(Hash, Hash),
     Sign(RequestId, Box<Order<C>>),
     /// This key package.
@@ -233,7 +240,7 @@ impl<C: Crypto> Aim<C> {
     const fn request(&self) -> Option<RequestId> {
         match self {
             Self::Keygen(request, _) | Self::Sign(request, _) | Self::Retire(request, _) => Some(*request),
-            Self::Setup | Self::Presign(..) => None,
+            Self::Setup | Self::Moduli | Self::Presign(..) => None,
         }
     }
 
@@ -247,7 +254,7 @@ impl<C: Crypto> Aim<C> {
     const fn allowance(&self) -> (usize, usize) {
         match self {
             Self::Sign(..) | Self::Retire(..) => (16, 64 << 10),
-            Self::Keygen(..) | Self::Setup | Self::Presign(..) => (64, 48 * ENVELOPE_MAX),
+            Self::Keygen(..) | Self::Setup | Self::Moduli | Self::Presign(..) => (64, 48 * ENVELOPE_MAX),
         }
     }
 
@@ -255,14 +262,14 @@ impl<C: Crypto> Aim<C> {
         match self {
             Self::Presign(key, _) | Self::Retire(_, key) => Some(*key),
             Self::Sign(_, order) => Some(C::describe(&order.key).digest),
-            Self::Keygen(..) | Self::Setup => None,
+            Self::Keygen(..) | Self::Setup | Self::Moduli => None,
         }
     }
 
     const fn setup(&self) -> Option<Hash> {
         match self {
             Self::Presign(_, setup) => Some(*setup),
-            Self::Keygen(..) | Self::Setup | Self::Sign(..) | Self::Retire(..) => None,
+            Self::Keygen(..) | Self::Setup | Self::Moduli | Self::Sign(..) | Self::Retire(..) => None,
         }
     }
 }
@@ -272,7 +279,6 @@ impl<C: Crypto> Coordinator<C> {
     #[must_use]
     pub fn new(crypto: C, config: Config, now: Now) -> (Self, Vec<Deed>) {
         let members = Members::new(&config.committee);
-        let batch = config.limits.batch;
         let coordinator = Self {
             crypto,
             config,
@@ -287,7 +293,8 @@ impl<C: Crypto> Coordinator<C> {
             past: VecDeque::new(),
             orphans: BTreeMap::new(),
             patrol_at: now.mono,
-            supply: Supply::new(batch, now.mono),
+            supply: Supply::new(now.mono),
+            moduli: Moduli::default(),
             key_queries: BTreeMap::new(),
             deeds: Vec::new(),
         };
@@ -349,6 +356,8 @@ impl<C: Crypto> Coordinator<C> {
                     self.hurry(|_| true, rng);
                 }
             }
+            Message::Moduli(told) => self.told_of_moduli(party, told, rng),
+            Message::Table(table) => self.shown_table(table),
             Message::Witness { from, to, words } if from == party && self.members.contains(to) => {
                 self.send(Address::Node(to), Message::Witness { from, to, words });
             }
@@ -358,6 +367,7 @@ impl<C: Crypto> Coordinator<C> {
             | Message::Cancel(_)
             | Message::StockQuery(_)
             | Message::KeyQuery(_)
+            | Message::TableQuery(_)
             | Message::Beat
             | Message::Witness { .. } => {}
         }
@@ -372,6 +382,7 @@ impl<C: Crypto> Coordinator<C> {
             self.members.forgive(now);
             self.deeds.push(Deed::Store(StoreCall::Orphans));
             self.wake_at(self.patrol_at);
+            self.tend_moduli(rng);
             self.fill_up(rng);
         }
         self.advance_all(rng);
@@ -391,6 +402,12 @@ impl<C: Crypto> Coordinator<C> {
         let described = C::describe(&key);
         self.packages.insert(described.digest, described.id);
         self.keys.insert(described.id, key).is_none()
+    }
+
+    /// What the key of this package is for, where it is known.
+    fn scheme_of(&self, package: Hash) -> Option<Scheme> {
+        let key = self.packages.get(&package).and_then(|name| self.keys.get(name))?;
+        Some(C::describe(key).scheme)
     }
 
     /// Goes on with all that waits for presignatures of this key.

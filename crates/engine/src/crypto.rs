@@ -47,11 +47,15 @@ pub trait Crypto: Sized {
     type Key: Clone;
     /// One member's share of a certified key.
     type Share;
-    /// What a pair setup leaves with one node.
+    /// A safe prime that was found and serves nobody yet.
+    type Prime;
+    /// The moduli of a committee, signed by all of its members. Cheap to clone.
+    type Table: Clone;
+    /// What presignatures are made with: one node's side of a pair setup, or of a table of moduli.
     type Setup;
-    /// The count of a setup's uses, and its burnt pairs.
+    /// The count of a setup's uses, and its burnt pairs. Moduli have neither.
     type Ledger;
-    /// One use of a pair setup, counted.
+    /// One use of a setup, counted where uses are.
     type Ticket;
     /// One signer's part of a presignature that has not been used.
     type Presignature;
@@ -95,6 +99,17 @@ pub trait Crypto: Sized {
     fn key_of(share: &Self::Share) -> Self::Key;
     /// A share without its key's certificate, as [`Note::Pending`] has it, made whole by a certified key.
     fn promote(pending: &[u8], key: &Self::Key) -> Option<Self::Share>;
+
+    /// Looks for a safe prime among some numbers, with randomness grown from `seed`: some tenths of a second of work.
+    fn seek(&self, seed: &[u8; 32]) -> Option<Self::Prime>;
+    /// The name that all members have signed a table by.
+    fn table_name(table: &Self::Table) -> Hash;
+    /// The encoding of a table.
+    fn encode_table(table: &Self::Table) -> Vec<u8>;
+    /// Reads a table that this committee has certified, to the last member, and that has the parameters we go by.
+    fn decode_table(&self, bytes: &[u8], committee: &Arc<Committee>) -> Option<Self::Table>;
+    /// Our primes in a table without its certificate, as [`Note::Pending`] has them, made whole by the certified table.
+    fn promote_moduli(pending: &[u8], table: &Self::Table) -> Option<Self::Setup>;
 
     /// The name that all members know a setup by.
     fn setup_name(setup: &Self::Setup) -> Hash;
@@ -144,6 +159,9 @@ pub trait Crypto: Sized {
     /// Whether this is a signature of the payload under the key at the path.
     fn is_signature(key: &Self::Key, path: &Path, payload: &Payload, signature: &[u8]) -> bool;
 }
+
+/// Safe primes that one member brings to a table of moduli.
+pub const PRIMES: usize = 4;
 
 /// What a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,13 +241,24 @@ pub enum Task<C: Crypto> {
         /// Who may not take part.
         bans: Bans,
     },
+    /// The moduli of a committee, by all members.
+    Moduli {
+        /// The session.
+        session: SessionId,
+        /// All members.
+        committee: Arc<Committee>,
+        /// Which member we are.
+        me: Party,
+        /// [`PRIMES`] of them, which are nowhere else any more.
+        primes: Vec<C::Prime>,
+    },
     /// A batch of presignatures.
     Presign {
         /// The session.
         session: SessionId,
         /// Our share.
         share: Arc<C::Share>,
-        /// Our side of the pair setup.
+        /// Our side of what they are made with.
         setup: Arc<C::Setup>,
         /// The use that was counted for this batch; it names the signers.
         ticket: C::Ticket,
@@ -264,7 +293,7 @@ impl<C: Crypto> Task<C> {
     /// The key that it signs under or prepares, where there is one already.
     pub fn key(&self) -> Option<C::Key> {
         match self {
-            Self::Keygen { .. } | Self::Setup { .. } => None,
+            Self::Keygen { .. } | Self::Setup { .. } | Self::Moduli { .. } => None,
             Self::Presign { share, .. } => Some(C::key_of(share)),
             Self::Sign { order, .. } | Self::Aggregate { order, .. } => Some(order.key.clone()),
         }
@@ -339,11 +368,12 @@ pub struct Mail {
 
 /// What a run tells before it is done.
 pub enum Note {
-    /// Our share of a key that only waits for its certificate. Durable before our signature on it leaves.
+    /// Our share of a key, or our primes in a table of moduli, that only waits for its certificate. Durable before our
+    /// signature on it leaves.
     Pending {
         /// The digest that we are about to sign.
         package: Hash,
-        /// The share, to be sealed.
+        /// The share or the primes, to be sealed.
         share: Zeroizing<Vec<u8>>,
     },
     /// How often peers say they have used their pair setup.
@@ -366,6 +396,8 @@ pub enum Product<C: Crypto> {
     Share(C::Share),
     /// A pair setup.
     Setup(C::Setup),
+    /// A table that all members have signed. Our primes in it were told of before.
+    Moduli(C::Table),
     /// A batch of presignatures.
     Presignatures(Vec<C::Presignature>),
     /// Our signature share is out.

@@ -13,6 +13,8 @@ pub enum Event<C: Crypto> {
     Wake,
     /// A long step is done.
     Worked(SessionId, Result<Progress<C>, Unfit>),
+    /// A step of the search for a safe prime is done. Most find none.
+    Sought(Option<C::Prime>),
     /// The process is about to end in order.
     Stop,
 }

@@ -53,6 +53,12 @@ pub enum Message {
     Key(Vec<u8>),
     /// Node to coordinator: still here.
     Beat,
+    /// Node to coordinator: what it has of moduli. Only who has a use for them says so.
+    Moduli(Moduli),
+    /// Coordinator to node: show us this table of moduli.
+    TableQuery(Hash),
+    /// Either way: a certified table of moduli. It vouches for itself.
+    Table(Vec<u8>),
     /// Node to node, through a coordinator: what a witness is asked, and what it says.
     Witness {
         /// From whom.
@@ -101,13 +107,15 @@ pub enum What {
         /// At least as many as are needed for a signature.
         members: Vec<Party>,
     },
+    /// Make a table of moduli, by all members.
+    Moduli,
     /// Make presignatures.
     Presign {
         /// The digest of the key package.
         key: Hash,
         /// For exactly these signers.
         signers: Vec<Party>,
-        /// The name of the pair setup.
+        /// The name of the pair setup, or of the table of moduli.
         setup: Hash,
         /// How many.
         size: u16,
@@ -159,6 +167,8 @@ pub enum Complete {
     Key(Vec<u8>),
     /// A pair setup of this name.
     Setup(Hash),
+    /// A table of moduli of this name.
+    Moduli(Hash),
     /// Presignatures.
     Presigned(Stock),
     /// The key that this request names does not sign here any more.
@@ -190,6 +200,18 @@ pub const OFFERS_MAX: usize = MESSAGE_MAX - (1 << 18);
 
 /// Pair setups that a node keeps for each coordinator.
 pub const SETUPS_MAX: usize = 4;
+
+/// Tables of moduli that are named at once. There is one, or one of each coordinator that had it begun at the same time.
+pub const TABLES_MAX: usize = 16;
+
+/// What a node has of moduli, for one coordinator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moduli {
+    /// The names of the certified tables.
+    pub tables: Vec<Hash>,
+    /// How many safe primes wait for a session of this coordinator.
+    pub primes: u16,
+}
 
 /// A set of signers, and how many presignatures of theirs were not named.
 pub type Unnamed = (Vec<Party>, u64);

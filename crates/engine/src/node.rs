@@ -5,6 +5,7 @@
 
 mod invite;
 mod keys;
+mod moduli;
 mod presigns;
 mod recover;
 mod retire;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::dkls23::Bans;
-use keymoot_types::{KeyId, Millis, Party, SessionId};
+use keymoot_types::{KeyId, Millis, Party, Scheme, SessionId};
 use rand_core::CryptoRngCore;
 
 use crate::audit::{Log, Witness};
@@ -31,10 +32,11 @@ use crate::request::{ClientId, ClientKey, RequestId};
 
 use invite::Requests;
 use keys::Keys;
+use moduli::Moduli;
 use presigns::{Pool, Setups};
 pub use recover::Corrupt;
 use rounds::{Early, Gone, Live};
-pub use view::{SessionView, View};
+pub use view::{ModuliView, SessionView, View};
 use vouch::Vouching;
 pub use vouch::log_name;
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub committee: Arc<Committee>,
     /// The clients that may ask for anything.
     pub clients: BTreeMap<ClientId, ClientKey>,
+    /// What keys may be for that it takes part in.
+    pub schemes: BTreeSet<Scheme>,
     /// How many coordinators there are; they have the addresses from 0 on.
     pub coordinators: u16,
     /// The bounds on everything.
@@ -74,6 +78,8 @@ pub struct Limits {
     pub signing: u64,
     /// How long any other session may take.
     pub ceremony: u64,
+    /// How long it may take to make a table of moduli.
+    pub moduli: u64,
     /// Pair setups at one time, for each coordinator.
     pub setups: usize,
     /// Between two signs of life.
@@ -94,6 +100,7 @@ impl Default for Limits {
             presignature: 24 * 60 * 60 * 1000,
             signing: 3_000,
             ceremony: 10_000,
+            moduli: 120_000,
             setups: 2,
             beat: 1_000,
             checkpoint: 5_000,
@@ -112,6 +119,7 @@ pub struct Node<C: Crypto, P> {
     keys: Keys<C>,
     pool: Pool<C>,
     setups: Setups<C>,
+    moduli: Moduli<C>,
     bans: Bans,
     /// What was found out of whom, with the evidence.
     blamed: BTreeSet<(Party, String)>,
@@ -175,8 +183,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         match event {
             _ if self.is_stopped => {}
             Event::Message(from, message) => self.hear(from, message, rng),
-            Event::Wake => self.tick(),
+            Event::Wake => self.tick(rng),
             Event::Worked(session, result) => self.worked(session, result),
+            Event::Sought(prime) => self.sought(prime, rng),
             Event::Stop => {
                 self.is_stopped = true;
                 self.persist(Entry::Stopped);
@@ -237,6 +246,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 }
             }
             Message::Key(package) => self.learn_key(&package),
+            Message::TableQuery(name) => self.show_table(from, name),
+            Message::Table(table) => self.learn_table(&table),
             Message::Witness { from: author, to, words } if to == self.config.me => {
                 self.witnessed(from, author, words);
             }
@@ -246,13 +257,14 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             | Message::Ended(..)
             | Message::Complete(..)
             | Message::Stock(_)
+            | Message::Moduli(_)
             | Message::Beat
             | Message::Witness { .. } => self.refused = self.refused.saturating_add(1),
         }
     }
 
     /// Whatever is due.
-    fn tick(&mut self) {
+    fn tick(&mut self, rng: &mut impl CryptoRngCore) {
         self.end_late_sessions();
         self.cosign_waiting();
         let limits = self.config.limits;
@@ -264,6 +276,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             }
             self.expire_presignatures();
             self.requests.forget(self.now);
+            self.tell_moduli_to_all();
+            self.seek(rng);
             self.ask_what_was_seen();
             self.wake_at(self.timers.beat);
         }
@@ -283,7 +297,13 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         // Two nodes that vouch for each other's vouching would never come to an end.
         self.vouching.is_due |= !matches!(record.entry, Entry::Witnessed { .. });
         // What must not be forgotten by an old copy of the journal is to be known to others soon.
-        if matches!(record.entry, Entry::Pending { .. } | Entry::Banned { .. } | Entry::Retired { .. }) {
+        if matches!(
+            record.entry,
+            Entry::Pending { .. }
+                | Entry::ModuliPending { .. }
+                | Entry::Banned { .. }
+                | Entry::Retired { .. }
+        ) {
             self.timers.checkpoint = self.now.mono;
             self.wake_at(self.now.mono);
         }
@@ -353,6 +373,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 enum Kind {
     Keygen(KeyId),
     Setup,
+    Moduli,
     Presign,
     Sign(RequestId),
 }
@@ -361,7 +382,7 @@ impl Kind {
     /// Whether its steps take so long that a worker thread runs them.
     const fn is_heavy(&self) -> bool {
         match self {
-            Self::Setup | Self::Presign => true,
+            Self::Setup | Self::Moduli | Self::Presign => true,
             Self::Keygen(_) | Self::Sign(_) => false,
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use keymoot_types::{Millis, SessionId};
+use zeroize::Zeroizing;
 
 use crate::crypto::Job;
 use crate::message::{Address, Message};
@@ -51,6 +52,9 @@ pub enum Effect<C: crate::crypto::Crypto> {
     WakeAt(Millis),
     /// Have a long step run; its result comes back as an event.
     Work(SessionId, Job<C>),
+    /// Have some numbers searched for a safe prime, grown from this seed, when there is nothing better to do; what was found
+    /// comes back as an event.
+    Seek(Zeroizing<[u8; 32]>),
     /// End the process, and do not start it again: a person has to look. The node says nothing any more.
     Halt(&'static str),
 }
@@ -65,7 +69,7 @@ impl<C: crate::crypto::Crypto> Word for Effect<C> {
     fn is_word(&self) -> bool {
         match self {
             Self::Send(..) => true,
-            Self::WakeAt(_) | Self::Work(..) | Self::Halt(_) => false,
+            Self::WakeAt(_) | Self::Work(..) | Self::Seek(_) | Self::Halt(_) => false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! it drops a run that takes too long and asks [`Crypto::missing`] who was waited for.
 
 mod begin;
+mod ecdsa;
 mod holding;
 mod known;
 mod order;
@@ -12,20 +13,22 @@ mod reading;
 mod words;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use keymoot_protocol::any::AnyMachine;
 use keymoot_protocol::codec::{Reader, Wire};
 use keymoot_protocol::context::Committee;
-use keymoot_protocol::dkls23::{
-    Bans, BurntPresignature, Freshness, Ledger, PairSetup, Payload, Presignature, Public, Ticket,
-};
+use keymoot_protocol::dkls23::{Bans, Payload};
 use keymoot_protocol::envelope::Header;
+use keymoot_protocol::gg20::{Hunt, SafePrime, Suite, Table};
 use keymoot_protocol::identity::{IdentityKey, IdentityPublic, IdentitySignature};
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::{Hash, Statement, Transcript};
 use keymoot_types::{Network, Party, Path};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 
+pub use self::ecdsa::{Burnt, Ledger, Presignature, Public, Setup, Ticket};
 pub use self::holding::{EcdsaKey, FrostKey, Key, KeyDetails, Share, key_details};
 pub use self::known::Known;
 use crate::crypto::{
@@ -56,13 +59,17 @@ use crate::request::ToSign;
 pub struct Real {
     identity: Arc<IdentityKey>,
     network: Network,
+    /// The parameters of GG20.
+    suite: Suite,
+    /// What the search for its primes needs, once one is looked for.
+    hunt: Arc<OnceLock<Hunt>>,
 }
 
 impl Real {
     /// The cryptography of whoever has this identity. Bitcoin is read as on mainnet.
     #[must_use]
-    pub const fn new(identity: Arc<IdentityKey>) -> Self {
-        Self { identity, network: Network::Mainnet }
+    pub fn new(identity: Arc<IdentityKey>) -> Self {
+        Self { identity, network: Network::Mainnet, suite: Suite::Full, hunt: Arc::default() }
     }
 
     /// The cryptography of the identity that grows from 32 uniform bytes.
@@ -75,6 +82,12 @@ impl Real {
     #[must_use]
     pub fn on(self, network: Network) -> Self {
         Self { network, ..self }
+    }
+
+    /// The same with these parameters for GG20. Builds that are shipped have no others than the usual ones.
+    #[must_use]
+    pub fn with(self, suite: Suite) -> Self {
+        Self { suite, hunt: Arc::default(), ..self }
     }
 
     /// The encoding of the public half of the identity.
@@ -120,12 +133,14 @@ pub fn signed_data(key: &Key, what: &ToSign, network: Network) -> Result<Vec<u8>
 impl Crypto for Real {
     type Key = Key;
     type Share = Share;
-    type Setup = PairSetup;
+    type Prime = SafePrime;
+    type Table = Arc<Table>;
+    type Setup = Setup;
     type Ledger = Ledger;
     type Ticket = Ticket;
     type Presignature = Presignature;
-    type Burnt = BurntPresignature;
-    type Public = Arc<Public>;
+    type Burnt = Burnt;
+    type Public = Public;
     type Run = Session<AnyMachine>;
 
     fn identity(&self) -> IdentityPublic {
@@ -155,7 +170,7 @@ impl Crypto for Real {
     }
 
     fn begin(&self, task: Task<Self>, seed: &[u8; 32]) -> Result<Progress<Self>, Unfit> {
-        begin::opening(&self.identity, task, seed).map(progress::begun)
+        begin::opening((&self.identity, self.suite), task, seed).map(progress::begun)
     }
 
     fn deliver(run: Self::Run, mail: &[u8]) -> Progress<Self> {
@@ -186,51 +201,65 @@ impl Crypto for Real {
         Share::unseal(pending, key)
     }
 
-    fn setup_name(setup: &PairSetup) -> Hash {
+    fn seek(&self, seed: &[u8; 32]) -> Option<SafePrime> {
+        let hunt = self.hunt.get_or_init(|| Hunt::new(self.suite));
+        hunt.step(&mut ChaCha20Rng::from_seed(*seed))
+    }
+
+    fn table_name(table: &Arc<Table>) -> Hash {
+        table.digest()
+    }
+
+    fn encode_table(table: &Arc<Table>) -> Vec<u8> {
+        Wire::encode(&**table).to_vec()
+    }
+
+    fn decode_table(&self, bytes: &[u8], committee: &Arc<Committee>) -> Option<Arc<Table>> {
+        ecdsa::decode_table(bytes, committee, self.suite)
+    }
+
+    fn promote_moduli(pending: &[u8], table: &Arc<Table>) -> Option<Setup> {
+        Setup::promote(pending, table)
+    }
+
+    fn setup_name(setup: &Setup) -> Hash {
         setup.name()
     }
 
-    fn new_ledger(setup: &PairSetup) -> Ledger {
-        Ledger::new(setup)
+    fn new_ledger(setup: &Setup) -> Ledger {
+        setup.new_ledger()
     }
 
-    fn reserve(
-        setup: &PairSetup,
-        ledger: &mut Ledger,
-        signers: &[Party],
-        bans: &Bans,
-    ) -> Result<Ticket, Unfit> {
-        ledger.reserve(setup, signers, Freshness::Shared, bans).map_err(words::unusable)
+    fn reserve(setup: &Setup, ledger: &mut Ledger, signers: &[Party], bans: &Bans) -> Result<Ticket, Unfit> {
+        setup.reserve(ledger, signers, bans)
     }
 
     fn observe(ledger: &mut Ledger, counts: &BTreeMap<Party, u64>) -> bool {
-        ledger.observe(counts).is_ok()
+        ledger.observe(counts)
     }
 
-    fn burn_pair(setup: &PairSetup, ledger: &mut Ledger, peer: Party) {
-        setup.burn(peer);
-        ledger.burn(peer);
+    fn burn_pair(setup: &Setup, ledger: &mut Ledger, peer: Party) {
+        setup.burn_pair(ledger, peer);
     }
 
-    fn public_of(presignature: &Presignature) -> Arc<Public> {
-        Arc::new(presignature.public().clone())
+    fn public_of(presignature: &Presignature) -> Public {
+        presignature.public()
     }
 
-    fn label(public: &Arc<Public>) -> PresignatureLabel {
-        PresignatureLabel { id: public.id(), key: public.group_key, signers: public.signers.clone() }
+    fn label(public: &Public) -> PresignatureLabel {
+        public.label()
     }
 
-    fn encode_public(public: &Arc<Public>) -> Vec<u8> {
-        public.encode().to_vec()
+    fn encode_public(public: &Public) -> Vec<u8> {
+        public.encode()
     }
 
-    fn decode_public(bytes: &[u8]) -> Option<Arc<Public>> {
-        Public::decode(bytes).ok().map(Arc::new)
+    fn decode_public(bytes: &[u8]) -> Option<Public> {
+        Public::decode(bytes)
     }
 
-    fn burn(presignature: Presignature, intent: Hash) -> BurntPresignature {
-        let (_, burnt) = presignature.burn(intent);
-        burnt
+    fn burn(presignature: Presignature, intent: Hash) -> Burnt {
+        presignature.burn(intent)
     }
 
     fn read(&self, key: &Key, what: &ToSign) -> Result<Reading, Unreadable> {

@@ -12,19 +12,20 @@ use crate::words::text;
 /// The most names in one entry.
 pub const NAMES_MAX: usize = 1 << 16;
 
-/// The longest public package or text in an entry, in bytes.
+/// The longest public package, table or text in an entry, in bytes.
 const PART_MAX: usize = 1 << 16;
 
 /// The longest evidence in an entry, in bytes; what is longer is left out.
 pub const EVIDENCE_MAX: usize = 1 << 20;
 
-/// The longest sealed part of a record, in bytes: a share.
+/// The longest sealed part of a record, in bytes: a share, or primes.
 pub const SEALED_MAX: usize = 1 << 16;
 
 /// One decision, or what became of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// The node begins. What it had in memory before, and no other place, is void: presignatures, pair setups, sessions.
+    /// The node begins. What it had in memory before, and no other place, is void: presignatures, pair setups, safe primes,
+    /// sessions.
     Started {
         /// How often it has begun.
         boot: u64,
@@ -89,6 +90,18 @@ pub enum Entry {
         key: KeyId,
         /// Who asked for it first here.
         request: RequestId,
+    },
+    /// We are about to sign a table of moduli. Sealed: our primes in it.
+    ModuliPending {
+        /// The digest we sign.
+        table: Hash,
+    },
+    /// All members have signed it.
+    Moduli {
+        /// The digest.
+        name: Hash,
+        /// The table with its certificate.
+        table: Vec<u8>,
     },
     /// A pair setup is complete.
     SetUp {
@@ -222,6 +235,11 @@ impl Wire for Entry {
                 writer.bytes(package);
             }
             Self::SetUp { setup } => setup.write(writer),
+            Self::ModuliPending { table } => table.write(writer),
+            Self::Moduli { name, table } => {
+                name.write(writer);
+                writer.bytes(table);
+            }
             Self::Stocked { presignatures } => {
                 writer.list(presignatures.iter(), |writer, id| id.write(writer));
             }
@@ -290,6 +308,8 @@ impl Wire for Entry {
                 party: reader.party()?,
                 notes: [text(reader, PART_MAX)?, text(reader, PART_MAX)?],
             },
+            16 => Self::ModuliPending { table: Hash::read(reader)? },
+            17 => Self::Moduli { name: Hash::read(reader)?, table: reader.bytes(PART_MAX)?.to_vec() },
             _ => return Err(Malformed::Choice),
         })
     }
@@ -315,6 +335,8 @@ impl Entry {
             Self::Witnessed { .. } => 13,
             Self::Forked { .. } => 14,
             Self::Retired { .. } => 15,
+            Self::ModuliPending { .. } => 16,
+            Self::Moduli { .. } => 17,
         }
     }
 }

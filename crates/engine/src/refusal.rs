@@ -31,6 +31,9 @@ pub enum Refusal {
     /// The key serves something else.
     #[error("the key's scheme does not go with that")]
     Scheme,
+    /// The operator has not listed the key's scheme.
+    #[error("this node does not serve the key's scheme: its operator has not listed it under `schemes`")]
+    NotServed,
     /// The key was retired.
     #[error("the key is retired")]
     Retired,
@@ -55,8 +58,8 @@ pub enum Refusal {
     /// The presignature was burnt before, has expired, or is not here.
     #[error("the presignature is burnt, expired or not here")]
     Presignature,
-    /// The pair setup is not here, or not sound with everybody.
-    #[error("the pair setup cannot be used: {0}")]
+    /// What presignatures are made with is not here, or not sound with everybody.
+    #[error("the setup cannot be used: {0}")]
     Setup(Reason),
     /// More than this node keeps.
     #[error("that is more than this node keeps")]
@@ -79,6 +82,7 @@ impl Refusal {
             | Self::Client
             | Self::Policy(_)
             | Self::Scheme
+            | Self::NotServed
             | Self::Retired => true,
             Self::Request(BadRequest::Expired | BadRequest::Premature | BadRequest::Elsewhere)
             | Self::Key
@@ -141,6 +145,7 @@ impl Refusal {
             Self::Conflict => 14,
             Self::Retired => 15,
             Self::Exhausted => 16,
+            Self::NotServed => 17,
         }
     }
 }
@@ -155,6 +160,7 @@ impl Wire for Refusal {
             Self::Client
             | Self::Key
             | Self::Scheme
+            | Self::NotServed
             | Self::Generated
             | Self::Signers
             | Self::Seen
@@ -187,6 +193,7 @@ impl Wire for Refusal {
             14 => Self::Conflict,
             15 => Self::Retired,
             16 => Self::Exhausted,
+            17 => Self::NotServed,
             _ => return Err(Malformed::Choice),
         })
     }

@@ -119,6 +119,11 @@ impl Config {
         self.text(name).parse().unwrap_or(1)
     }
 
+    /// Several words.
+    pub fn words(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.text(name).split(',')
+    }
+
     /// An address.
     pub fn address(&self, name: &'static str) -> Result<SocketAddr, Failure> {
         self.text(name).parse().map_err(Failure::bug("a checked address is none"))
@@ -168,6 +173,10 @@ pub fn write(values: &[(&str, String)]) -> String {
         if let Some((name, value)) = values.iter().find(|(name, _)| *name == key.name) {
             let value = match key.takes {
                 keys::Takes::Flag | keys::Takes::Number(..) => value.clone(),
+                keys::Takes::Words(_) => {
+                    let words = value.split(',').map(|word| toml::Value::String(word.to_owned()));
+                    toml::Value::Array(words.collect()).to_string()
+                }
                 _ => toml::Value::String(value.clone()).to_string(),
             };
             text.push_str(&format!("{name} = {value}\n"));
@@ -176,9 +185,12 @@ pub fn write(values: &[(&str, String)]) -> String {
     text
 }
 
-/// What a TOML value is as text: a string without its quotes.
+/// What a TOML value is as text: a string without its quotes, and several of them with commas between.
 fn plain(value: &toml::Value) -> String {
     match value {
+        toml::Value::Array(words) if words.iter().all(toml::Value::is_str) => {
+            words.iter().map(plain).collect::<Vec<_>>().join(",")
+        }
         toml::Value::String(text) => text.clone(),
         other => other.to_string(),
     }

@@ -1,10 +1,12 @@
 //! What a node is told by whoever starts it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use keymoot_engine::node::Limits as EngineLimits;
 use keymoot_ports::Journal;
+use keymoot_types::Scheme;
 use keymoot_vault::Vault;
 use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::tls::Identity;
@@ -21,6 +23,8 @@ pub struct NodeConfig {
     pub vault: Arc<Vault>,
     /// The journal.
     pub journal: Arc<dyn Journal>,
+    /// What keys may be for that this node takes part in.
+    pub schemes: BTreeSet<Scheme>,
     /// Bounds of the shell.
     pub limits: Limits,
     /// Where it tells how it is; on the loopback interface only. Nothing listens if `None`.

@@ -38,7 +38,9 @@ impl Place {
         let coordinators = u16::try_from(document.coordinators.len())
             .map_err(|_| NodeFault::Document("it has too many coordinators"))?;
         let (committee, clients) = (roster.committee(), roster.clients().clone());
-        let config = Config { me, committee, clients, coordinators, limits: Default::default() };
+        // What its operator has said comes when the engine begins.
+        let (schemes, limits) = Default::default();
+        let config = Config { me, committee, clients, schemes, coordinators, limits };
         Ok(Self { me, config, rules: Rules::of(document), seals: Arc::new(seals) })
     }
 }

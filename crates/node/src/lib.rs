@@ -20,6 +20,7 @@ mod roster;
 mod rules;
 mod scribe;
 pub mod seeds;
+mod seeker;
 mod shares;
 mod shell;
 mod status;

@@ -71,7 +71,7 @@ impl Post {
     /// latest are kept, because their last words may still wait for the disk.
     pub(crate) fn invited(&mut self, invite: &Invite, holds: impl Fn(SessionId) -> bool) {
         let (members, is_signing) = match &invite.what {
-            What::Keygen { .. } => (self.members.keys().copied().collect(), false),
+            What::Keygen { .. } | What::Moduli => (self.members.keys().copied().collect(), false),
             What::Setup { members } => (members.clone(), false),
             What::Presign { signers, .. } => (signers.clone(), false),
             What::Sign { signers, .. } => (signers.clone(), true),

@@ -11,6 +11,7 @@ use keymoot_wire::outbox::Outbox;
 
 use crate::mail::Post;
 use crate::parcel::Parcel;
+use crate::seeker::Seeker;
 use crate::worker::Workers;
 
 /// The node does nothing more until a person has looked.
@@ -21,6 +22,7 @@ pub(crate) struct Halted(pub(crate) &'static str);
 pub(crate) struct Hands {
     pub(crate) post: Post,
     pub(crate) workers: Workers,
+    pub(crate) seeker: Seeker,
     /// What waits for each coordinator, by its number.
     pub(crate) outboxes: Vec<Arc<Outbox<Parcel>>>,
     /// When to wake the engine.
@@ -44,6 +46,7 @@ impl Hands {
                         self.failed.push(session);
                     }
                 }
+                Effect::Seek(seed) => self.seeker.seek(seed),
                 Effect::Halt(why) => return Err(Halted(why)),
             }
         }

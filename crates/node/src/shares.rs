@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keymoot_engine::record::{Entry, Record};
 use keymoot_engine::words::Wire;
 use keymoot_types::Epoch;
-use keymoot_vault::{Label, Vault};
+use keymoot_vault::{Class, Label, Vault};
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
@@ -53,6 +53,8 @@ fn place(entry: &Entry) -> Option<Label> {
     match entry {
         // Keys have one epoch so far.
         Entry::Pending { key, package } => Some(Label::share(*key, Epoch::FIRST, &package.to_string())),
+        // Primes are as secret as shares, and belong to no key.
+        Entry::ModuliPending { table } => Some(Label::named(Class::Share, &format!("moduli/{table}"))),
         _ => None,
     }
 }
@@ -126,6 +128,24 @@ mod tests {
         let plain = shares.seal(Entry::Stopped.into(), &mut OsRng).unwrap();
         let opened = shares.open_all(&[bytes, plain]).unwrap();
         assert_eq!(opened, [pending(1), Entry::Stopped.into()]);
+    }
+
+    #[test]
+    fn primes_are_sealed_for_their_table_and_open_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let shares = shares(&folder);
+        let primes = |table: u8| {
+            let entry = Entry::ModuliPending { table: Hash::from_bytes([table; 32]) };
+            Record::sealing(entry, Zeroizing::new(SHARE.to_vec()))
+        };
+        let bytes = shares.seal(primes(1), &mut OsRng).unwrap();
+        assert!(!bytes.windows(8).any(|window| SHARE.windows(8).any(|part| part == window)));
+        assert_eq!(shares.open_all(std::slice::from_ref(&bytes)).unwrap(), [primes(1)]);
+        let sealed = Record::decode(&bytes).unwrap().sealed().to_vec();
+        for entry in [primes(2).entry, pending(1).entry] {
+            let moved = Record::sealing(entry, Zeroizing::new(sealed.clone())).encode().to_vec();
+            assert!(matches!(shares.open_all(&[moved]), Err(ShareFault::Unopened { index: 0, .. })));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use keymoot_engine::node::{Config, Node};
 use keymoot_engine::plan::{Effect, Pipeline, Plan};
 use keymoot_engine::real::Real;
 use keymoot_ports::{Fault, Journal};
+use keymoot_types::Scheme;
 use keymoot_wire::outbox::{Bounds, Outbox};
 use keymoot_wire::seal::SealKey;
 use keymoot_wire::stop::stopped;
@@ -27,6 +28,7 @@ use crate::parcel::Parcel;
 use crate::perform::Hands;
 use crate::scribe::Scribe;
 use crate::seeds::{self, PublicSides};
+use crate::seeker::Seeker;
 use crate::shares::Shares;
 use crate::status::{Board, JournalState, Status};
 use crate::task::{End, Heard, Task};
@@ -128,7 +130,7 @@ impl NodeShell {
         });
         let links: Vec<JoinHandle<()>> = links.collect();
         let shares = Shares::new(config.vault);
-        let (journal, limits) = (config.journal, config.limits);
+        let (journal, limits, schemes) = (config.journal, config.limits, config.schemes);
         let crypto = Real::from_seed(*seeds.identity).on(document.bitcoin);
         let keeper = Keeper {
             follow,
@@ -137,6 +139,7 @@ impl NodeShell {
             journal,
             shares,
             limits,
+            schemes,
             outboxes,
             heard,
             stop: stopped,
@@ -156,6 +159,7 @@ struct Keeper {
     journal: Arc<dyn Journal>,
     shares: Shares,
     limits: Limits,
+    schemes: BTreeSet<Scheme>,
     outboxes: Vec<Arc<Outbox<Parcel>>>,
     heard: mpsc::Receiver<Heard>,
     stop: watch::Receiver<bool>,
@@ -226,7 +230,8 @@ impl Keeper {
         // It may have changed while nobody looked.
         self.follow.look()?;
         let place = &self.follow.place;
-        let config = Config { limits: self.limits.engine, ..place.config.clone() };
+        let (limits, schemes) = (self.limits.engine, self.schemes.clone());
+        let config = Config { limits, schemes, ..place.config.clone() };
         let group = config.committee.group();
         let (crypto, rules, now) = (self.crypto.clone(), place.rules.clone(), clock.now());
         // A long journal is not to keep links and heartbeats waiting.
@@ -235,11 +240,13 @@ impl Keeper {
         let (node, first) = recovery.await.map_err(|_| NodeFault::Died)??;
         let (workers, worked) =
             Workers::start(&self.crypto, self.limits.workers).map_err(NodeFault::Worker)?;
+        let (seeker, sought) = Seeker::start(&self.crypto).map_err(NodeFault::Worker)?;
         let place = &self.follow.place;
         let post = Post::new((place.me, group), Arc::clone(&self.seal), Arc::clone(&place.seals));
         let hands = Hands {
             post,
             workers,
+            seeker,
             outboxes: self.outboxes.clone(),
             wakes: BTreeSet::new(),
             failed: Vec::new(),
@@ -256,6 +263,7 @@ impl Keeper {
             clock,
             heard,
             worked,
+            sought,
             stop,
             board,
             follow: &mut self.follow,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use keymoot_engine::node::View;
+use keymoot_engine::node::{ModuliView, View};
 use keymoot_types::Millis;
 
 /// Between two looks at the engine, in milliseconds.
@@ -57,6 +57,8 @@ pub struct Status {
     pub banned: Vec<String>,
     /// Entries of the audit log.
     pub entries: u64,
+    /// The moduli that GG20 needs, where it is served.
+    pub moduli: ModuliView,
 }
 
 impl Status {
@@ -106,6 +108,7 @@ impl Board {
             presignatures: 0,
             banned: Vec::new(),
             entries: 0,
+            moduli: ModuliView::default(),
         };
         Self { status: Mutex::new(status), shown: AtomicU64::new(0) }
     }
@@ -148,7 +151,7 @@ impl Board {
     pub(crate) fn show(&self, view: &View) {
         let going = view.sessions.iter().filter(|session| !session.is_over);
         let mut kinds: BTreeMap<&'static str, usize> =
-            ["key generation", "pair setup", "presigning", "signing"].map(|kind| (kind, 0)).into();
+            ["key generation", "pair setup", "moduli", "presigning", "signing"].map(|kind| (kind, 0)).into();
         for session in going {
             let count = kinds.entry(session.kind).or_default();
             *count = count.saturating_add(1);
@@ -161,7 +164,18 @@ impl Board {
         metrics::gauge!("keymoot_node_keys").set(view.keys.len() as f64);
         metrics::gauge!("keymoot_node_audit_entries").set(view.entries as f64);
         metrics::gauge!("keymoot_node_banned").set(view.banned.len() as f64);
+        let ModuliView { tables, primes, wanted, .. } = &view.moduli;
+        metrics::gauge!("keymoot_node_moduli").set(tables.len() as f64);
+        metrics::gauge!("keymoot_node_safe_primes").set(*primes as f64);
+        metrics::gauge!("keymoot_node_safe_primes_wanted").set(*wanted as f64);
         let mut status = self.lock();
+        if (status.moduli.primes, status.moduli.tables.len()) != (*primes, tables.len()) {
+            match tables.first() {
+                Some(table) => tracing::info!(%table, "the moduli of the committee are there"),
+                None => tracing::info!("looking for safe primes: {primes} of {wanted}"),
+            }
+        }
+        status.moduli = view.moduli.clone();
         status.keys = view.keys.len();
         status.sessions = kinds.values().sum();
         status.presignatures = presignatures;

@@ -19,6 +19,7 @@ use crate::follow::{Follow, News};
 use crate::perform::{Halted, Hands};
 use crate::rules::Rules;
 use crate::scribe::Scribe;
+use crate::seeker::Sought;
 use crate::status::{Board, JournalState};
 use crate::worker::Worked;
 
@@ -52,6 +53,7 @@ pub(crate) struct Task<'a> {
     pub(crate) clock: Clock,
     pub(crate) heard: &'a mut mpsc::Receiver<Heard>,
     pub(crate) worked: mpsc::Receiver<Worked>,
+    pub(crate) sought: mpsc::Receiver<Sought>,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) board: &'a Board,
     /// Goes by the cluster document.
@@ -112,6 +114,7 @@ impl Task<'_> {
                     }
                 }
                 Some((session, result)) = self.worked.recv() => Event::Worked(session, result),
+                Some(prime) = self.sought.recv() => Event::Sought(prime),
                 Some(Heard { from, message, trace }) = self.heard.recv() => match self.read(message) {
                     Some(message) => {
                         self.trace = trace;

@@ -9,7 +9,9 @@ use keymoot_engine::real::{Key, Real};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::Payload;
 use keymoot_protocol::envelope::Envelope;
+use keymoot_protocol::gg20::Suite;
 use keymoot_protocol::identity::{IdentityKey, IdentityPublic};
+use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Party, Path};
 
 use crate::chance::Chance;
@@ -28,12 +30,18 @@ pub struct Released {
 
 /// Cryptography that a world can be built on.
 pub trait Backend: Crypto + Clone {
+    /// Whether it makes moduli in no time.
+    fn has_moduli() -> bool;
     /// Somebody's identity, grown from a number.
     fn person(number: u64) -> Self;
     /// The signature share in a piece of mail, where it can be read.
     fn released(mail: &[u8]) -> Option<Released>;
     /// The count of uses in the first word of presigning, where it can be read.
     fn counted(mail: &[u8]) -> Option<u64>;
+    /// The table of moduli that a piece of mail has our signature on, where it can be read.
+    fn signs_table(mail: &[u8]) -> Option<Hash>;
+    /// The primes, as a word, that a session for moduli begins with, where they can be read.
+    fn primes(mail: &[u8]) -> Option<u64>;
     /// The digest as [`Released`] has it.
     fn digest_word(digest: &[u8]) -> u64;
     /// Whether a secret is in these bytes, where it can be seen.
@@ -59,6 +67,10 @@ fn real_identity(number: u64) -> IdentityKey {
 }
 
 impl Backend for Model {
+    fn has_moduli() -> bool {
+        true
+    }
+
     fn person(number: u64) -> Self {
         let all = identities();
         Self { identity: all[(number as usize) % all.len()] }
@@ -76,6 +88,18 @@ impl Backend for Model {
         let mail = Mail::decode(mail)?;
         match (mail.said.kind, mail.round, mail.said.words.as_slice()) {
             (3, 0, [_, count, ..]) => Some(*count),
+            _ => None,
+        }
+    }
+
+    fn signs_table(mail: &[u8]) -> Option<Hash> {
+        Mail::decode(mail)?.signs_table().map(crate::model::widen)
+    }
+
+    fn primes(mail: &[u8]) -> Option<u64> {
+        let mail = Mail::decode(mail)?;
+        match (mail.said.kind, mail.round, mail.said.words.as_slice()) {
+            (5, 0, [_, primes, ..]) => Some(*primes),
             _ => None,
         }
     }
@@ -119,10 +143,16 @@ pub fn place(party: Party) -> usize {
 }
 
 impl Backend for Real {
+    /// Only with those that anybody could factor. Builds that are shipped have no such moduli.
+    fn has_moduli() -> bool {
+        Suite::ALL.len() > 1
+    }
+
     fn person(number: u64) -> Self {
         static ALL: OnceLock<Vec<Arc<IdentityKey>>> = OnceLock::new();
         let all = ALL.get_or_init(|| (0..32).map(|number| Arc::new(real_identity(number))).collect());
-        Self::new(Arc::clone(&all[(number as usize) % all.len()]))
+        let suite = Suite::ALL.last().copied().unwrap_or(Suite::Full);
+        Self::new(Arc::clone(&all[(number as usize) % all.len()])).with(suite)
     }
 
     fn released(_: &[u8]) -> Option<Released> {
@@ -130,6 +160,14 @@ impl Backend for Real {
     }
 
     fn counted(_: &[u8]) -> Option<u64> {
+        None
+    }
+
+    fn signs_table(_: &[u8]) -> Option<Hash> {
+        None
+    }
+
+    fn primes(_: &[u8]) -> Option<u64> {
         None
     }
 

@@ -26,6 +26,10 @@ pub struct Frame {
     pub stolen: Option<u16>,
     /// Keys that are asked for.
     pub keys: Vec<Scheme>,
+    /// Whether nodes serve GG20, and have its moduli made.
+    pub serves_gg20: bool,
+    /// The one that does not, if there is one.
+    pub sceptic: Option<usize>,
     /// Signatures that are asked for.
     pub signatures: u64,
     /// When all faults end.
@@ -119,7 +123,14 @@ impl Frame {
         let (net, faults) =
             if calm { (fair(), Faults::default()) } else { (net(&mut chance), faults(&mut chance)) };
         let liars_wait = liars_spoil || chance.happens(600);
+        let serves_gg20 = chance.happens(300);
+        let sceptic = (serves_gg20 && chance.happens(150)).then(|| chance.below(u64::from(total)) as usize);
+        if serves_gg20 && sceptic.is_none() {
+            keys.push(Scheme::Gg20);
+        }
         let frame = Self {
+            serves_gg20,
+            sceptic,
             seed,
             threshold,
             coordinators,
@@ -134,6 +145,12 @@ impl Frame {
             faults,
         };
         (frame, chance)
+    }
+
+    /// Nobody serves GG20, and nobody asks for it.
+    pub fn leave_gg20_out(&mut self) {
+        (self.serves_gg20, self.sceptic) = (false, None);
+        self.keys.retain(|scheme| *scheme != Scheme::Gg20);
     }
 
     /// How many nodes there are.

@@ -6,6 +6,7 @@
 //! on numbers: the simulator's liars lie in the protocol, not in arithmetic.
 
 mod mail;
+mod moduli;
 mod run;
 mod store;
 
@@ -26,6 +27,7 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Epoch, KeyId, Party, Path, Scheme};
 
 pub use mail::{Mail, Said};
+pub use moduli::Table;
 pub use run::Run;
 
 /// Marks every secret of the model, so that one that leaves its node is seen.
@@ -97,6 +99,8 @@ pub struct Weakness {
     pub constant_nonce: bool,
     /// Whatever the path, the root signs.
     pub root_signs: bool,
+    /// The search for primes finds the same ones again.
+    pub same_primes: bool,
 }
 
 thread_local! {
@@ -111,6 +115,7 @@ thread_local! {
         recycled_nonce: false,
         constant_nonce: false,
         root_signs: false,
+        same_primes: false,
     }) };
 }
 
@@ -201,10 +206,15 @@ pub struct Share {
     pub(crate) key: Arc<Key>,
 }
 
-/// What a model pair setup leaves.
+/// A safe prime of the model: a word that may be used once.
+pub struct Prime(pub(crate) u64);
+
+/// What a model pair setup leaves, or our side of a table of moduli.
 pub struct Setup {
     pub(crate) committee: Arc<Committee>,
     pub(crate) name: u64,
+    /// A table of moduli: no pairs, and nothing that is counted.
+    pub(crate) is_table: bool,
     pub(crate) me: Party,
     pub(crate) members: Vec<Party>,
     pub(crate) burnt: std::cell::RefCell<BTreeSet<Party>>,
@@ -232,6 +242,8 @@ pub struct Public {
     pub(crate) id: u64,
     pub(crate) key: u64,
     pub(crate) signers: Vec<Party>,
+    /// Whether it was made with moduli, so that shares can be checked one by one.
+    pub(crate) has_moduli: bool,
 }
 
 /// One signer's part.
@@ -260,6 +272,8 @@ fn signature(word: u64) -> IdentitySignature {
 impl Crypto for Model {
     type Key = Arc<Key>;
     type Share = Share;
+    type Prime = Prime;
+    type Table = Rc<Table>;
     type Setup = Setup;
     type Ledger = Ledger;
     type Ticket = Ticket;
@@ -327,6 +341,28 @@ impl Crypto for Model {
         fits.then(|| Share { me, key: Arc::clone(key) })
     }
 
+    fn seek(&self, seed: &[u8; 32]) -> Option<Prime> {
+        moduli::seek(&self.identity, mix_bytes(seed))
+    }
+
+    fn table_name(table: &Rc<Table>) -> Hash {
+        widen(table.digest())
+    }
+
+    fn encode_table(table: &Rc<Table>) -> Vec<u8> {
+        store::encode_table(table)
+    }
+
+    fn decode_table(&self, bytes: &[u8], committee: &Arc<Committee>) -> Option<Rc<Table>> {
+        let table = store::decode_table(bytes, committee)?;
+        table.is_certified().then(|| Rc::new(table))
+    }
+
+    fn promote_moduli(pending: &[u8], table: &Rc<Table>) -> Option<Setup> {
+        let (me, digest, _) = store::decode_share(pending)?;
+        (digest == table.digest()).then(|| table.side_of(me))
+    }
+
     fn setup_name(setup: &Setup) -> Hash {
         widen(setup.name)
     }
@@ -346,7 +382,7 @@ impl Crypto for Model {
         if peers().any(|peer| !setup.members.contains(peer)) {
             return Err(Unfit("there is no pair with a signer"));
         }
-        ledger.uses += 1;
+        ledger.uses += u64::from(!setup.is_table);
         let (number, seen) = (ledger.uses, ledger.seen.clone());
         Ok(Ticket { setup: setup.name, number, signers: signers.to_vec(), seen })
     }
@@ -360,8 +396,10 @@ impl Crypto for Model {
     }
 
     fn burn_pair(setup: &Setup, ledger: &mut Ledger, peer: Party) {
-        setup.burnt.borrow_mut().insert(peer);
-        ledger.burnt.insert(peer);
+        if !setup.is_table {
+            setup.burnt.borrow_mut().insert(peer);
+            ledger.burnt.insert(peer);
+        }
     }
 
     fn public_of(presignature: &Presignature) -> Rc<Public> {

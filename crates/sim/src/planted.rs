@@ -47,6 +47,12 @@ bugs! {
     ForgetAllowed = "the decision is not on record", [I2];
     /// A ban is not written.
     ForgetBans = "a restart forgets who is banned", [I12];
+    /// Our primes are not written before their table is signed.
+    ForgetPrimes = "moduli are signed before the primes are durable", [I4];
+    /// A table of moduli is not written.
+    ForgetTable = "a restart forgets the moduli", [I4];
+    /// The search finds the same primes again.
+    SamePrimes = "primes are given out twice", [I1];
     /// The end of a key is not written.
     ForgetRetired = "a restart forgets that a key is retired", [I2, I16];
     /// The decision is written after the share has left.
@@ -115,6 +121,8 @@ impl Bug {
                 | Self::ForgetAllowed
                 | Self::ForgetBans
                 | Self::ForgetRetired
+                | Self::ForgetPrimes
+                | Self::ForgetTable
                 | Self::ForgetWitnessed
                 | Self::IgnoreFsyncError
                 | Self::IgnoreFullDisk
@@ -136,6 +144,7 @@ impl Bug {
             Self::RecyclePresignature => weakness.recycled_nonce = true,
             Self::ConstantNonce => weakness.constant_nonce = true,
             Self::RootSigns => weakness.root_signs = true,
+            Self::SamePrimes => weakness.same_primes = true,
             _ => {}
         }
         weakness

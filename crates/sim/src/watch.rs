@@ -2,6 +2,7 @@
 //! `invariant_*` have their say about what it changed.
 
 mod logs;
+mod moduli;
 mod outcomes;
 mod retired;
 mod sessions;
@@ -47,6 +48,10 @@ pub struct Shelf {
     pending: BTreeMap<KeyId, Hash>,
     banned: BTreeSet<Party>,
     retired: BTreeSet<KeyId>,
+    /// Tables of moduli that it has signed, whatever has become of its journal.
+    signed_tables: BTreeSet<Hash>,
+    /// Those that all have signed.
+    tables: BTreeSet<Hash>,
     checkpoint: u64,
     /// The last states of others' logs that it has cosigned: sizes and roots, by origin.
     witnessed: BTreeMap<String, (u64, Hash)>,
@@ -82,6 +87,8 @@ pub struct Watch<B: Backend> {
     counts: BTreeMap<(Party, Hash, u64), SessionId>,
     /// What was made of sessions, by those who said first that they were complete.
     completed: BTreeMap<SessionId, Hash>,
+    /// In which session which primes were.
+    primes: BTreeMap<u64, SessionId>,
     /// The batch of each presignature.
     batches: BTreeMap<Hash, Vec<Hash>>,
     /// Whose journal was put back, and what those who have seen more of it than is left have seen, by their places.
@@ -96,7 +103,7 @@ struct Used {
 /// A node's own session, as far as what it says about others' is concerned.
 fn members_of(what: &What, all: &[Party]) -> Vec<Party> {
     match what {
-        What::Keygen { .. } => all.to_vec(),
+        What::Keygen { .. } | What::Moduli => all.to_vec(),
         What::Setup { members } => members.clone(),
         What::Retire { .. } => Vec::new(),
         What::Presign { signers, .. } | What::Sign { signers, .. } => signers.clone(),
@@ -129,6 +136,7 @@ impl<B: Backend> Watch<B> {
             names_repeat: false,
             counts: BTreeMap::new(),
             completed: BTreeMap::new(),
+            primes: BTreeMap::new(),
             batches: BTreeMap::new(),
             rolled_back: BTreeMap::new(),
         }
@@ -251,6 +259,7 @@ impl<B: Backend> Watch<B> {
             Entry::Stocked { presignatures, .. } => {
                 self.invariant_i11_batches_are_alike(party, presignatures)?
             }
+            Entry::Moduli { name, table } => self.shelve_table(party, *name, table)?,
             Entry::Witnessed { note } => self.witnessed(party, note)?,
             Entry::Retired { key, request } => self.shelve_retirement(party, *key, *request)?,
             Entry::Banned { identity } => {
@@ -284,6 +293,7 @@ impl<B: Backend> Watch<B> {
                     Ok(())
                 };
             }
+            Entry::ModuliPending { table } => drop(shelf.signed_tables.insert(*table)),
             Entry::Banned { identity } => shelf.banned.extend(identities.get(identity).copied()),
             _ => {}
         }
@@ -332,6 +342,14 @@ impl<B: Backend> Watch<B> {
                 self.invariant_i02_nothing_forbidden(party, mail.session)?;
                 self.invariant_i12_no_word_to_the_banned(party, mail.session)?;
                 self.invariant_i16_the_retired_sign_nothing(party, mail.session)?;
+                self.invariant_i04_presigns_with_what_it_holds(party, mail.session)?;
+                if let Some(table) = B::signs_table(&mail.bytes) {
+                    self.invariant_i04_primes_are_kept_first(party, table)?;
+                }
+                if let Some(primes) = B::primes(&mail.bytes) {
+                    self.invariant_i01_primes_serve_once(party, mail.session, primes)?;
+                    self.invariant_i04_one_table_is_enough(party)?;
+                }
                 if let Some(count) = B::counted(&mail.bytes) {
                     self.invariant_i01_counts_never_repeat(party, mail.session, count)?;
                 }
@@ -359,7 +377,7 @@ impl<B: Backend> Watch<B> {
     fn invariant_i10_no_secret_leaves(party: Party, message: &Message) -> Result<(), Violation> {
         let leaks = match message {
             Message::Mail(mail) => B::holds_a_secret(&mail.bytes),
-            Message::Key(bytes) | Message::Ask(bytes) => B::holds_a_secret(bytes),
+            Message::Key(bytes) | Message::Table(bytes) | Message::Ask(bytes) => B::holds_a_secret(bytes),
             Message::Stock(stock) => stock.presignatures.iter().any(|one| B::holds_a_secret(one)),
             _ => false,
         };

@@ -58,6 +58,8 @@ enum Happening<B: Backend> {
     Written(usize, u32),
     /// A worker is done; `None` if all that it can say is that it has failed.
     Worked(usize, u32, SessionId, Option<Box<Job<B>>>),
+    /// A step of the search for primes is done, with this seed; `None` if it was in vain for another reason.
+    Sought(usize, u32, Option<[u8; 32]>),
     AtStore(u16, u32, StoreCall),
     FromStore(u16, u32, StoreAnswer),
     Starts(Address),
@@ -153,7 +155,10 @@ impl<B: Backend> World<B> {
     /// The world of a seed.
     #[must_use]
     pub fn new(seed: u64, shape: Shape, bug: Option<Bug>) -> Self {
-        let (frame, chance) = Frame::draw(seed, shape);
+        let (mut frame, chance) = Frame::draw(seed, shape);
+        if !B::has_moduli() {
+            frame.leave_gg20_out();
+        }
         let people: Vec<B> = (0..frame.nodes() as u64).map(B::person).collect();
         let members: Vec<_> = frame
             .threshold
@@ -294,6 +299,7 @@ impl<B: Backend> World<B> {
             Happening::Wakes(who, life) => self.wakes(who, life)?,
             Happening::Written(place, life) => self.written(place, life)?,
             Happening::Worked(place, life, session, job) => self.worked(place, life, session, job)?,
+            Happening::Sought(place, life, seed) => self.sought(place, life, seed)?,
             Happening::AtStore(replica, life, call) => self.at_store(replica, life, call),
             Happening::FromStore(replica, life, answer) => self.store_answers(replica, life, answer)?,
             Happening::Starts(who) => self.starts(who)?,
@@ -318,6 +324,7 @@ impl<B: Backend> World<B> {
             Happening::Worked(place, _, session, _) => {
                 mix(&[4, *place as u64, crate::model::mix_bytes(session.as_bytes())])
             }
+            Happening::Sought(place, life, _) => mix(&[14, *place as u64, u64::from(*life)]),
             Happening::AtStore(replica, ..) => mix(&[5, u64::from(*replica)]),
             Happening::FromStore(replica, ..) => mix(&[6, u64::from(*replica)]),
             Happening::Starts(who) => mix(&[7, word_of(*who)]),
@@ -339,6 +346,7 @@ impl<B: Backend> World<B> {
                 Happening::Worked(place, _, session, _) => {
                     format!("node {} has worked on {session}", place + 1)
                 }
+                Happening::Sought(place, ..) => format!("node {} has looked for primes", place + 1),
                 Happening::AtStore(replica, _, call) => {
                     format!("coordinator {replica} asks the store: {call:.80?}")
                 }
@@ -392,6 +400,9 @@ fn kind_of(message: &Message) -> u64 {
         Message::Key(package) => mix(&[11, crate::model::mix_bytes(package)]),
         Message::Beat => 12,
         Message::Witness { .. } => 13,
+        Message::Moduli(told) => mix(&[15, told.tables.len() as u64, u64::from(told.primes)]),
+        Message::TableQuery(_) => 16,
+        Message::Table(table) => mix(&[17, crate::model::mix_bytes(table)]),
     }
 }
 
@@ -412,6 +423,7 @@ fn limits() -> (keymoot_engine::node::Limits, keymoot_engine::coordinator::Limit
         presignature: 20_000,
         signing: 1_500,
         ceremony: 4_000,
+        moduli: 4_000,
         ..keymoot_engine::node::Limits::default()
     };
     let coordinator = keymoot_engine::coordinator::Limits {
@@ -419,6 +431,7 @@ fn limits() -> (keymoot_engine::node::Limits, keymoot_engine::coordinator::Limit
         patience: 20_000,
         signing: 1_500,
         ceremony: 4_000,
+        moduli: 4_000,
         batch: 4,
         low: 2,
         pool: 6,

@@ -53,6 +53,15 @@ impl Scheme {
         }
     }
 
+    /// Whether its presignatures are made with a table of moduli, which a committee makes once for all keys.
+    #[must_use]
+    pub const fn has_moduli(self) -> bool {
+        match self {
+            Self::FrostEd25519 | Self::FrostTaproot | Self::Dkls23 => false,
+            Self::Gg20 => true,
+        }
+    }
+
     /// The curve the keys of this scheme live on.
     #[must_use]
     pub const fn curve(self) -> CurveName {

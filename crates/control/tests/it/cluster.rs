@@ -257,6 +257,7 @@ impl Cluster {
         let mut limits = NodeLimits::default();
         limits.engine.ceremony = CEREMONY;
         let config = NodeConfig {
+            schemes: keymoot_types::Scheme::USUAL.into(),
             identity,
             name,
             document: Arc::clone(&self.document),

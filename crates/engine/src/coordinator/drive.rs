@@ -7,8 +7,9 @@ use keymoot_types::{KeyId, Millis, Party, SessionId};
 use rand_core::CryptoRngCore;
 
 use super::select::COSTLY;
+use super::supply::Pace;
 use super::{Aim, Coordinator, Deed, Drive, Past, Run, StoreCall};
-use crate::crypto::{Crypto, Next, Order, Reading, Task};
+use crate::crypto::{Crypto, Described, Next, Order, Reading, Task};
 use crate::message::{Address, Invite, Message, What};
 use crate::outcome::Outcome;
 use crate::refusal::Refusal;
@@ -28,6 +29,10 @@ const LATE: u64 = 1_000;
 
 /// Failed sessions that reports are still taken of.
 const PAST_MAX: usize = 256;
+
+/// What a signature waits for that needs moduli, until they are made.
+const NO_MODULI: &str =
+    "too few nodes have moduli: they look for safe primes, make their table, or do not serve the scheme";
 
 /// How long nodes may take to show a key, in milliseconds.
 const KEY_ANSWER: u64 = 400;
@@ -209,24 +214,16 @@ impl<C: Crypto> Coordinator<C> {
             };
             return self.conclude(id, Outcome::Failed(why.to_owned()));
         }
-        let ranked = self.members.ranked(now, silence, &lost);
+        let mut ranked = self.members.ranked(now, silence, &lost);
+        let are_there = ranked.len();
+        self.keep_able(described.scheme, &mut ranked);
         let Some(preferred) = self.members.quorum(&ranked) else {
-            return self.later(id, PATIENCE, "too few nodes are there");
+            let is_for_want_of_moduli = ranked.len() < are_there && are_there >= needed;
+            let trouble = if is_for_want_of_moduli { NO_MODULI } else { "too few nodes are there" };
+            return self.later(id, PATIENCE, trouble);
         };
-        let (signers, presignature) = if described.scheme.presigns() {
-            self.supply.use_key(described.digest, self.config.limits.pool, now);
-            let until = now.plus(self.config.limits.signing).plus(LATE);
-            let Some((signers, public)) =
-                self.members.take(described.digest, &ranked, &preferred, (now, until))
-            else {
-                self.prepare(described.digest, &preferred, &ranked, rng);
-                self.ask_meanwhile(described.digest, &preferred);
-                return self.later(id, PATIENCE, "there are no presignatures");
-            };
-            self.replenish(described.digest, &signers, &ranked, rng);
-            (signers, Some(public))
-        } else {
-            (preferred, None)
+        let Some((signers, presignature)) = self.draw(id, &described, &preferred, &ranked, rng) else {
+            return;
         };
         let named = presignature.as_ref().map(|public| C::label(public).id);
         let Reading { path, payload, .. } = reading;
@@ -236,6 +233,33 @@ impl<C: Crypto> Coordinator<C> {
         }
         let what = What::Sign { request: body, signers: signers.clone(), presignature: named };
         self.call(Aim::Sign(id, Box::new(order.clone())), signers, &what, Some(order), rng);
+    }
+
+    /// Who signs, and with which presignature where the scheme has them. `None` if there is none: then some are made, and the
+    /// request waits.
+    fn draw(
+        &mut self,
+        id: RequestId,
+        described: &Described,
+        preferred: &[Party],
+        ranked: &[Party],
+        rng: &mut impl CryptoRngCore,
+    ) -> Option<(Vec<Party>, Option<C::Public>)> {
+        let (scheme, key, now) = (described.scheme, described.digest, self.now.mono);
+        if !scheme.presigns() {
+            return Some((preferred.to_vec(), None));
+        }
+        self.supply.use_key(key, Pace::of(scheme, &self.config.limits).pool, now);
+        let until = now.plus(self.config.limits.signing).plus(LATE);
+        if let Some((signers, public)) = self.members.take(key, ranked, preferred, (now, until)) {
+            self.replenish(key, &signers, ranked, rng);
+            return Some((signers, Some(public)));
+        }
+        self.prepare(key, preferred, ranked, rng);
+        self.ask_meanwhile(key, preferred);
+        let lacks_moduli = scheme.has_moduli() && self.moduli.shared(preferred).is_none();
+        self.later(id, PATIENCE, if lacks_moduli { NO_MODULI } else { "there are no presignatures" });
+        None
     }
 
     /// Calls a session.
@@ -262,7 +286,11 @@ impl<C: Crypto> Coordinator<C> {
         let now = self.now.mono;
         let limits = &self.config.limits;
         let is_short = matches!(aim, Aim::Sign(..) | Aim::Retire(..));
-        let time = if is_short { limits.signing } else { limits.ceremony };
+        let time = match aim {
+            _ if is_short => limits.signing,
+            Aim::Moduli => limits.moduli,
+            _ => limits.ceremony,
+        };
         // Later than the nodes' own, so that theirs are heard first: they know whom they have waited for.
         let deadline = now.plus(time).plus(GRACE);
         if let Some(drive) = aim.request().and_then(|request| self.drives.get_mut(&request)) {
@@ -300,10 +328,10 @@ impl<C: Crypto> Coordinator<C> {
             self.past.pop_front();
         }
         let Some(request) = run.aim.request() else {
-            let (now, limits) = (self.now.mono, &self.config.limits);
+            let (now, limits) = (self.now.mono, self.config.limits);
             let took = now.0.saturating_sub(run.began.0);
-            if matches!(run.aim, Aim::Presign(..)) && took.saturating_mul(2) >= limits.ceremony {
-                self.supply.took(&run.members, took, limits.ceremony, limits.batch);
+            if let (Aim::Presign(key, _), true) = (&run.aim, took.saturating_mul(2) >= limits.ceremony) {
+                self.batch_took(*key, &run.members, took);
             }
             self.supply.not_before = self.now.mono.plus(run.respite);
             return;

@@ -6,6 +6,7 @@ use keymoot_types::{Party, SessionId};
 use rand_core::CryptoRngCore;
 
 use super::select::{COSTLY, PROVEN};
+use super::supply::Pace;
 use super::{Aim, Coordinator, Deed, StoreCall};
 use crate::crypto::{Crypto, End, Next, Product};
 use crate::message::{Address, Complete, Ended, Message, SessionMail};
@@ -117,6 +118,7 @@ impl<C: Crypto> Coordinator<C> {
             return self.refused_late(from, session, refusal, word, rng);
         };
         let aim = (run.aim.request(), run.aim.key(), run.aim.setup());
+        let is_plausible = is_plausible(refusal, &run.aim);
         let (members, took) = (run.members.clone(), self.now.mono.0.saturating_sub(run.began.0));
         let attempts = aim.0.and_then(|request| self.drives.get(&request)).map_or(0, |drive| drive.attempt);
         let is_denied = match (aim.0, refusal.is_final(), word) {
@@ -134,7 +136,7 @@ impl<C: Crypto> Coordinator<C> {
         if attempts > BELIEVED {
             self.members.suspect(from, 1);
         }
-        let spoils = aim.0.is_none() && (took > PROMPT || !is_plausible(refusal, aim.1.is_some()));
+        let spoils = aim.0.is_none() && (took > PROMPT || !is_plausible);
         let is_nonsense =
             matches!(refusal, Refusal::Banned(other) if *other == from || !members.contains(other));
         if spoils || is_nonsense {
@@ -185,6 +187,7 @@ impl<C: Crypto> Coordinator<C> {
         refusal: &Refusal,
         (key, setup): (Option<Hash>, Option<Hash>),
     ) {
+        let is_moduli = self.runs.get(&session).is_some_and(|run| matches!(run.aim, Aim::Moduli));
         match refusal {
             Refusal::Key => {
                 // It may have lost its share for good. Others are asked first until it has shown that it holds one.
@@ -202,8 +205,12 @@ impl<C: Crypto> Coordinator<C> {
             Refusal::Presignature => key.into_iter().for_each(|key| self.members.disown(from, key)),
             Refusal::Setup(_) => {
                 self.members.suspect(from, 1);
-                self.members.forget_setup(from, setup);
-                self.members.ask_again(from);
+                self.moduli.forget(from, setup);
+                // Whoever has no moduli has its pairs all the same.
+                if !is_moduli {
+                    self.members.forget_setup(from, setup);
+                    self.members.ask_again(from);
+                }
             }
             Refusal::Banned(other) => self.members.part(from, *other),
             Refusal::TooMany => self.members.suspect(from, 1),
@@ -212,6 +219,7 @@ impl<C: Crypto> Coordinator<C> {
             Refusal::Enough
             | Refusal::Request(_)
             | Refusal::Scheme
+            | Refusal::NotServed
             | Refusal::Signers
             | Refusal::Seen
             | Refusal::Unfit(_)
@@ -294,6 +302,7 @@ impl<C: Crypto> Coordinator<C> {
                 self.learn_key(&package);
             }
             Complete::Setup(name) => self.members.set_up(from, name),
+            Complete::Moduli(name) => self.moduli.made(from, name, self.now.mono),
             Complete::Retired { request, word } => {
                 return self.has_retired(from, (session, request), word, rng);
             }
@@ -315,13 +324,12 @@ impl<C: Crypto> Coordinator<C> {
             let (members, is_supply) = (run.members.clone(), run.aim.request().is_none());
             match run.aim {
                 Aim::Presign(key, _) => {
-                    let limits = &self.config.limits;
                     let took = self.now.mono.0.saturating_sub(run.began.0);
-                    self.supply.took(&members, took, limits.ceremony, limits.batch);
+                    self.batch_took(key, &members, took);
                     self.members.doubt_batch(key, &members);
                 }
                 Aim::Setup => self.members.note_setup(&members),
-                Aim::Keygen(..) => {}
+                Aim::Keygen(..) | Aim::Moduli => {}
                 // Nobody honest says that of these. The request must not wait for what is not there any more.
                 Aim::Sign(..) | Aim::Retire(..) => {
                     return self.fail(session, "it was called complete and is not");
@@ -335,7 +343,12 @@ impl<C: Crypto> Coordinator<C> {
         // A session whose end makes a request's outcome is not waited for any longer.
         let done = self.runs.iter().filter_map(|(session, run)| match run.aim {
             Aim::Keygen(request, key) if self.keys.contains_key(&key) => Some((*session, request)),
-            Aim::Keygen(..) | Aim::Setup | Aim::Presign(..) | Aim::Sign(..) | Aim::Retire(..) => None,
+            Aim::Keygen(..)
+            | Aim::Setup
+            | Aim::Moduli
+            | Aim::Presign(..)
+            | Aim::Sign(..)
+            | Aim::Retire(..) => None,
         });
         let done: Vec<_> = done.collect();
         for (session, request) in done {
@@ -354,11 +367,14 @@ impl<C: Crypto> Coordinator<C> {
                 self.send(Address::Node(member), Message::Key(package.clone()));
             }
         }
-        let (now, pool) = (self.now.mono, self.config.limits.pool);
+        let now = self.now.mono;
         if let (Outcome::Key(package), true) = (&outcome, self.drives.contains_key(&request)) {
             let key = C::decode_key(package, &self.config.committee).map(|key| C::describe(&key));
             let key = key.filter(|described| described.scheme.presigns());
-            key.into_iter().for_each(|described| self.supply.use_key(described.digest, pool, now));
+            if let Some(described) = key {
+                let pool = Pace::of(described.scheme, &self.config.limits).pool;
+                self.supply.use_key(described.digest, pool, now);
+            }
         }
         let Some(drive) = self.drives.get_mut(&request) else { return };
         let call = StoreCall::finish(request, drive.fence, &outcome);
@@ -371,11 +387,12 @@ impl<C: Crypto> Coordinator<C> {
     }
 }
 
-/// Whether an honest node can give this reason for not taking part in a batch, or in a pair setup.
-const fn is_plausible(refusal: &Refusal, is_batch: bool) -> bool {
+/// Whether an honest node can give this reason for not taking part in a batch, in a pair setup, or in the making of moduli.
+const fn is_plausible<C: Crypto>(refusal: &Refusal, aim: &Aim<C>) -> bool {
     match refusal {
         Refusal::TooMany | Refusal::Banned(_) => true,
-        Refusal::Setup(_) | Refusal::Key | Refusal::Retired => is_batch,
+        Refusal::Setup(_) => matches!(aim, Aim::Presign(..) | Aim::Moduli),
+        Refusal::Key | Refusal::Retired => matches!(aim, Aim::Presign(..)),
         _ => false,
     }
 }

@@ -11,6 +11,7 @@ impl<C: Crypto> Coordinator<C> {
     /// Whoever breaks its own line again and again spoils sessions with it: it is doubted as one who gives up.
     pub(super) fn gone(&mut self, party: Party, rng: &mut impl CryptoRngCore) {
         self.members.gone(party);
+        self.moduli.gone(party);
         let is_with = |run: &super::Run<C>| {
             // A retirement asks each node for itself.
             run.members.contains(&party) && !matches!(run.aim, Aim::Retire(..))

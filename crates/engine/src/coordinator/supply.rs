@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Millis, Party};
+use keymoot_types::{Millis, Party, Scheme};
 use rand_core::CryptoRngCore;
 
-use super::{Aim, Coordinator};
+use super::{Aim, Coordinator, Limits};
 use crate::crypto::Crypto;
 use crate::message::{Address, Message, What};
 
@@ -31,20 +31,53 @@ const BATCHES_MAX: usize = 4;
 const QUIET_BATCHES_MAX: usize = 2;
 
 /// With more signatures than this in progress, only what is short is made.
-const QUIET: usize = 2;
+pub(super) const QUIET: usize = 2;
 
-/// The first batch has no more than this: the first signature of a key waits for it.
+/// The first batch with pairs has no more than this: the first signature of a key waits for it.
 const FIRST: u16 = 32;
 
-/// No batch is made smaller than this because others took too long.
+/// No batch with pairs is made smaller than this because others took too long.
 const LEAST: u16 = 8;
+
+/// With moduli a presignature takes a hundred times as long as with pairs: fewer are made at once, and kept.
+const WITH_MODULI: Pace = Pace { first: 2, least: 1, most: 16, low: 8, pool: 32 };
+
+/// How presignatures of a scheme are made ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// How many the first batch has.
+    first: u16,
+    /// No batch is made smaller than this because others took too long.
+    least: u16,
+    /// No batch is larger.
+    most: u16,
+    /// Fewer than this in common, and the next batch is made.
+    low: usize,
+    /// So many are kept ready.
+    pub(super) pool: usize,
+}
+
+impl Pace {
+    pub(super) fn of(scheme: Scheme, limits: &Limits) -> Self {
+        let Limits { batch, low, pool, .. } = *limits;
+        let usual = Self { first: batch.min(FIRST), least: LEAST.min(batch), most: batch, low, pool };
+        if !scheme.has_moduli() {
+            return usual;
+        }
+        Self {
+            first: batch.min(WITH_MODULI.first),
+            least: batch.min(WITH_MODULI.least),
+            most: batch.min(WITH_MODULI.most),
+            low: low.min(WITH_MODULI.low),
+            pool: pool.min(WITH_MODULI.pool),
+        }
+    }
+}
 
 /// Which keys are in use, and since when nothing is prepared.
 pub(super) struct Supply {
     /// How many presignatures the next batch of these signers has: who is slow slows nobody else down.
-    batches: BTreeMap<Vec<Party>, u16>,
-    /// The first batch of any.
-    first: u16,
+    batches: BTreeMap<(Scheme, Vec<Party>), u16>,
     /// By key package, when it was used last.
     used: BTreeMap<Hash, Millis>,
     /// Nothing is prepared before then: replicas that want the same nodes at once get out of each other's way.
@@ -52,30 +85,31 @@ pub(super) struct Supply {
 }
 
 impl Supply {
-    pub(super) fn new(batch: u16, now: Millis) -> Self {
-        Self { batches: BTreeMap::new(), first: batch.min(FIRST), used: BTreeMap::new(), not_before: now }
+    pub(super) const fn new(now: Millis) -> Self {
+        Self { batches: BTreeMap::new(), used: BTreeMap::new(), not_before: now }
     }
 
     /// The size of the next batch of these signers.
-    fn batch(&self, signers: &[Party]) -> u16 {
-        self.batches.get(signers).copied().unwrap_or(self.first)
+    fn batch(&self, scheme: Scheme, signers: &[Party], pace: Pace) -> u16 {
+        self.batches.get(&(scheme, signers.to_vec())).copied().unwrap_or(pace.first)
     }
 
     /// A batch of these took so long, of the time that it may take. Slow machines make small ones: a batch that misses its time is
     /// lost whole.
-    pub(super) fn took(&mut self, signers: &[Party], time: u64, limit: u64, most: u16) {
-        let size = self.batch(signers);
-        let next = if time.saturating_mul(4) <= limit {
-            size.saturating_mul(2).min(most)
-        } else if time.saturating_mul(2) >= limit {
-            (size / 2).max(LEAST.min(most))
+    pub(super) fn took(&mut self, scheme: Scheme, signers: &[Party], time: u64, limits: &Limits) {
+        let pace = Pace::of(scheme, limits);
+        let size = self.batch(scheme, signers, pace);
+        let next = if time.saturating_mul(4) <= limits.ceremony {
+            size.saturating_mul(2).min(pace.most)
+        } else if time.saturating_mul(2) >= limits.ceremony {
+            (size / 2).max(pace.least)
         } else {
             size
         };
         if self.batches.len() >= SETS_MAX {
             self.batches.clear();
         }
-        self.batches.insert(signers.to_vec(), next);
+        self.batches.insert((scheme, signers.to_vec()), next);
     }
 
     /// Somebody has a use for this key.
@@ -106,7 +140,7 @@ impl<C: Crypto> Coordinator<C> {
         ranked: &[Party],
         rng: &mut impl CryptoRngCore,
     ) {
-        let (low, pool) = (self.config.limits.low, self.config.limits.pool);
+        let Pace { low, pool, .. } = self.pace_of(key);
         let left = self.members.left(key, signers);
         let all = left.saturating_add(self.members.unnamed(key, signers));
         // Half of the mark is soon enough where there is no quiet time.
@@ -124,16 +158,30 @@ impl<C: Crypto> Coordinator<C> {
                 return;
             }
             let retired = self.members.retired(key).collect();
-            let ranked = self.members.ranked(now, self.config.limits.silence, &retired);
+            let mut ranked = self.members.ranked(now, self.config.limits.silence, &retired);
+            self.scheme_of(key).into_iter().for_each(|scheme| self.keep_able(scheme, &mut ranked));
             let Some(signers) = self.members.quorum(&ranked) else { continue };
+            let pace = self.pace_of(key);
             let left = self.members.left(key, &signers);
             // Of what could not be named, nobody knows whether all of them hold it. If they do, more is named soon.
-            let is_all_named = left < self.config.limits.low
-                && (left == 0 || !self.members.may_name_more(key, &signers).is_empty());
+            let is_all_named =
+                left < pace.low && (left == 0 || !self.members.may_name_more(key, &signers).is_empty());
             let unnamed = if is_all_named { 0 } else { self.members.unnamed(key, &signers) };
-            if left.saturating_add(unnamed) < self.config.limits.pool {
+            if left.saturating_add(unnamed) < pace.pool {
                 self.prepare(key, &signers, &ranked, rng);
             }
+        }
+    }
+
+    /// How presignatures of this key are made ahead.
+    fn pace_of(&self, key: Hash) -> Pace {
+        Pace::of(self.scheme_of(key).unwrap_or(Scheme::Dkls23), &self.config.limits)
+    }
+
+    /// A batch of these signers took so long.
+    pub(super) fn batch_took(&mut self, key: Hash, signers: &[Party], time: u64) {
+        if let Some(scheme) = self.scheme_of(key) {
+            self.supply.took(scheme, signers, time, &self.config.limits);
         }
     }
 
@@ -152,12 +200,12 @@ impl<C: Crypto> Coordinator<C> {
         let is_busy = self.runs.values().any(|run| match run.aim {
             Aim::Setup => true,
             Aim::Presign(of, _) => of == key && run.members == signers,
-            Aim::Keygen(..) | Aim::Sign(..) | Aim::Retire(..) => false,
+            Aim::Keygen(..) | Aim::Moduli | Aim::Sign(..) | Aim::Retire(..) => false,
         });
-        let now = self.now.mono;
-        let (left, low) = (self.members.left(key, signers), self.config.limits.low);
+        let (now, pace) = (self.now.mono, self.pace_of(key));
+        let left = self.members.left(key, signers);
         // What could not be named may be enough.
-        let more = if left < low { self.members.may_name_more(key, signers) } else { Vec::new() };
+        let more = if left < pace.low { self.members.may_name_more(key, signers) } else { Vec::new() };
         let is_busy = is_busy || self.batches() >= BATCHES_MAX;
         if more.is_empty() && (is_busy || now < self.supply.not_before) {
             return;
@@ -168,12 +216,19 @@ impl<C: Crypto> Coordinator<C> {
             due.iter().for_each(|one| self.send(Address::Node(*one), Message::StockQuery(key)));
             return;
         }
-        match self.members.shared_setup(signers) {
+        let Some(scheme) = self.scheme_of(key) else { return };
+        let shared = if scheme.has_moduli() {
+            self.moduli.shared(signers)
+        } else {
+            self.members.shared_setup(signers)
+        };
+        match shared {
             Some(setup) => {
-                let size = self.supply.batch(signers);
+                let size = self.supply.batch(scheme, signers, pace);
                 let what = What::Presign { key, signers: signers.to_vec(), setup, size };
                 self.call(Aim::Presign(key, setup), signers.to_vec(), &what, None, rng);
             }
+            None if scheme.has_moduli() => self.tend_moduli(rng),
             None => {
                 self.members.doubt_setups(signers);
                 let members = self.members.company(signers, ranked);
@@ -194,26 +249,53 @@ impl<C: Crypto> Coordinator<C> {
 
 #[cfg(test)]
 mod tests {
-    use keymoot_types::{Millis, Party};
+    use keymoot_types::{Millis, Party, Scheme};
 
-    use super::Supply;
+    use super::super::Limits;
+    use super::{Pace, Supply};
+
+    const USUAL: Scheme = Scheme::Dkls23;
+
+    fn batch(supply: &Supply, scheme: Scheme, signers: &[Party], limits: &Limits) -> u16 {
+        supply.batch(scheme, signers, Pace::of(scheme, limits))
+    }
 
     #[test]
     fn batches_grow_while_there_is_time_and_shrink_when_there_is_not() {
-        let mut supply = Supply::new(256, Millis(0));
+        let limits = Limits { ceremony: 10_000, batch: 256, ..Limits::default() };
+        let mut supply = Supply::new(Millis(0));
         let slow = [1, 2].map(|number| Party::new(number).unwrap());
         let mut next = |time| {
-            supply.took(&slow, time, 10_000, 256);
-            supply.batch(&slow)
+            supply.took(USUAL, &slow, time, &limits);
+            batch(&supply, USUAL, &slow, &limits)
         };
         assert_eq!([200, 400, 800, 1_600].map(&mut next), [64, 128, 256, 256]);
         assert_eq!(next(3_000), 256, "neither quick nor late");
         assert_eq!([5_000, 10_250, 10_250].map(&mut next), [128, 64, 32]);
         assert_eq!([10_250, 10_250, 10_250].map(&mut next), [16, 8, 8]);
         let others = [1, 3].map(|number| Party::new(number).unwrap());
-        assert_eq!(supply.batch(&others), 32, "others are not slower for that");
-        let mut small = Supply::new(4, Millis(0));
-        small.took(&slow, 10_250, 10_000, 4);
-        assert_eq!(small.batch(&slow), 4, "as small as it was asked to be");
+        assert_eq!(batch(&supply, USUAL, &others, &limits), 32, "others are not slower for that");
+        let (mut small, four) = (Supply::new(Millis(0)), Limits { batch: 4, ..limits });
+        small.took(USUAL, &slow, 10_250, &four);
+        assert_eq!(batch(&small, USUAL, &slow, &four), 4, "as small as it was asked to be");
+    }
+
+    #[test]
+    fn with_moduli_batches_begin_with_two_and_have_no_more_than_sixteen() {
+        let (limits, signers) = (Limits::default(), [1, 2].map(|number| Party::new(number).unwrap()));
+        let mut supply = Supply::new(Millis(0));
+        let mut next = |time| {
+            supply.took(Scheme::Gg20, &signers, time, &limits);
+            batch(&supply, Scheme::Gg20, &signers, &limits)
+        };
+        assert_eq!([1_000, 2_000, 2_500, 2_500].map(&mut next), [4, 8, 16, 16]);
+        assert_eq!([9_000, 9_000, 9_000, 9_000, 9_000].map(&mut next), [8, 4, 2, 1, 1]);
+        assert_eq!(batch(&supply, USUAL, &signers, &limits), 32, "pairs are not slower for that");
+        assert_eq!(Pace::of(Scheme::Gg20, &limits).pool, 32);
+        assert_eq!(
+            Pace::of(Scheme::Gg20, &Limits { pool: 0, low: 1, ..limits }).pool,
+            0,
+            "as few as asked for"
+        );
     }
 }

@@ -118,6 +118,7 @@ impl<C: Crypto> Aim<C> {
         match self {
             Self::Keygen(..) => "key generation",
             Self::Setup => "pair setup",
+            Self::Moduli => "moduli",
             Self::Presign(..) => "presigning",
             Self::Sign(..) => "signing",
             Self::Retire(..) => "retirement",

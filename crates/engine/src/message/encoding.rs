@@ -8,8 +8,8 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{KeyId, PARTIES_MAX, Party, SessionId};
 
 use super::{
-    Answer, Complete, Ended, Invite, MESSAGE_MAX, Message, OFFER_MAX, OFFERED_MAX, SETUPS_MAX, SessionMail,
-    Stock, UNNAMED_MAX, What, Words,
+    Answer, Complete, Ended, Invite, MESSAGE_MAX, Message, Moduli, OFFER_MAX, OFFERED_MAX, SETUPS_MAX,
+    SessionMail, Stock, TABLES_MAX, UNNAMED_MAX, What, Words,
 };
 use crate::outcome::{Outcome, RESULT_MAX};
 use crate::refusal::Refusal;
@@ -26,7 +26,7 @@ impl Wire for Message {
     fn write(&self, writer: &mut Writer) {
         writer.uint(self.number());
         match self {
-            Self::Ask(bytes) | Self::Key(bytes) => writer.bytes(bytes),
+            Self::Ask(bytes) | Self::Key(bytes) | Self::Table(bytes) => writer.bytes(bytes),
             Self::Answer(request, answer) => {
                 request.0.write(writer);
                 answer.write(writer);
@@ -47,7 +47,8 @@ impl Wire for Message {
                 writer.bytes(session.as_bytes());
                 complete.write(writer);
             }
-            Self::StockQuery(key) => key.write(writer),
+            Self::StockQuery(key) | Self::TableQuery(key) => key.write(writer),
+            Self::Moduli(moduli) => moduli.write(writer),
             Self::Stock(stock) => stock.write(writer),
             Self::KeyQuery(key) => writer.bytes(key.as_bytes()),
             Self::Beat => {}
@@ -75,6 +76,9 @@ impl Wire for Message {
             11 => Self::Key(reader.bytes(RESULT_MAX)?.to_vec()),
             12 => Self::Beat,
             13 => Self::Witness { from: reader.party()?, to: reader.party()?, words: Words::read(reader)? },
+            14 => Self::Moduli(Moduli::read(reader)?),
+            15 => Self::TableQuery(Hash::read(reader)?),
+            16 => Self::Table(reader.bytes(RESULT_MAX)?.to_vec()),
             _ => return Err(Malformed::Choice),
         })
     }
@@ -107,6 +111,9 @@ impl Message {
             Self::Key(_) => 11,
             Self::Beat => 12,
             Self::Witness { .. } => 13,
+            Self::Moduli(_) => 14,
+            Self::TableQuery(_) => 15,
+            Self::Table(_) => 16,
         }
     }
 }
@@ -181,6 +188,7 @@ impl Wire for What {
                 writer.uint(4);
                 writer.bytes(request);
             }
+            Self::Moduli => writer.uint(5),
         }
     }
 
@@ -200,6 +208,7 @@ impl Wire for What {
                 presignature: reader.option(Hash::read)?,
             },
             4 => Self::Retire { request: reader.bytes(REQUEST_MAX)?.to_vec() },
+            5 => Self::Moduli,
             _ => return Err(Malformed::Choice),
         })
     }
@@ -268,6 +277,10 @@ impl Wire for Complete {
                 request.0.write(writer);
                 writer.bytes(&word.0);
             }
+            Self::Moduli(name) => {
+                writer.uint(4);
+                name.write(writer);
+            }
         }
     }
 
@@ -277,6 +290,7 @@ impl Wire for Complete {
             1 => Self::Setup(Hash::read(reader)?),
             2 => Self::Presigned(Stock::read(reader)?),
             3 => Self::Retired { request: RequestId(Hash::read(reader)?), word: word(reader)? },
+            4 => Self::Moduli(Hash::read(reader)?),
             _ => return Err(Malformed::Choice),
         })
     }
@@ -304,6 +318,17 @@ impl Wire for Stock {
             })?,
             is_retired: yes_or_no(reader)?,
         })
+    }
+}
+
+impl Wire for Moduli {
+    fn write(&self, writer: &mut Writer) {
+        writer.list(self.tables.iter(), |writer, name| name.write(writer));
+        writer.uint(u64::from(self.primes));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { tables: reader.list(TABLES_MAX, Hash::read)?, primes: short(reader)? })
     }
 }
 

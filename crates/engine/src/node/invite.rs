@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Millis, Party, Quorum, Scheme, SessionId};
+use keymoot_types::{Millis, Party, Quorum, SessionId};
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
@@ -123,6 +123,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 .request(&request, &mut asked)
                 .and_then(|asked| self.keygen(from, session, &asked, attempt, rng)),
             What::Setup { members } => self.pair_setup(from, session, members, rng),
+            What::Moduli => self.make_moduli(from, session, rng),
             What::Presign { key, signers, setup, size } => {
                 self.presign(from, session, (key, setup), (signers, size), rng)
             }
@@ -148,7 +149,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         if matches!(what, What::Retire { .. }) {
             return false;
         }
-        let is_heavy = matches!(what, What::Setup { .. } | What::Presign { .. });
+        let is_heavy = matches!(what, What::Setup { .. } | What::Moduli | What::Presign { .. });
         let heavy = of_it().filter(|live| live.kind.is_heavy()).count();
         of_it().count() >= share.max(1) || (is_heavy && heavy >= limits.heavy)
     }
@@ -205,9 +206,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let Ask::Key(scheme) = asked.signed.request.ask else {
             return Err(Refusal::Unfit(SOMETHING_ELSE.into()));
         };
-        if !Scheme::USUAL.contains(&scheme) {
-            return Err(Refusal::Scheme);
-        }
+        self.check_served(scheme)?;
         if attempt >= self.config.limits.attempts {
             return Err(Refusal::Exhausted);
         }
@@ -258,9 +257,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         rng: &mut impl CryptoRngCore,
     ) -> Result<(), Refusal> {
         let share = Arc::clone(self.keys.active_of(key)?);
-        if !C::describe(&C::key_of(&share)).scheme.presigns() {
+        let scheme = C::describe(&C::key_of(&share)).scheme;
+        if !scheme.presigns() {
             return Err(Refusal::Scheme);
         }
+        self.check_served(scheme)?;
         self.check_signers(&signers, true)?;
         if usize::from(size) > self.config.limits.stock {
             return Err(Refusal::Enough);
@@ -269,10 +270,12 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             |live: &Live<C>| live.kind == Kind::Presign && live.key == Some(key) && live.members == signers;
         // Nobody's session ends, and no use of a setup is counted, for one that is not begun.
         self.check_given_up(from)?;
-        let Use { setup, ticket } = self
-            .setups
-            .reserve((setup, session, from), &signers, &self.bans)
-            .map_err(|unfit| Refusal::Setup(unfit.0.into()))?;
+        let used = if scheme.has_moduli() {
+            self.moduli.reserve((setup, session), &signers, &self.bans)
+        } else {
+            self.setups.reserve((setup, session, from), &signers, &self.bans)
+        };
+        let Use { setup, ticket } = used.map_err(|unfit| Refusal::Setup(unfit.0.into()))?;
         self.make_way(from, same, 1);
         let name = C::setup_name(&setup);
         let task = Task::Presign { session, share, setup, ticket, size, bans: self.bans.clone() };
@@ -297,6 +300,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let share = Arc::clone(self.keys.active(*key)?);
         let key = C::key_of(&share);
         let described = C::describe(&key);
+        self.check_served(described.scheme)?;
         if described.scheme.presigns() != presignature.is_some() {
             return Err(Refusal::Presignature);
         }
@@ -332,7 +336,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     /// What a worker still has of sessions that are over is work for nobody. A coordinator that calls much and waits for nothing
     /// has no more than [`GIVEN_UP_MAX`] of them.
-    fn check_given_up(&self, from: Address) -> Result<(), Refusal> {
+    pub(super) fn check_given_up(&self, from: Address) -> Result<(), Refusal> {
         let of_it = |live: &&Live<C>| live.is_over && live.coordinator == from && live.kind.is_heavy();
         if self.sessions.values().filter(of_it).count() < GIVEN_UP_MAX {
             Ok(())
@@ -343,7 +347,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     /// Gives up the oldest of these sessions of a coordinator, so that with one more there are at most so many. It has begun again
     /// and knows nothing of them: to refuse would keep it waiting for their deadline.
-    fn make_way(&mut self, from: Address, fits: impl Fn(&Live<C>) -> bool, most: usize) {
+    pub(super) fn make_way(&mut self, from: Address, fits: impl Fn(&Live<C>) -> bool, most: usize) {
         let its = |live: &Live<C>| !live.is_over && live.coordinator == from && fits(live);
         let its = self.sessions.iter().filter(|(_, live)| its(live));
         let mut its: Vec<_> = its.map(|(session, live)| (live.deadline, *session)).collect();
@@ -362,7 +366,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.persist(Entry::Allowed { request, session, intent, facts, at });
     }
 
-    fn check_bans(&self, members: &[Party]) -> Result<(), Refusal> {
+    pub(super) fn check_bans(&self, members: &[Party]) -> Result<(), Refusal> {
         match self.bans.find(&self.config.committee, members) {
             Some(banned) => Err(Refusal::Banned(banned)),
             None => Ok(()),
@@ -379,7 +383,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.check_bans(signers)
     }
 
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         from: Address,
         session: SessionId,
@@ -390,7 +394,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut());
         let limits = &self.config.limits;
-        let time = if matches!(kind, Kind::Sign(_)) { limits.signing } else { limits.ceremony };
+        let time = match kind {
+            Kind::Sign(_) => limits.signing,
+            Kind::Moduli => limits.moduli,
+            Kind::Keygen(_) | Kind::Setup | Kind::Presign => limits.ceremony,
+        };
         let deadline = self.now.mono.plus(time);
         let is_heavy = kind.is_heavy();
         let mut live = Live::new(kind, members, from, deadline);

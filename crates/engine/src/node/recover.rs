@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::Bans;
 use keymoot_protocol::identity::IdentityPublic;
-use keymoot_types::{KeyId, Millis};
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::{GroupId, KeyId, Millis};
 use zeroize::Zeroizing;
 
 use super::invite::Requests;
 use super::keys::{Keys, Pending};
+use super::moduli::Moduli;
 use super::presigns::{Pool, Setups};
 use super::rounds::Early;
 use super::vouch::{self, Vouching};
@@ -102,6 +104,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             keys: Keys::default(),
             pool: Pool::default(),
             setups: Setups::default(),
+            moduli: Moduli::default(),
             bans: Bans::default(),
             blamed: BTreeSet::new(),
             requests: Requests::default(),
@@ -117,13 +120,23 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             draft: Draft::empty(),
             is_stopped: false,
         };
+        let boot = node.replay_all(journal, (identity, group))?;
+        node.persist(Entry::Started { boot, node: identity, group });
+        node.ask_what_was_seen();
+        node.wake_at(soon);
+        let plan = node.draft.finish();
+        Ok((node, plan))
+    }
+
+    /// Takes all records in, and tells how often the node has begun.
+    fn replay_all(&mut self, journal: Vec<Record>, ours: ([u8; 32], GroupId)) -> Result<u64, Corrupt> {
         let mut boot: u64 = 0;
         let mut was_stopped = true;
-        let still = Still::of(&journal, now);
+        let still = Still::of(&journal, self.now);
         for (index, record) in journal.into_iter().enumerate() {
-            node.log.append(&record.entry.encode());
+            self.log.append(&record.entry.encode());
             if let Entry::Started { boot: number, node: whose, group: of } = record.entry {
-                if (whose, of) != (identity, group) {
+                if (whose, of) != ours {
                     return Err(Corrupt { index, why: "belongs to another node" });
                 }
                 if number != boot {
@@ -135,15 +148,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             }
             let is_stop = record.entry == Entry::Stopped;
             if still.counts(index, &record.entry) {
-                node.replay(record).map_err(|why| Corrupt { index, why })?;
+                self.replay(record).map_err(|why| Corrupt { index, why })?;
             }
             was_stopped = is_stop;
         }
-        node.persist(Entry::Started { boot, node: identity, group });
-        node.ask_what_was_seen();
-        node.wake_at(soon);
-        let plan = node.draft.finish();
-        Ok((node, plan))
+        Ok(boot)
     }
 
     fn replay(&mut self, record: Record) -> Result<(), &'static str> {
@@ -151,7 +160,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         // The clock may be wrong at the start: what counts is the time from now on.
         let undated = Now { mono: self.now.mono, wall: Millis(0) };
         match &record.entry {
-            // Presignatures and pair setups are gone with the process that had them.
+            // Presignatures, pair setups and primes that nothing has used are gone with the process that had them.
             Entry::Started { .. }
             | Entry::Stopped
             | Entry::Refused { .. }
@@ -179,6 +188,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 self.keys.hold(*key, Pending { package: *package, share: Zeroizing::new(sealed.to_vec()) });
             }
             Entry::Certified { key, package } => self.replay_key(*key, package)?,
+            Entry::ModuliPending { table } if self.moduli.is_taken(*table) => {
+                return Err("signs moduli that were signed before");
+            }
+            Entry::ModuliPending { table } => self.moduli.hold(*table, Zeroizing::new(sealed.to_vec())),
+            Entry::Moduli { name, table } => self.replay_table(*name, table)?,
             Entry::Retired { key, .. } => {
                 if !self.keys.retire(*key) {
                     return Err("retires a key that is not ours, or for the second time");
@@ -200,6 +214,12 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         let certified = C::decode_key(package, &self.config.committee);
         let ours = certified.and_then(|certified| self.keys.certify(&certified));
         if ours == Some(key) { Ok(()) } else { Err("certifies a key that is not ours") }
+    }
+
+    fn replay_table(&mut self, name: Hash, table: &[u8]) -> Result<(), &'static str> {
+        let certified = self.crypto.decode_table(table, &self.config.committee);
+        let ours = certified.and_then(|certified| self.moduli.certify(&certified));
+        if ours == Some(name) { Ok(()) } else { Err("certifies moduli that are not ours") }
     }
 }
 

@@ -232,11 +232,18 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     ) -> bool {
         for note in notes {
             match note {
-                Note::Pending { package, share } => {
-                    let Kind::Keygen(key) = live.kind else { continue };
-                    self.persist(Record::sealing(Entry::Pending { key, package }, share.clone()));
-                    self.keys.hold(key, Pending { package, share });
-                }
+                Note::Pending { package, share } => match live.kind {
+                    Kind::Keygen(key) => {
+                        self.persist(Record::sealing(Entry::Pending { key, package }, share.clone()));
+                        self.keys.hold(key, Pending { package, share });
+                    }
+                    Kind::Moduli => {
+                        let entry = Entry::ModuliPending { table: package };
+                        self.persist(Record::sealing(entry, share.clone()));
+                        self.moduli.hold(package, share);
+                    }
+                    Kind::Setup | Kind::Presign | Kind::Sign(_) => {}
+                },
                 Note::Counts(counts) => {
                     if !live.setup.is_some_and(|setup| self.setups.observe(setup, &counts)) {
                         return false;
@@ -340,6 +347,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 Complete::Key(package)
             }
             Product::Setup(setup) => Complete::Setup(self.set_up(setup, live.coordinator)),
+            Product::Moduli(table) => {
+                self.certify_table(&table);
+                Complete::Moduli(C::table_name(&table))
+            }
             Product::Presignatures(batch) => {
                 self.stock_up(batch, live.coordinator);
                 let Some(key) = live.key else { return };

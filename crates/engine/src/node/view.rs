@@ -25,6 +25,8 @@ pub struct View {
     pub burnt: u64,
     /// Pair setups, oldest first.
     pub setups: Vec<Hash>,
+    /// What there is of moduli.
+    pub moduli: ModuliView,
     /// Members that take part in nothing with this node.
     pub banned: Vec<Party>,
     /// Sessions in progress.
@@ -37,6 +39,19 @@ pub struct View {
     pub cosigned: usize,
     /// Refusals since the last record of them.
     pub refused: u64,
+}
+
+/// What a node has of the moduli that GG20 needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModuliView {
+    /// The names of the tables that all members have signed.
+    pub tables: Vec<Hash>,
+    /// Tables that wait for their certificate here.
+    pub pending: usize,
+    /// Safe primes that are found and serve no table yet.
+    pub primes: usize,
+    /// How many of them are looked for; none where there is a table, or no use for one.
+    pub wanted: usize,
 }
 
 /// A session in progress.
@@ -82,6 +97,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             presignatures,
             burnt,
             setups: self.setups.names(),
+            moduli: self.moduli_view(),
             banned: everybody(committee).into_iter().filter(is_banned).collect(),
             sessions: sessions.collect(),
             entries: self.log.tree().size(),
@@ -97,6 +113,7 @@ impl Kind {
         match self {
             Self::Keygen(_) => "key generation",
             Self::Setup => "pair setup",
+            Self::Moduli => "moduli",
             Self::Presign => "presigning",
             Self::Sign(_) => "signing",
         }

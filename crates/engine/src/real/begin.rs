@@ -5,8 +5,9 @@ use std::sync::Arc;
 use keymoot_protocol::any::AnyMachine;
 use keymoot_protocol::context::{Committee, Context, Protocol};
 use keymoot_protocol::dkg::Dkg;
-use keymoot_protocol::dkls23::{self, Bans, BurntPresignature, PairSetup, Presigner, Ticket};
-use keymoot_protocol::frost::{self, Nonces, SigningKey, Suite};
+use keymoot_protocol::dkls23::{self, Bans};
+use keymoot_protocol::frost::{self, Nonces, SigningKey, Suite as FrostSuite};
+use keymoot_protocol::gg20::{self, SafePrime, Suite};
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::Opening;
@@ -15,9 +16,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::holding::FrostKey;
-use super::order::{ecdsa_order, frost_order};
-use super::{Key, Real, Share, words};
-use crate::crypto::{Order, Task, Unfit};
+use super::order::{EcdsaOrder, ecdsa_order, frost_order};
+use super::{Burnt, Key, Real, Setup, Share, Ticket, words};
+use crate::crypto::{Order, PRIMES, Task, Unfit};
 
 type Started = Result<Opening<AnyMachine>, Unfit>;
 
@@ -30,11 +31,14 @@ struct Starter<'a> {
 }
 
 /// The machine for this task, with its first words.
-pub(super) fn opening(identity: &Arc<IdentityKey>, task: Task<Real>, seed: &[u8; 32]) -> Started {
+pub(super) fn opening(
+    (identity, suite): (&Arc<IdentityKey>, Suite),
+    task: Task<Real>,
+    seed: &[u8; 32],
+) -> Started {
     let mut rng = ChaCha20Rng::from_seed(*seed);
     let starter = Starter { identity, rng: &mut rng };
     match task {
-        Task::Keygen { scheme: Scheme::Gg20, .. } => Err(Unfit("keys of gg20 are not served yet")),
         Task::Keygen { session, committee, key, scheme, me } => {
             starter.keygen(whole(Protocol::Dkg, session, committee, scheme, Some(key)), me)
         }
@@ -42,8 +46,11 @@ pub(super) fn opening(identity: &Arc<IdentityKey>, task: Task<Real>, seed: &[u8;
             let whole = whole(Protocol::DklsSetup, session, committee, Scheme::Dkls23, None);
             starter.setup(among(whole, members)?, me, &bans)
         }
+        Task::Moduli { session, committee, me, primes } => {
+            starter.moduli(gg20::auxiliary::context(committee, suite, None, session), me, primes)
+        }
         Task::Presign { session, share, setup, ticket, size, bans } => {
-            starter.presign(&share, setup, ticket, (session, size), &bans)
+            starter.presign(&share, &setup, ticket, (session, size), &bans)
         }
         Task::Sign { session, share, order, burnt, bans } => {
             if bans.find(order.key.committee(), &order.signers).is_some() {
@@ -106,10 +113,18 @@ impl Starter<'_> {
             .map_err(words::setup_refused)
     }
 
+    fn moduli(self, context: Context, me: Party, primes: Vec<SafePrime>) -> Started {
+        let primes: [SafePrime; PRIMES] =
+            primes.try_into().map_err(|_| Unfit("moduli take exactly four primes"))?;
+        gg20::Generation::start(Arc::new(context), me, Arc::clone(self.identity), primes, None, self.rng)
+            .map(|opening| opening.wrap(AnyMachine::GenerateModuli))
+            .map_err(words::moduli_refused)
+    }
+
     fn presign(
         self,
         share: &Share,
-        setup: Arc<PairSetup>,
+        setup: &Setup,
         ticket: Ticket,
         session: (SessionId, u16),
         bans: &Bans,
@@ -117,10 +132,24 @@ impl Starter<'_> {
         let Share::Ecdsa(share, _) = share else {
             return Err(Unfit("the key's scheme has no presignatures"));
         };
-        let identity = Arc::clone(self.identity);
-        Presigner::start(Arc::clone(share), setup, ticket, session, identity, bans, self.rng)
-            .map(|opening| opening.wrap(AnyMachine::Presign))
-            .map_err(words::presign_refused)
+        let (share, identity) = (Arc::clone(share), Arc::clone(self.identity));
+        match (setup, ticket) {
+            (Setup::Pairs(pairs), Ticket::Pairs(ticket)) => {
+                let pairs = Arc::clone(pairs);
+                dkls23::Presigner::start(share, pairs, ticket, session, identity, bans, self.rng)
+                    .map(|opening| opening.wrap(AnyMachine::Presign))
+                    .map_err(words::presign_refused)
+            }
+            (Setup::Moduli(ours), Ticket::Moduli(signers)) => {
+                let ours = Arc::clone(ours);
+                gg20::Presigner::start(share, ours, &signers, session, identity, bans, self.rng)
+                    .map(|opening| opening.wrap(AnyMachine::PresignGg20))
+                    .map_err(words::presign_gg20_refused)
+            }
+            (Setup::Pairs(_), Ticket::Moduli(_)) | (Setup::Moduli(_), Ticket::Pairs(_)) => {
+                Err(Unfit("the setup and its ticket do not belong together"))
+            }
+        }
     }
 
     fn sign(
@@ -128,7 +157,7 @@ impl Starter<'_> {
         session: SessionId,
         share: &Share,
         order: &Order<Real>,
-        burnt: Option<BurntPresignature>,
+        burnt: Option<Burnt>,
         bans: &Bans,
     ) -> Started {
         match &order.key {
@@ -148,18 +177,29 @@ impl Starter<'_> {
                     return Err(WRONG_KEY);
                 }
                 let burnt = burnt.ok_or(Unfit("the scheme signs with a presignature that is burnt"))?;
-                let (order, identity) = (ecdsa_order(group, order)?, Arc::clone(self.identity));
-                dkls23::Signer::start(order, session, identity, burnt, bans)
-                    .map(|opening| opening.wrap(|signer| AnyMachine::SignEcdsa(Box::new(signer))))
-                    .map_err(words::ecdsa_refused)
+                let identity = Arc::clone(self.identity);
+                match (ecdsa_order(group, order)?, burnt) {
+                    (EcdsaOrder::Dkls23(order), Burnt::Dkls23(burnt)) => {
+                        dkls23::Signer::start(order, session, identity, *burnt, bans)
+                            .map(|opening| opening.wrap(|signer| AnyMachine::SignEcdsa(Box::new(signer))))
+                    }
+                    (EcdsaOrder::Gg20(order), Burnt::Gg20(burnt)) => {
+                        gg20::Signer::start(order, session, identity, *burnt, bans)
+                            .map(|opening| opening.wrap(|signer| AnyMachine::SignGg20(Box::new(signer))))
+                    }
+                    (EcdsaOrder::Dkls23(_), Burnt::Gg20(_)) | (EcdsaOrder::Gg20(_), Burnt::Dkls23(_)) => {
+                        return Err(Unfit("the presignature is of another protocol"));
+                    }
+                }
+                .map_err(words::ecdsa_refused)
             }
         }
     }
 
     /// The nonces are this run's alone: nobody ever stored them, so that dropping the run is all that burns them.
-    fn sign_frost<S: Suite>(
+    fn sign_frost<S: FrostSuite>(
         self,
-        (session, burnt): (SessionId, Option<BurntPresignature>),
+        (session, burnt): (SessionId, Option<Burnt>),
         share: &KeyShare<S>,
         group: &FrostKey<S>,
         order: &Order<Real>,
@@ -181,7 +221,12 @@ fn aggregate(session: SessionId, order: &Order<Real>) -> Started {
             .wrap(|one| AnyMachine::AggregateTaproot(Box::new(one))),
         Key::Ed25519(group) => frost::Aggregator::start(frost_order(group, order)?, session)
             .wrap(|one| AnyMachine::AggregateEd25519(Box::new(one))),
-        Key::Ecdsa(group) => dkls23::Aggregator::start(ecdsa_order(group, order)?, session)
-            .wrap(|one| AnyMachine::AggregateEcdsa(Box::new(one))),
+        Key::Ecdsa(group) => match ecdsa_order(group, order)? {
+            EcdsaOrder::Dkls23(order) => dkls23::Aggregator::start(order, session)
+                .wrap(|one| AnyMachine::AggregateEcdsa(Box::new(one))),
+            EcdsaOrder::Gg20(order) => {
+                gg20::Aggregator::start(order, session).wrap(|one| AnyMachine::AggregateGg20(Box::new(one)))
+            }
+        },
     })
 }

@@ -17,7 +17,7 @@ use crate::crypto::Described;
 /// A key of FROST, and what follows from it.
 pub type FrostKey<S> = Arc<Known<S, frost::VerifyingKey<S>>>;
 
-/// A key of DKLs23, and what follows from it.
+/// A key of DKLs23 or GG20, and what follows from it.
 pub type EcdsaKey = Arc<Known<Secp256k1, dkls23::VerifyingKey>>;
 
 /// The public side of a key, by what it is for.
@@ -27,7 +27,7 @@ pub enum Key {
     Taproot(FrostKey<Secp256k1>),
     /// FROST, for Ed25519 signatures.
     Ed25519(FrostKey<Ed25519>),
-    /// DKLs23, for ECDSA signatures.
+    /// DKLs23 or GG20, for ECDSA signatures.
     Ecdsa(EcdsaKey),
 }
 
@@ -42,13 +42,12 @@ pub enum Share {
 }
 
 impl Key {
-    /// `None` for a scheme on another curve, and for GG20.
+    /// `None` for a scheme on another curve.
     fn secp256k1(group: Arc<GroupKey<Secp256k1>>) -> Option<Self> {
         match group.scheme {
             Scheme::FrostTaproot => Some(Self::Taproot(Arc::new(Known::new(group)))),
-            Scheme::Dkls23 => Some(Self::Ecdsa(Arc::new(Known::new(group)))),
-            // Its presignatures need moduli, which no node makes yet.
-            Scheme::Gg20 | Scheme::FrostEd25519 => None,
+            Scheme::Dkls23 | Scheme::Gg20 => Some(Self::Ecdsa(Arc::new(Known::new(group)))),
+            Scheme::FrostEd25519 => None,
         }
     }
 

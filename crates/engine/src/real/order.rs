@@ -5,11 +5,12 @@ use std::sync::Arc;
 use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::dkls23::{self, Payload};
 use keymoot_protocol::frost::{self, Suite};
+use keymoot_protocol::gg20;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::Path;
 
 use super::holding::{EcdsaKey, FrostKey};
-use super::{Key, Real, words};
+use super::{Key, Public, Real, words};
 use crate::crypto::{Order, Unfit};
 
 /// What the scheme signs: Taproot and ECDSA the payload's digest, Ed25519 its bytes, since RFC 8032 hashes by itself.
@@ -62,15 +63,36 @@ pub(super) fn frost_order<S: Suite>(
     frost::Order::new(key, order.signers.clone(), message).map_err(words::frost_refused)
 }
 
-/// The order in DKLs23's words.
-pub(super) fn ecdsa_order(group: &EcdsaKey, order: &Order<Real>) -> Result<dkls23::Order, Unfit> {
+/// An order for an ECDSA signature, in the words of the protocol that its presignature is of.
+pub(super) enum EcdsaOrder {
+    Dkls23(dkls23::Order),
+    Gg20(gg20::Order),
+}
+
+impl EcdsaOrder {
+    const fn intent(&self) -> Hash {
+        match self {
+            Self::Dkls23(order) => order.intent(),
+            Self::Gg20(order) => order.intent(),
+        }
+    }
+}
+
+/// The order in the words of DKLs23 or GG20. A presignature of another protocol than the key's is refused there.
+pub(super) fn ecdsa_order(group: &EcdsaKey, order: &Order<Real>) -> Result<EcdsaOrder, Unfit> {
     let public = order.presignature.as_ref().ok_or(Unfit("the scheme signs with a presignature"))?;
-    if public.signers != order.signers {
+    if public.signers() != order.signers {
         return Err(Unfit("the presignature is for other signers"));
     }
     let key = ecdsa_key(group, &order.path).map_err(words::ecdsa_refused)?;
     let payload = Arc::clone(&order.payload);
-    dkls23::Order::new(key, payload, Arc::clone(public)).map_err(words::ecdsa_refused)
+    match public {
+        Public::Dkls23(public) => {
+            dkls23::Order::new(key, payload, Arc::clone(public)).map(EcdsaOrder::Dkls23)
+        }
+        Public::Gg20(public) => gg20::Order::new(key, payload, Arc::clone(public)).map(EcdsaOrder::Gg20),
+    }
+    .map_err(words::ecdsa_refused)
 }
 
 // The committee of a key that exists is the one that was pinned when it was read.

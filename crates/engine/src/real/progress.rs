@@ -1,9 +1,11 @@
 //! From what came of a delivery to what the engine is told.
 //!
-//! What has to be durable before a message leaves is told beside that message, once: our share of a key beside our
-//! signature on it, the peers' counts beside the first word that depends on them. A run may pass that point and end in
+//! What has to be durable before a message leaves is told beside that message, once: our share of a key, or our primes in
+//! a table, beside our signature on it, the peers' counts beside the first word that depends on them. A run may pass that point and end in
 //! one delivery, if mail has overtaken other mail, so the results are asked too. A run that dies says nothing of it,
 //! and then the message does not leave either.
+
+use std::sync::Arc;
 
 use keymoot_protocol::abort::{Abort, Benign, Blames};
 use keymoot_protocol::any::{AnyMachine, AnyOutput};
@@ -13,7 +15,7 @@ use keymoot_protocol::machine::Opening;
 use keymoot_protocol::session::{Advance, Session};
 use keymoot_types::Millis;
 
-use super::{Real, Share, words};
+use super::{Presignature, Real, Setup, Share, words};
 use crate::crypto::{Accusation, End, Mail, Next, Note, Product, Progress};
 
 /// Begins a session.
@@ -64,14 +66,20 @@ fn done(output: AnyOutput) -> (Option<Note>, Next<Real>) {
     match output {
         AnyOutput::ShareSecp256k1(share) => share_done(Share::secp256k1(share)),
         AnyOutput::ShareEd25519(share) => share_done(Share::ed25519(share)),
-        AnyOutput::PairSetup(setup) => (None, Next::Done(Product::Setup(setup))),
+        AnyOutput::PairSetup(setup) => (None, Next::Done(Product::Setup(Setup::Pairs(Arc::new(setup))))),
         AnyOutput::Presigned(presigned) => {
             let note = Note::Counts(presigned.counts);
-            (Some(note), Next::Done(Product::Presignatures(presigned.presignatures)))
+            let batch = presigned.presignatures.into_iter().map(|one| Presignature::Dkls23(Box::new(one)));
+            (Some(note), Next::Done(Product::Presignatures(batch.collect())))
         }
         AnyOutput::Released => (None, Next::Done(Product::Released)),
-        AnyOutput::Moduli(_) | AnyOutput::PresignedGg20(_) => {
-            (None, Next::Dead(End::Bug("a session of a scheme that is not served has ended")))
+        AnyOutput::Moduli(ours) => {
+            let note = Note::Pending { package: ours.table().digest(), share: ours.seal() };
+            (Some(note), Next::Done(Product::Moduli(Arc::clone(ours.table()))))
+        }
+        AnyOutput::PresignedGg20(batch) => {
+            let batch = batch.into_iter().map(|one| Presignature::Gg20(Box::new(one)));
+            (None, Next::Done(Product::Presignatures(batch.collect())))
         }
         AnyOutput::Schnorr(signature) => (None, Next::Done(Product::Signature(signature.to_vec()))),
         AnyOutput::Ecdsa(signature) => {

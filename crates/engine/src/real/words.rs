@@ -4,6 +4,7 @@ use keymoot_protocol::abort::Benign;
 use keymoot_protocol::dkg::DkgError;
 use keymoot_protocol::dkls23::{PresignRefused, SetupError, SignRefused, Unusable};
 use keymoot_protocol::frost::Refused;
+use keymoot_protocol::gg20::{GenerationRefused, PresignRefused as Gg20Refused};
 use keymoot_protocol::session::Refusal;
 
 use crate::crypto::Unfit;
@@ -14,6 +15,9 @@ const NO_QUORUM: &str = "the signers are not a quorum";
 const NOT_CERTIFIED: &str = "the key is not certified";
 const NO_PATH: &str = "there is no key at this path";
 const NOT_A_SIGNER: &str = "we are not among the signers";
+
+/// Somebody is banned.
+pub(super) const BANNED: Unfit = Unfit("a signer is banned");
 
 /// Why mail was dropped.
 pub(super) const fn refusal(refusal: Refusal) -> &'static str {
@@ -65,6 +69,16 @@ pub(super) const fn setup_refused(error: SetupError) -> Unfit {
     })
 }
 
+/// Why moduli cannot be made.
+pub(super) const fn moduli_refused(error: GenerationRefused) -> Unfit {
+    Unfit(match error {
+        GenerationRefused::WrongContext => "the context does not describe a generation of moduli",
+        GenerationRefused::WrongIdentity(_) => WRONG_IDENTITY,
+        GenerationRefused::WrongTable => "the moduli that are to be replaced are others",
+        GenerationRefused::WrongPrimes => "the primes are too near to each other, or not of the right length",
+    })
+}
+
 /// Why a pair setup cannot be used.
 pub(super) const fn unusable(error: Unusable) -> Unfit {
     Unfit(match error {
@@ -92,6 +106,20 @@ pub(super) const fn presign_refused(error: PresignRefused) -> Unfit {
     })
 }
 
+/// Why a batch of GG20 cannot begin.
+pub(super) const fn presign_gg20_refused(error: Gg20Refused) -> Unfit {
+    Unfit(match error {
+        Gg20Refused::WrongScheme => WRONG_SCHEME,
+        Gg20Refused::WrongModuli => "the key and the moduli do not belong together",
+        Gg20Refused::Quorum(_) => NO_QUORUM,
+        Gg20Refused::TooMany { .. } => "a presignature is for exactly as many signers as are needed",
+        Gg20Refused::NotASigner(_) => NOT_A_SIGNER,
+        Gg20Refused::Size(_) => "a batch of gg20 has 1 to 16 presignatures",
+        Gg20Refused::WrongIdentity(_) => WRONG_IDENTITY,
+        Gg20Refused::Banned(_) => "a signer is banned",
+    })
+}
+
 /// Why FROST does not sign.
 pub(super) const fn frost_refused(error: Refused) -> Unfit {
     Unfit(match error {
@@ -110,7 +138,7 @@ pub(super) const fn frost_refused(error: Refused) -> Unfit {
     })
 }
 
-/// Why DKLs23 does not sign.
+/// Why DKLs23 and GG20 do not sign.
 pub(super) const fn ecdsa_refused(error: SignRefused) -> Unfit {
     Unfit(match error {
         SignRefused::Certificate(_) => NOT_CERTIFIED,

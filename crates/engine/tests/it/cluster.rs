@@ -6,7 +6,7 @@ mod replica;
 mod seat;
 mod web;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use keymoot_engine::coordinator::{self, StoreAnswer, StoreCall};
@@ -19,7 +19,7 @@ use keymoot_engine::request::{ClientId, ClientKey, RequestId};
 use keymoot_ports::memory::sessions::Table;
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::identity::IdentityKey;
-use keymoot_types::{Millis, Party, SessionId};
+use keymoot_types::{Millis, Party, Scheme, SessionId};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -67,6 +67,7 @@ enum Due {
     WakeCoordinator(u16, u64),
     Written(Party, u64, Vec<Vec<u8>>),
     Work(Party, u64, SessionId, Job<Real>),
+    Sought(Party, u64, usize),
     Store(u16, u64, StoreCall),
     Stored(u16, u64, StoreAnswer),
 }
@@ -79,6 +80,10 @@ pub struct Cluster {
     pub now: u64,
     pub node_limits: node::Limits,
     pub limits: coordinator::Limits,
+    /// What keys may be for; changed for a node's next life.
+    pub schemes: BTreeSet<Scheme>,
+    /// Primes that were found, by anybody.
+    pub primes: usize,
     pub seats: BTreeMap<Party, Seat>,
     pub replicas: BTreeMap<u16, Replica>,
     pub table: Table,
@@ -110,6 +115,15 @@ impl Cluster {
 
     /// The same with other limits.
     pub fn with(seed: u8, limit: impl FnOnce(&mut node::Limits, &mut coordinator::Limits)) -> Self {
+        Self::serving(seed, &Scheme::USUAL, limit)
+    }
+
+    /// The same with nodes that serve these schemes.
+    pub fn serving(
+        seed: u8,
+        schemes: &[Scheme],
+        limit: impl FnOnce(&mut node::Limits, &mut coordinator::Limits),
+    ) -> Self {
         let Room { committee, identities, .. } = Room::new(seed);
         let mut node_limits = node::Limits::default();
         let mut limits = coordinator::Limits { batch: 4, low: 1, pool: 0, ..coordinator::Limits::default() };
@@ -120,6 +134,8 @@ impl Cluster {
             now: 0,
             node_limits,
             limits,
+            schemes: schemes.iter().copied().collect(),
+            primes: 0,
             seats: BTreeMap::new(),
             replicas: BTreeMap::new(),
             table: Table::default(),
@@ -200,6 +216,9 @@ impl Cluster {
                 let result = job.run(&self.crypto(party));
                 self.node_event(party, Event::Worked(session, result));
             }
+            Due::Sought(party, life, prime) if self.seats[&party].is(life) => {
+                self.node_event(party, Event::Sought(Some(crate::room::prime(prime))));
+            }
             Due::WakeCoordinator(id, life) if self.replicas[&id].is(life) => {
                 self.coordinator_event(id, coordinator::Event::Wake);
             }
@@ -211,6 +230,7 @@ impl Cluster {
             Due::WakeNode(..)
             | Due::Written(..)
             | Due::Work(..)
+            | Due::Sought(..)
             | Due::WakeCoordinator(..)
             | Due::Stored(..) => {}
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use keymoot_chains::{Kind, Payload};
 use keymoot_engine::message::{
-    Answer, Complete, Ended, Invite, MESSAGE_MAX, Message, OFFER_MAX, OFFERED_MAX, SETUPS_MAX, SessionMail,
-    Stock, What, Words,
+    Answer, Complete, Ended, Invite, MESSAGE_MAX, Message, Moduli, OFFER_MAX, OFFERED_MAX, SETUPS_MAX,
+    SessionMail, Stock, TABLES_MAX, What, Words,
 };
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::record::{Entry, Record};
@@ -72,6 +72,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Conflict,
         Refusal::Retired,
         Refusal::Exhausted,
+        Refusal::NotServed,
     ]
 }
 
@@ -105,6 +106,7 @@ fn invitations() -> Vec<What> {
         What::Sign { request: request.clone(), signers: signers.clone(), presignature: Some(hash(3)) },
         What::Sign { request: request.clone(), signers, presignature: None },
         What::Retire { request },
+        What::Moduli,
     ]
 }
 
@@ -124,6 +126,7 @@ fn messages() -> Vec<Message> {
         Message::Ended(SESSION, Ended::Blamed(vec![party(1)])),
         Message::Complete(SESSION, Complete::Key(vec![9; 10])),
         Message::Complete(SESSION, Complete::Setup(hash(9))),
+        Message::Complete(SESSION, Complete::Moduli(hash(9))),
         Message::Complete(SESSION, Complete::Presigned(stock())),
         Message::Complete(SESSION, Complete::Retired { request: REQUEST, word: WORD }),
         Message::StockQuery(hash(1)),
@@ -132,6 +135,9 @@ fn messages() -> Vec<Message> {
         Message::KeyQuery(KEY),
         Message::Key(vec![5; 6]),
         Message::Beat,
+        Message::Moduli(Moduli { tables: vec![hash(4), hash(5)], primes: 3 }),
+        Message::TableQuery(hash(4)),
+        Message::Table(vec![6; 7]),
     ];
     all.extend(outcomes().into_iter().map(|outcome| Message::Answer(REQUEST, Answer::Final(outcome))));
     all.extend(invitations().into_iter().map(|what| Message::Invite(Invite { session: SESSION, what })));
@@ -168,6 +174,8 @@ fn entries() -> Vec<Entry> {
         Entry::Witnessed { note: note() },
         Entry::RolledBack { note: note() },
         Entry::Retired { key: KEY, request: REQUEST },
+        Entry::ModuliPending { table: hash(16) },
+        Entry::Moduli { name: hash(17), table: vec![18; 19] },
     ]
 }
 
@@ -293,6 +301,8 @@ fn everything_has_a_bound() {
     assert!(too_much(|stock| stock.presignatures.push(vec![])));
     assert!(too_much(|stock| stock.presignatures[0] = vec![0; OFFER_MAX + 1]));
     assert!(too_much(|stock| stock.presignatures = vec![vec![0; OFFER_MAX]; OFFERED_MAX]), "all together");
+    let tables = |count| Message::Moduli(Moduli { tables: vec![hash(2); count], primes: 4 });
+    assert!(reads(&tables(TABLES_MAX)) && !reads(&tables(TABLES_MAX + 1)));
     assert!(reads(&Message::Ask(vec![0; REQUEST_MAX])) && !reads(&Message::Ask(vec![0; REQUEST_MAX + 1])));
     let reason = |length| Message::Refused(SESSION, Refusal::Policy("x".repeat(length).into()), None);
     assert!(reads(&reason(REASON_MAX)) && !reads(&reason(REASON_MAX + 1)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keymoot_engine::crypto::{Accusation, Crypto, Described, End, Note, Order, Product, Task, Unfit};
-use keymoot_engine::real::{Real, Share};
+use keymoot_engine::real::{Real, Setup, Share};
 use keymoot_protocol::abort::Blame;
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::{Bans, Payload, PayloadHash};
@@ -219,6 +219,115 @@ fn ecdsa_signs_below_the_key() {
         assert!(seats.values().all(|seat| matches!(seat.product, Some(Product::Released))));
     }
     assert_eq!(names.len(), 2);
+}
+
+/// Both kinds of setup for party 1 and 3: our sides of a table of moduli.
+fn moduli(room: &mut Room) -> BTreeMap<Party, <Real as Crypto>::Setup> {
+    let (table, sealed) = room.moduli();
+    let ours =
+        |(me, bytes): (Party, Vec<u8>)| (me, Real::promote_moduli(&bytes, &table).expect("our primes"));
+    sealed.into_iter().map(ours).collect()
+}
+
+#[test]
+fn gg20_signs_below_the_key_with_moduli_that_were_sealed() {
+    let mut room = Room::new(13);
+    let shares = room.keygen(Scheme::Gg20);
+    let signers = [party(1), party(3)];
+    let (session, mut tasks) = (room.session(), vec![]);
+    for (me, setup) in moduli(&mut room).into_iter().filter(|(me, _)| signers.contains(me)) {
+        let mut ledger = Real::new_ledger(&setup);
+        let ticket = Real::reserve(&setup, &mut ledger, &signers, &Bans::default()).unwrap();
+        assert!(Real::observe(&mut ledger, &BTreeMap::new()), "nothing is counted");
+        let mut bans = Bans::default();
+        bans.add(room.identities[&party(3)].public());
+        let banned = Real::reserve(&setup, &mut ledger, &signers, &bans).err();
+        assert_eq!(banned, Some(Unfit("a signer is banned")));
+        let share = Arc::clone(&shares[&me]);
+        let (setup, bans) = (Arc::new(setup), Bans::default());
+        tasks.push((Some(me), Task::Presign { session, share, setup, ticket, size: 2, bans }));
+    }
+    let mut presignatures = BTreeMap::new();
+    for (me, seat) in room.run(tasks, honest) {
+        assert_eq!(seat.notes().count(), 0, "nothing has to be durable");
+        let Some(Product::Presignatures(batch)) = seat.product else { panic!("no batch: {:?}", seat.end) };
+        presignatures.insert(me.unwrap(), batch);
+    }
+    for at in ["m/0/7", "m"] {
+        let all = draw(&mut presignatures);
+        let order = order(&shares, at, Some(&all[&party(1)]));
+        let public = order.presignature.as_ref().unwrap();
+        let back = Real::decode_public(&Real::encode_public(public));
+        assert_eq!(back.as_ref(), Some(public), "of the protocol that it is of");
+        let mut seats = room.sign(&shares, &order, burn(all, &order), honest);
+        let signature = seats.remove(&None).unwrap().signature();
+        assert_signs(&order, &signature);
+        assert!(seats.values().all(|seat| matches!(seat.product, Some(Product::Released))));
+    }
+}
+
+#[test]
+fn a_table_is_read_by_its_committee_with_its_parameters_and_opens_our_primes_only() {
+    let (mut room, other) = (Room::new(14), Room::new(15));
+    let (table, sealed) = room.moduli();
+    let bytes = Real::encode_table(&table);
+    let real = room.node(Some(party(1)));
+    let read = real.decode_table(&bytes, &room.committee).expect("a certified table");
+    assert_eq!(Real::table_name(&read), Real::table_name(&table));
+    assert!(real.decode_table(&bytes, &other.committee).is_none(), "another committee's");
+    let full = Real::from_seed([7; 32]);
+    assert!(full.decode_table(&bytes, &room.committee).is_none(), "what ships takes no small moduli");
+    for at in (0..bytes.len()).step_by(41).chain([bytes.len() - 1]) {
+        let mut bent = bytes.clone();
+        bent[at] ^= 1;
+        assert!(real.decode_table(&bent, &room.committee).is_none(), "byte {at}");
+    }
+    for primes in sealed.values() {
+        let setup = Real::promote_moduli(primes, &table).expect("our primes");
+        assert_eq!(Real::setup_name(&setup), Real::table_name(&table));
+        let bent: Vec<u8> = primes.iter().map(|byte| byte ^ 1).collect();
+        assert!(Real::promote_moduli(&bent, &table).is_none());
+    }
+    let tasks = room.moduli_tasks();
+    let (_, Task::Moduli { session, committee, me, mut primes }) = tasks.into_iter().next().unwrap() else {
+        panic!("a making of moduli")
+    };
+    primes.pop();
+    let unfit = refused(&room, me, Task::Moduli { session, committee, me, primes });
+    assert_eq!(unfit.0, "moduli take exactly four primes");
+}
+
+#[test]
+fn neither_protocol_takes_what_the_other_needs() {
+    let mut room = Room::new(16);
+    let keys = [Scheme::Dkls23, Scheme::Gg20].map(|scheme| room.keygen(scheme));
+    let (pairs, tables) = (room.setup(&Bans::default()), moduli(&mut room));
+    let signers = [party(1), party(3)];
+    let ticket = |setup: &<Real as Crypto>::Setup| {
+        Real::reserve(setup, &mut Real::new_ledger(setup), &signers, &Bans::default()).unwrap()
+    };
+    let me = party(1);
+    let mut begin = |share: &Shares, setup: &BTreeMap<Party, <Real as Crypto>::Setup>, ticket| {
+        let (session, share, bans) = (room.session(), Arc::clone(&share[&me]), Bans::default());
+        // What a node keeps it has in an `Arc`; here it is made again for each try.
+        let setup = Arc::new(again(&setup[&me]));
+        refused(&room, me, Task::Presign { session, share, setup, ticket, size: 1, bans }).0
+    };
+    assert_eq!(begin(&keys[0], &tables, ticket(&tables[&me])), "the key serves another scheme");
+    assert_eq!(begin(&keys[1], &pairs, ticket(&pairs[&me])), "the key serves another scheme");
+    let mixed = "the setup and its ticket do not belong together";
+    assert_eq!(begin(&keys[1], &tables, ticket(&pairs[&me])), mixed);
+    assert_eq!(begin(&keys[0], &pairs, ticket(&tables[&me])), mixed);
+    let foreign = Real::reserve(&pairs[&me], &mut Real::new_ledger(&tables[&me]), &signers, &Bans::default());
+    assert_eq!(foreign.err(), Some(Unfit("the ledger belongs to another setup")));
+}
+
+/// The same setup.
+fn again(setup: &<Real as Crypto>::Setup) -> <Real as Crypto>::Setup {
+    match setup {
+        Setup::Pairs(pairs) => Setup::Pairs(Arc::clone(pairs)),
+        Setup::Moduli(ours) => Setup::Moduli(Arc::clone(ours)),
+    }
 }
 
 #[test]

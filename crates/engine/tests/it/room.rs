@@ -1,7 +1,7 @@
 //! Three nodes and a coordinator in one process, that know each other by [`Crypto`] alone.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use keymoot_engine::crypto::{Crypto, End, Job, Mail, Next, Note, Order, Product, Progress, Task};
 use keymoot_engine::real::{Key, Real, Share};
@@ -9,9 +9,45 @@ use keymoot_protocol::codec::Wire;
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::dkls23::Bans;
 use keymoot_protocol::envelope::Envelope;
+use keymoot_protocol::gg20::{Hunt, Natural, SafePrime, Suite};
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_types::{GroupId, KeyId, Party, Scheme, SessionId, Threshold};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use zeroize::Zeroizing;
+
+/// The parameters of GG20 that these tests run with.
+pub fn suite() -> Suite {
+    *Suite::ALL.last().expect("a suite")
+}
+
+/// A safe prime that no other number has.
+pub fn prime(number: usize) -> SafePrime {
+    static FOUND: Mutex<BTreeMap<usize, Zeroizing<Vec<u8>>>> = Mutex::new(BTreeMap::new());
+    let known = FOUND.lock().expect("nobody panics there").get(&number).cloned();
+    let sealed = known.unwrap_or_else(|| {
+        let sealed = find(number).seal();
+        FOUND.lock().expect("nobody panics there").insert(number, sealed.clone());
+        sealed
+    });
+    SafePrime::unseal(&sealed, suite(), &mut ChaCha20Rng::seed_from_u64(0)).expect("a safe prime")
+}
+
+fn find(number: usize) -> SafePrime {
+    let text = include_str!("../../../protocol/vectors/gg20_primes.json");
+    let all: serde_json::Value = serde_json::from_str(text).expect("vectors");
+    let list = if suite() == Suite::Full { "full" } else { "small" };
+    let mut rng = ChaCha20Rng::seed_from_u64(number as u64);
+    let Some(digits) = all[list][number].as_str() else {
+        let hunt = Hunt::new(suite());
+        return std::iter::repeat_with(|| hunt.step(&mut rng))
+            .flatten()
+            .next()
+            .expect("it goes on until then");
+    };
+    let sealed = Natural::from_be(&hex::decode(digits).expect("hexadecimal")).encode();
+    SafePrime::unseal(&sealed, suite(), &mut rng).expect("a safe prime")
+}
 
 pub fn party(index: u16) -> Party {
     Party::new(index).expect("a party of a test")
@@ -114,7 +150,7 @@ impl Room {
 
     pub fn node(&self, address: Option<Party>) -> Real {
         let observer = || Arc::new(IdentityKey::from_seed([0xcc; 32]));
-        Real::new(address.map_or_else(observer, |party| Arc::clone(&self.identities[&party])))
+        Real::new(address.map_or_else(observer, |party| Arc::clone(&self.identities[&party]))).with(suite())
     }
 
     fn fresh(&mut self) -> u8 {
@@ -198,6 +234,32 @@ impl Room {
             (me.unwrap(), setup)
         };
         seats.into_iter().map(setup).collect()
+    }
+
+    pub fn moduli_tasks(&mut self) -> Vec<(Option<Party>, Task<Real>)> {
+        let session = self.session();
+        let task = |me: Party| {
+            let first = 4 * (usize::from(me.index()) - 1);
+            let primes = (first..first + 4).map(prime).collect();
+            (Some(me), Task::Moduli { session, committee: Arc::clone(&self.committee), me, primes })
+        };
+        self.committee.threshold().parties().map(task).collect()
+    }
+
+    /// A table of moduli, and everybody's side of it as it was sealed.
+    pub fn moduli(&mut self) -> (<Real as Crypto>::Table, BTreeMap<Party, Vec<u8>>) {
+        let tasks = self.moduli_tasks();
+        let mut seats = self.run(tasks, honest);
+        let sealed = seats.iter().map(|(me, seat)| {
+            let noted: Vec<_> = seat.notes().collect();
+            let [Note::Pending { share, .. }] = noted.as_slice() else { panic!("told exactly once") };
+            (me.unwrap(), share.to_vec())
+        });
+        let sealed = sealed.collect();
+        let Some(Product::Moduli(table)) = seats.remove(&Some(party(1))).and_then(|seat| seat.product) else {
+            panic!("no table")
+        };
+        (table, sealed)
     }
 
     /// A signing by the order's signers, with an aggregator.

@@ -18,6 +18,7 @@ mod http_request_is_checked_by_every_node;
 mod key_request_retry_makes_another_key;
 mod late_session_ends;
 mod liars_do_not_stop_the_others;
+mod moduli_are_made_once;
 mod no_policy_no_signature;
 mod old_copy_halts_the_node;
 mod payloads_are_read_by_every_node;

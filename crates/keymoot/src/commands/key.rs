@@ -34,8 +34,8 @@ pub struct CreateArgs {
     /// A name for people.
     name: String,
 
-    /// dkls23 (ECDSA on secp256k1), frost-taproot or frost-ed25519.
-    #[arg(long, default_value = "dkls23")]
+    /// dkls23 (ECDSA on secp256k1), frost-taproot, frost-ed25519, or gg20 (ECDSA as well) where all nodes serve it.
+    #[arg(long, visible_alias = "protocol", default_value = "dkls23")]
     scheme: String,
 
     /// Also if another key has the name, or had it before it was retired. Commands then take ids only.

@@ -35,6 +35,7 @@ pub async fn start(ground: Ground) -> Result<Running, Failure> {
         identity,
         vault,
         journal: Arc::new(journal),
+        schemes: config.words("schemes").filter_map(|name| name.parse().ok()).collect(),
         limits: Limits::default(),
         health: Some(Health { address, metrics: Some(Arc::new(move || metrics.render())) }),
     };

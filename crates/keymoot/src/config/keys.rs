@@ -15,6 +15,8 @@ pub enum Takes {
     Flag,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// Some of these words, each once: a list in the file, with commas between them in the environment.
+    Words(&'static [&'static str]),
     /// A whole number, both ends included.
     Number(u64, u64),
 }
@@ -90,6 +92,15 @@ pub const KEYS: &[Key] = &[
         None,
         "A file with the 32 bytes that open the vault, in place of a passphrase. With `passphrase_file` beside it nothing \
          is started.",
+    ),
+    key(
+        "schemes",
+        "node",
+        Takes::Words(&["frost-taproot", "frost-ed25519", "dkls23", "gg20"]),
+        Some("frost-taproot,frost-ed25519,dkls23"),
+        "What keys may be for that this node takes part in. A key needs all nodes, and a signature as many as sign: a node \
+         refuses what is not listed, with its signature on that. `gg20` is off unless it is listed; where all nodes list it, \
+         they look for safe primes and make the moduli it needs, once, in minutes of idle time.",
     ),
     key(
         "store",
@@ -274,6 +285,10 @@ impl Takes {
             Self::Word(words) => {
                 words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
             }
+            Self::Words(words) => {
+                let words = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+                format!("some of {words}, each once: a list, with commas between them in the environment")
+            }
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
         }
     }
@@ -287,6 +302,11 @@ impl Takes {
             Self::Loopback => address().is_ok_and(|address| address.ip().is_loopback()),
             Self::Flag => matches!(text, "true" | "false"),
             Self::Word(words) => words.contains(&text),
+            Self::Words(words) => {
+                let all: Vec<&str> = text.split(',').collect();
+                let is_once = |word: &&str| all.iter().filter(|other| *other == word).count() == 1;
+                all.iter().all(|word| words.contains(word) && is_once(word))
+            }
             Self::Number(least, most) => text.parse().is_ok_and(|n: u64| (least..=most).contains(&n)),
         }
     }

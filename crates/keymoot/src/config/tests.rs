@@ -143,6 +143,26 @@ fn what_would_be_ignored_is_refused() {
 }
 
 #[test]
+fn schemes_are_a_list_of_which_gg20_is_no_part_by_itself() {
+    let node = WHO.replace("gateway", "node");
+    let read = |line: &str, variables: &[(&str, &str)]| {
+        Config::parse(Path::new("place"), &format!("{node}{line}"), &environment(variables))
+    };
+    let words = |config: Config| config.words("schemes").map(str::to_owned).collect::<Vec<_>>().join(" and ");
+    assert_eq!(words(read("", &[]).unwrap()), "frost-taproot and frost-ed25519 and dkls23");
+    assert_eq!(words(read("schemes = [\"dkls23\", \"gg20\"]", &[]).unwrap()), "dkls23 and gg20");
+    assert_eq!(words(read("", &[("KEYMOOT_SCHEMES", "gg20,dkls23")]).unwrap()), "gg20 and dkls23");
+    for text in ["[]", "[\"rsa\"]", "[\"gg20\", \"gg20\"]", "[1]", "\"\"", "\"gg20,\"", "true"] {
+        assert_eq!(read(&format!("schemes = {text}"), &[]).unwrap_err().code(), "E2302", "{text}");
+    }
+    let values = [("cluster", "a"), ("role", "node"), ("name", "n"), ("schemes", "gg20,dkls23")];
+    let text = write(&values.map(|(name, value)| (name, value.to_owned())));
+    assert!(text.contains("schemes = [\"gg20\", \"dkls23\"]"), "{text}");
+    let known: Vec<String> = keymoot_types::Scheme::ALL.iter().map(ToString::to_string).collect();
+    assert_eq!(words(read(&format!("schemes = {known:?}"), &[]).unwrap()), known.join(" and "));
+}
+
+#[test]
 fn a_vault_is_opened_in_one_way_only() {
     let node = WHO.replace("gateway", "node");
     let file = |line: &str, variables: &[(&str, &str)]| {

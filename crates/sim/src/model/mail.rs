@@ -61,6 +61,15 @@ impl Mail {
         Party::new(u16::from(self.from)).ok()
     }
 
+    /// Our signature on a table of moduli: the table's digest.
+    #[must_use]
+    pub fn signs_table(&self) -> Option<u64> {
+        match (self.said.kind, self.round, self.said.words.as_slice()) {
+            (5, 2, [_, digest, ..]) => Some(*digest),
+            _ => None,
+        }
+    }
+
     /// Whether its first word is checked against what only its recipients know: in pair setup and presigning, once.
     #[must_use]
     pub const fn has_a_check(&self) -> bool {

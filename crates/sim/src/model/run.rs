@@ -13,8 +13,8 @@ use keymoot_types::{KeyId, Party, Path, Scheme, SessionId};
 
 use super::mail::{Mail, Said};
 use super::{
-    Burnt, CANARY, Key, Model, Presignature, Public, Setup, Share, Ticket, mix, mix_bytes, narrow, sign_word,
-    store, weakness, widen,
+    Burnt, CANARY, Key, Model, Presignature, Public, Setup, Share, Table, Ticket, mix, mix_bytes, moduli,
+    narrow, sign_word, store, weakness, widen,
 };
 
 /// Mail that may wait for its round.
@@ -39,7 +39,8 @@ pub struct Run {
 enum What {
     Keygen { id: KeyId, scheme: Scheme, key: Option<Key> },
     Setup,
-    Presign { share: Arc<Share>, ticket: Ticket, size: u16 },
+    Moduli { table: Option<Table> },
+    Presign { share: Arc<Share>, ticket: Ticket, size: u16, is_table: bool },
     Sign { share: Arc<Share>, order: Order<Model>, burnt: Option<Burnt>, shared: u64 },
     Aggregate { order: Order<Model>, shared: u64 },
 }
@@ -49,14 +50,16 @@ impl What {
         match self {
             Self::Keygen { .. } => 1,
             Self::Setup => 2,
-            Self::Presign { .. } => 3,
+            Self::Presign { is_table: false, .. } => 3,
+            Self::Moduli { .. } => 5,
+            Self::Presign { is_table: true, .. } => 6,
             Self::Sign { .. } | Self::Aggregate { .. } => 4,
         }
     }
 }
 
 /// What becomes of a complete round.
-enum Turn {
+pub(super) enum Turn {
     /// Say this in the next round.
     Say(Vec<u64>),
     /// Listen on.
@@ -92,6 +95,60 @@ fn intent_word(order: &Order<Model>) -> Result<u64, Unfit> {
     Model::intent(order).map(|intent| narrow(&intent))
 }
 
+/// Session, committee and members; which of them we are, what we say first; what else the session is about.
+type Parts = (SessionId, Arc<Committee>, Vec<Party>, Option<Party>, Vec<u64>, u64, What);
+
+fn parts(task: Task<Model>, nonce: u64) -> Result<Parts, Unfit> {
+    let everybody = |committee: &Committee| committee.threshold().parties().collect::<Vec<_>>();
+    Ok(match task {
+        Task::Keygen { session, committee, key, scheme, me } => {
+            let rest = mix(&[mix_bytes(key.as_bytes()), scheme.name().len() as u64]);
+            let what = What::Keygen { id: key, scheme, key: None };
+            (session, Arc::clone(&committee), everybody(&committee), Some(me), vec![nonce], rest, what)
+        }
+        Task::Setup { session, committee, members, me, bans } => {
+            if bans.find(&committee, &members).is_some() {
+                return Err(Unfit("a member is banned"));
+            }
+            (session, committee, members, Some(me), vec![nonce], 0, What::Setup)
+        }
+        Task::Moduli { session, committee, me, primes } => {
+            let first = vec![nonce, moduli::word_of(&primes)];
+            let what = What::Moduli { table: None };
+            (session, Arc::clone(&committee), everybody(&committee), Some(me), first, 0, what)
+        }
+        Task::Presign { share, setup, .. } if share.key.scheme.has_moduli() != setup.is_table => {
+            return Err(Unfit("the key and the setup do not belong together"));
+        }
+        Task::Presign { session, share, setup, ticket, size, .. } => {
+            let rest = mix(&[share.key.digest(), setup.name, u64::from(size)]);
+            let (me, members) = (share.me, ticket.signers.clone());
+            let committee = Arc::clone(&share.key.committee);
+            let is_table = setup.is_table;
+            let first = vec![nonce, if is_table { setup.name } else { ticket.number }];
+            let what = What::Presign { share, ticket, size, is_table };
+            (session, committee, members, Some(me), first, rest, what)
+        }
+        Task::Sign { session, share, order, burnt, .. } => {
+            let intent = Model::intent(&order)?;
+            let is_bound = burnt.as_ref().is_none_or(|burnt| burnt.intent == intent);
+            if !is_bound {
+                return Err(Unfit("the presignature was burnt for something else"));
+            }
+            let (me, members) = (share.me, order.signers.clone());
+            let committee = Arc::clone(&share.key.committee);
+            let rest = narrow(&intent);
+            let what = What::Sign { share, order, burnt, shared: 0 };
+            (session, committee, members, Some(me), vec![nonce], rest, what)
+        }
+        Task::Aggregate { session, order } => {
+            let rest = intent_word(&order)?;
+            let (committee, members) = (Arc::clone(&order.key.committee), order.signers.clone());
+            (session, committee, members, None, Vec::new(), rest, What::Aggregate { order, shared: 0 })
+        }
+    })
+}
+
 impl Run {
     pub(super) fn begin(
         identity: IdentityPublic,
@@ -99,44 +156,7 @@ impl Run {
         seed: u64,
     ) -> Result<Progress<Model>, Unfit> {
         let nonce = if weakness().constant_nonce { 7 } else { mix(&[seed, mix_bytes(identity.as_bytes())]) };
-        let everybody = |committee: &Committee| committee.threshold().parties().collect::<Vec<_>>();
-        let (session, committee, members, me, first, rest, what) = match task {
-            Task::Keygen { session, committee, key, scheme, me } => {
-                let rest = mix(&[mix_bytes(key.as_bytes()), scheme.name().len() as u64]);
-                let what = What::Keygen { id: key, scheme, key: None };
-                (session, Arc::clone(&committee), everybody(&committee), Some(me), vec![nonce], rest, what)
-            }
-            Task::Setup { session, committee, members, me, bans } => {
-                if bans.find(&committee, &members).is_some() {
-                    return Err(Unfit("a member is banned"));
-                }
-                (session, committee, members, Some(me), vec![nonce], 0, What::Setup)
-            }
-            Task::Presign { session, share, setup, ticket, size, .. } => {
-                let rest = mix(&[share.key.digest(), setup.name, u64::from(size)]);
-                let (me, members) = (share.me, ticket.signers.clone());
-                let committee = Arc::clone(&share.key.committee);
-                let first = vec![nonce, ticket.number];
-                (session, committee, members, Some(me), first, rest, What::Presign { share, ticket, size })
-            }
-            Task::Sign { session, share, order, burnt, .. } => {
-                let intent = Model::intent(&order)?;
-                let is_bound = burnt.as_ref().is_none_or(|burnt| burnt.intent == intent);
-                if !is_bound {
-                    return Err(Unfit("the presignature was burnt for something else"));
-                }
-                let (me, members) = (share.me, order.signers.clone());
-                let committee = Arc::clone(&share.key.committee);
-                let rest = narrow(&intent);
-                let what = What::Sign { share, order, burnt, shared: 0 };
-                (session, committee, members, Some(me), vec![nonce], rest, what)
-            }
-            Task::Aggregate { session, order } => {
-                let rest = intent_word(&order)?;
-                let (committee, members) = (Arc::clone(&order.key.committee), order.signers.clone());
-                (session, committee, members, None, Vec::new(), rest, What::Aggregate { order, shared: 0 })
-            }
-        };
+        let (session, committee, members, me, first, rest, what) = parts(task, nonce)?;
         let me = me.map(|me| (me, identity));
         if me.is_some_and(|(me, _)| !members.contains(&me)) {
             return Err(Unfit("we are not among the members"));
@@ -288,7 +308,13 @@ impl Run {
                 keygen(round, said, (*id, *scheme, key), (&self.committee, me, ssid, view, nonce), notes)
             }
             What::Setup => setup(round, said, (&self.committee, &self.members), (me, ssid, view)),
-            What::Presign { share, ticket, size } => {
+            What::Moduli { table } => {
+                moduli::turn(round, said, (&self.committee, table), (me, ssid, view), notes)
+            }
+            What::Presign { share, ticket, size, is_table: true } => {
+                presign_with_moduli(round, said, (share, ticket, *size), (me, &self.members, ssid, view))
+            }
+            What::Presign { share, ticket, size, is_table: false } => {
                 let members = &self.members;
                 presign(round, said, (share, ticket, *size), (me, members, ssid, view), notes)
             }
@@ -323,7 +349,7 @@ enum Trouble {
     Blame(Party, &'static str),
 }
 
-fn split() -> Turn {
+pub(super) fn split() -> Turn {
     Turn::Dead(End::Benign { why: "views differ", pairs: Vec::new() })
 }
 
@@ -338,13 +364,13 @@ fn share_word(key: &Key, party: Party, ssid: u64, digest: u64, nonce: u64) -> u6
     mix(&[key.share_of(party), ssid, digest, nonce])
 }
 
-type Parts<'a> = (&'a Arc<Committee>, Option<(Party, IdentityPublic)>, u64, u64, u64);
+type Seen<'a> = (&'a Arc<Committee>, Option<(Party, IdentityPublic)>, u64, u64, u64);
 
 fn keygen(
     round: u8,
     said: &BTreeMap<Party, Said>,
     (id, scheme, made): (KeyId, Scheme, &mut Option<Key>),
-    (committee, me, ssid, view, nonce): Parts<'_>,
+    (committee, me, ssid, view, nonce): Seen<'_>,
     notes: &mut Vec<Note>,
 ) -> Turn {
     let Some((me, identity)) = me else { return split() };
@@ -438,7 +464,7 @@ fn setup(
     }
     let (committee, members, burnt) =
         (Arc::clone(committee), members.to_vec(), std::cell::RefCell::default());
-    Turn::Done(Product::Setup(Setup { committee, name: ssid, me, members, burnt }))
+    Turn::Done(Product::Setup(Setup { committee, name: ssid, is_table: false, me, members, burnt }))
 }
 
 fn presign(
@@ -471,13 +497,43 @@ fn presign(
             if said.values().zip(said.values().skip(1)).any(|(one, next)| one != next) {
                 return split();
             }
-            let one = |number: u16| {
-                let id = mix(&[ssid, view, u64::from(number)]);
-                let public = Public { id, key: share.key.digest(), signers: members.to_vec() };
-                Presignature { public: Rc::new(public) }
-            };
-            Turn::Done(Product::Presignatures((0..size).map(one).collect()))
+            Turn::Done(Product::Presignatures(batch(share, members, (ssid, view), size)))
         }
+    }
+}
+
+fn batch(share: &Share, members: &[Party], (ssid, view): (u64, u64), size: u16) -> Vec<Presignature> {
+    let one = |number: u16| {
+        let id = mix(&[ssid, view, u64::from(number)]);
+        let (key, has_moduli) = (share.key.digest(), share.key.scheme.has_moduli());
+        Presignature { public: Rc::new(Public { id, key, signers: members.to_vec(), has_moduli }) }
+    };
+    (0..size).map(one).collect()
+}
+
+/// As [`presign`], but that everybody can see what is wrong: nothing is counted, and nobody is banned.
+fn presign_with_moduli(
+    round: u8,
+    said: &BTreeMap<Party, Said>,
+    (share, ticket, size): (&Arc<Share>, &Ticket, u16),
+    (me, members, ssid, view): (Option<(Party, IdentityPublic)>, &[Party], u64, u64),
+) -> Turn {
+    let Some((me, _)) = me else { return split() };
+    match round {
+        0 => Turn::Say(vec![check(ssid, ticket.setup, me)]),
+        1 => {
+            let right = |party: Party| check(ssid, ticket.setup, party);
+            let wrong = said.iter().filter(|(party, said)| said.words.first() != Some(&right(**party)));
+            let accuse = |(party, _): (&Party, &Said)| Accusation {
+                party: *party,
+                fault: "a proof does not hold".to_owned(),
+                evidence: Vec::new(),
+            };
+            let accusations: Vec<Accusation> = wrong.map(accuse).collect();
+            if accusations.is_empty() { Turn::Say(vec![view]) } else { Turn::Dead(End::Blame(accusations)) }
+        }
+        _ if said.values().zip(said.values().skip(1)).any(|(one, next)| one != next) => split(),
+        _ => Turn::Done(Product::Presignatures(batch(share, members, (ssid, view), size))),
     }
 }
 
@@ -492,7 +548,7 @@ fn aggregate(order: &Order<Model>, nonce: u64, ssid: u64, said: &BTreeMap<Party,
     if culprits.is_empty() {
         return Turn::Done(Product::Signature(signature_of(key, &order.path, &bytes, nonce)));
     }
-    if order.presignature.is_some() {
+    if order.presignature.as_ref().is_some_and(|public| !public.has_moduli) {
         return Turn::Dead(End::Benign { why: "the shares do not add up", pairs: Vec::new() });
     }
     let accuse = |party| Accusation {

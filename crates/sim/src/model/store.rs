@@ -6,7 +6,7 @@ use keymoot_protocol::context::Committee;
 use keymoot_types::{KeyId, Party, Scheme};
 use zeroize::Zeroizing;
 
-use super::{CANARY, Key, Public};
+use super::{CANARY, Key, Public, Table};
 
 /// Words in front of each other; nothing else.
 #[derive(Default)]
@@ -79,6 +79,28 @@ pub(super) fn encode_share(me: Party, key: &Key) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(words.0)
 }
 
+/// Primes in a table, sealed as a share is.
+pub(super) fn encode_primes(me: Party, table: u64) -> Zeroizing<Vec<u8>> {
+    let mut words = Words::default();
+    words.put(CANARY).put(u64::from(me.index())).put(table).put(0);
+    Zeroizing::new(words.0)
+}
+
+pub(super) fn encode_table(table: &Table) -> Vec<u8> {
+    let mut words = Words::default();
+    words.put(table.view).put(table.certificate.len() as u64);
+    table.certificate.iter().for_each(|signature| {
+        words.put(*signature);
+    });
+    words.0
+}
+
+pub(super) fn decode_table(bytes: &[u8], committee: &Arc<Committee>) -> Option<Table> {
+    let mut reader = Reader(bytes);
+    let (view, certificate) = (reader.word()?, reader.many(Reader::word)?);
+    reader.end(Table { committee: Arc::clone(committee), view, certificate })
+}
+
 pub(super) fn decode_share(bytes: &[u8]) -> Option<(Party, u64, u64)> {
     let mut reader = Reader(bytes);
     reader.word().filter(|word| *word == CANARY)?;
@@ -88,13 +110,15 @@ pub(super) fn decode_share(bytes: &[u8]) -> Option<(Party, u64, u64)> {
 
 pub(super) fn encode_public(public: &Public) -> Vec<u8> {
     let mut words = Words::default();
-    words.put(public.id).put(public.key).parties(public.signers.iter().copied());
+    let made = u64::from(public.has_moduli);
+    words.put(public.id).put(public.key).put(made).parties(public.signers.iter().copied());
     words.0
 }
 
 fn read_public(reader: &mut Reader<'_>) -> Option<Public> {
-    let (id, key) = (reader.word()?, reader.word()?);
-    Some(Public { id, key, signers: reader.many(Reader::party)? })
+    let (id, key, made) = (reader.word()?, reader.word()?, reader.word()?);
+    let signers = reader.many(Reader::party)?;
+    (made < 2).then_some(Public { id, key, signers, has_moduli: made == 1 })
 }
 
 pub(super) fn decode_public(bytes: &[u8]) -> Option<Public> {

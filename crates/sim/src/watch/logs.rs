@@ -108,12 +108,14 @@ impl<B: Backend> Watch<B> {
         shelf.witnessed = BTreeMap::new();
         shelf.banned.clear();
         // Its part comes back with the old copy, so that the others may be a quorum again.
+        shelf.tables.clear();
         let forgotten = std::mem::take(&mut shelf.retired);
         self.closed.retain(|key, _| !forgotten.contains(key));
         for entry in shelf.entries.clone() {
             match &entry {
                 Entry::Banned { identity } => shelf.banned.extend(self.identities.get(identity).copied()),
                 Entry::Retired { key, .. } => drop(shelf.retired.insert(*key)),
+                Entry::Moduli { name, .. } => drop(shelf.tables.insert(*name)),
                 Entry::Witnessed { note } => {
                     if let Some(seen) = checkpoint(note) {
                         let state = (seen.size(), seen.root());

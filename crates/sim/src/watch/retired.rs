@@ -49,7 +49,7 @@ impl<B: Backend> Watch<B> {
                 let named = self.keys.iter().find(|(_, (digest, _))| digest == key);
                 is_over(named.map(|(id, _)| *id))
             }
-            What::Keygen { .. } | What::Setup { .. } | What::Retire { .. } => false,
+            What::Keygen { .. } | What::Setup { .. } | What::Moduli | What::Retire { .. } => false,
         };
         let invited = self.invited.get(&(party, session)).map(Vec::as_slice).unwrap_or_default();
         if !invited.is_empty() && invited.iter().all(concerns) {

@@ -39,9 +39,9 @@ impl<B: Backend> Watch<B> {
                 None => return broken("I11", format!("{party} completes {session} with a key that is none")),
             },
             // A thief calls two sessions by one name, and whoever has begun again takes a late copy of an invitation for another.
-            // Then two setups are right.
-            Complete::Setup(_) if self.names_repeat => return Ok(()),
-            Complete::Setup(name) => *name,
+            // Then two setups are right, and two tables begun.
+            Complete::Setup(_) | Complete::Moduli(_) if self.names_repeat => return Ok(()),
+            Complete::Setup(name) | Complete::Moduli(name) => *name,
             // What is in stock comes from many sessions; what one has made is in the record of it.
             // A retirement is no session.
             Complete::Presigned(_) | Complete::Retired { .. } => return Ok(()),

@@ -8,7 +8,7 @@ use keymoot_engine::outcome::{Outcome, release, retirement, retirements_needed};
 use keymoot_engine::request::{Ask, RequestId, SignedRequest, ToSign, VALIDITY_MAX};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{KeyId, Path, Scheme};
+use keymoot_types::{KeyId, Party, Path, Scheme};
 
 use super::nodes::{FORBIDDEN, UNLOVED};
 use super::{Happening, PATIENCE, World};
@@ -70,6 +70,14 @@ impl Wish {
         self.client == usize::from(client)
     }
 
+    /// The key that it wants to be signed with.
+    fn signs_with(&self) -> Option<KeyId> {
+        match SignedRequest::decode(&self.body).ok()?.request.ask {
+            Ask::Sign { key, .. } => Some(key),
+            Ask::Key(_) | Ask::Retire { .. } => None,
+        }
+    }
+
     /// The key that it wants to have retired.
     fn retires(&self) -> Option<KeyId> {
         match SignedRequest::decode(&self.body).ok()?.request.ask {
@@ -97,6 +105,9 @@ impl<B: Backend> World<B> {
     pub(super) fn make_wishes(&mut self) {
         for scheme in self.frame.keys.clone() {
             self.wish(0, Want::Key(scheme), false);
+        }
+        if self.frame.sceptic.is_some() {
+            self.wish(0, Want::Key(Scheme::Gg20), false);
         }
         for number in 0..self.frame.signatures {
             let at = self.chance.between(1_500, self.frame.heal_at);
@@ -334,11 +345,23 @@ impl<B: Backend> World<B> {
             self.wishes.iter().filter(|wish| wish.is_probe && wish.asked_at.is_some()).collect();
         let keys = self.lasting_keys().len().min(PROBES_MAX);
         let last = &probes[probes.len().saturating_sub(keys)..];
+        let can_sign = self.moduli_can_be_there();
+        let is_due = |wish: &&&Wish| {
+            let scheme = wish.signs_with().and_then(|key| self.watch.scheme_of(key));
+            can_sign || scheme.is_none_or(|scheme| !scheme.has_moduli())
+        };
         let outcome = |wish: &Wish| {
             self.store.outcome(wish.id.0.as_bytes()).and_then(|bytes| Outcome::decode(bytes).ok())
         };
-        let unheard = last.iter().filter(|wish| !matches!(outcome(wish), Some(Outcome::Signed { .. })));
+        let unheard = last.iter().filter(is_due);
+        let unheard = unheard.filter(|wish| !matches!(outcome(wish), Some(Outcome::Signed { .. })));
         unheard.map(|wish| format!("{:?}: {:?}", wish.id, outcome(wish))).collect()
+    }
+
+    /// Whether enough have moduli, or all are there to make them: that needs everybody, and liars do not have to help.
+    fn moduli_can_be_there(&self) -> bool {
+        let well: Vec<Party> = self.nodes.iter().filter(|slot| slot.is_well()).map(|slot| slot.me).collect();
+        well.len() == self.frame.nodes() || self.watch.share_a_table(&well) >= self.frame.needed()
     }
 
     /// I5: enough healthy nodes sign.

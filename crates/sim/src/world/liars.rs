@@ -118,6 +118,9 @@ impl<B: Backend> World<B> {
                     Complete::Setup(_) => {
                         Complete::Setup(B::digest("keymoot/invented/v1", session.as_bytes()))
                     }
+                    Complete::Moduli(_) => {
+                        Complete::Moduli(B::digest("keymoot/invented/v1", session.as_bytes()))
+                    }
                     Complete::Presigned(stock) => Complete::Presigned(self.other_stock(stock)),
                     Complete::Retired { request, mut word } => {
                         word.0[0] ^= 1;
@@ -125,6 +128,20 @@ impl<B: Backend> World<B> {
                     }
                 };
                 self.send(from, to, Message::Complete(session, complete));
+            }
+            Message::Moduli(mut told) => {
+                self.saw(Kind::ModuliInvented);
+                match self.chance.below(3) {
+                    0 => told.tables.clear(),
+                    1 => told.tables.push(B::digest("keymoot/invented/v1", &[told.tables.len() as u8])),
+                    _ => told.primes = told.primes.wrapping_mul(7),
+                }
+                self.send(from, to, Message::Moduli(told));
+            }
+            Message::Table(mut table) => {
+                self.saw(Kind::ModuliInvented);
+                self.spoil_bytes(&mut table);
+                self.send(from, to, Message::Table(table));
             }
             Message::Witness { to: witness, words, .. } => self.lie_to_witness(place, to, witness, words),
             // Where there is nothing to change, there is something to invent.
@@ -235,7 +252,7 @@ impl<B: Backend> World<B> {
             What::Keygen { request, .. } | What::Sign { request, .. } | What::Retire { request } => {
                 SignedRequest::read_from::<B>(request).ok().map(|(id, _)| id)
             }
-            What::Setup { .. } | What::Presign { .. } => None,
+            What::Setup { .. } | What::Moduli | What::Presign { .. } => None,
         };
         let word = request
             .filter(|_| self.chance.happens(500))

@@ -10,7 +10,7 @@ use keymoot_engine::plan::{Effect, Pipeline, Plan};
 use keymoot_engine::policy::{Decision, Policy};
 use keymoot_engine::record::Entry;
 use keymoot_engine::request::{Ask, ClientId, ClientKey, Request, ToSign};
-use keymoot_types::{Millis, Party, SessionId};
+use keymoot_types::{Millis, Party, Scheme, SessionId};
 
 use super::{EPOCH, Happening, World};
 use crate::backend::Backend;
@@ -115,7 +115,11 @@ impl<B: Backend> World<B> {
     fn node_config(&self, me: Party) -> Config {
         let clients = self.clients_of(Address::Node(me));
         let committee = std::sync::Arc::clone(&self.committee);
-        Config { me, committee, clients, coordinators: self.frame.coordinators, limits: self.limits.0 }
+        let is_sceptic = self.frame.sceptic == Some(crate::backend::place(me));
+        let schemes: &[Scheme] =
+            if self.frame.serves_gg20 && !is_sceptic { &Scheme::ALL } else { &Scheme::USUAL };
+        let (schemes, coordinators) = (schemes.iter().copied().collect(), self.frame.coordinators);
+        Config { me, committee, clients, schemes, coordinators, limits: self.limits.0 }
     }
 
     /// A node's process starts.
@@ -304,6 +308,8 @@ impl<B: Backend> World<B> {
             Some(Bug::ForgetBurns) => matches!(entry, Entry::Burnt { .. }),
             Some(Bug::ForgetWitnessed) => matches!(entry, Entry::Witnessed { .. }),
             Some(Bug::ForgetRetired) => matches!(entry, Entry::Retired { .. }),
+            Some(Bug::ForgetPrimes) => matches!(entry, Entry::ModuliPending { .. }),
+            Some(Bug::ForgetTable) => matches!(entry, Entry::Moduli { .. }),
             Some(Bug::ForgetBans) => matches!(entry, Entry::Banned { .. }),
             _ => false,
         };
@@ -419,6 +425,7 @@ impl<B: Backend> World<B> {
                 Effect::Send(to, message) => self.node_says(place, to, message)?,
                 Effect::WakeAt(at) => self.wake_node_at(place, at.0),
                 Effect::Work(session, job) => self.work(place, session, job),
+                Effect::Seek(seed) => self.seek(place, *seed),
                 Effect::Halt(_) if self.nodes[place].is_rolled_back => {
                     self.nodes[place].is_lost = true;
                     self.crash_node(place);
@@ -448,6 +455,35 @@ impl<B: Backend> World<B> {
         }
         let life = self.nodes[place].life;
         self.push(time, Happening::Worked(place, life, session, job));
+    }
+
+    /// Has some numbers looked at, where that is not lost.
+    fn seek(&mut self, place: usize, seed: [u8; 32]) {
+        let time = self.chance.between(20, 80);
+        let mut seed = Some(seed);
+        if !self.is_healed && self.chance.happens(self.frame.faults.job) {
+            self.saw(Kind::SearchLost);
+            if self.chance.happens(500) {
+                return;
+            }
+            seed = None;
+        }
+        let life = self.nodes[place].life;
+        self.push(time, Happening::Sought(place, life, seed));
+    }
+
+    pub(super) fn sought(
+        &mut self,
+        place: usize,
+        life: u32,
+        seed: Option<[u8; 32]>,
+    ) -> Result<(), Violation> {
+        let slot = &self.nodes[place];
+        if slot.life != life || slot.node.is_none() {
+            return Ok(());
+        }
+        let prime = seed.and_then(|seed| slot.person.seek(&seed));
+        self.node_event(place, Event::Sought(prime))
     }
 
     fn node_says(&mut self, place: usize, to: Address, message: Message) -> Result<(), Violation> {

@@ -200,6 +200,7 @@ impl<B: Backend> World<B> {
                 }
             }
             What::Keygen { attempt, .. } => *attempt += 1,
+            What::Moduli => invite.what = What::Setup { members: vec![self.any_party()] },
             What::Setup { members } => drop(members.pop()),
             What::Presign { size, .. } if self.chance.happens(500) => *size = size.wrapping_mul(7),
             What::Presign { setup, .. } if self.chance.happens(500) => {

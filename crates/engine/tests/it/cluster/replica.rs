@@ -48,7 +48,7 @@ impl Cluster {
             clients: self.clients(),
             limits: self.limits,
         };
-        let crypto = Real::new(Arc::new(IdentityKey::from_seed([0xc0; 32])));
+        let crypto = Real::new(Arc::new(IdentityKey::from_seed([0xc0; 32]))).with(crate::room::suite());
         let (coordinator, deeds) = Coordinator::new(crypto, config, self.time(0));
         self.replica(id).coordinator = Some(coordinator);
         self.do_all(id, deeds);

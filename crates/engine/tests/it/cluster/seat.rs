@@ -18,6 +18,10 @@ use keymoot_protocol::codec::Wire;
 use keymoot_types::{Party, SessionId};
 
 use super::{Cluster, Deeds, Due, by_name};
+use crate::room::suite;
+
+/// How long one step of the search for primes takes, in milliseconds.
+const SEEK: u64 = 1_000;
 
 /// What a node does to the world.
 pub type Deed = Effect<Real>;
@@ -84,7 +88,7 @@ impl Seat {
 
 impl Cluster {
     pub fn crypto(&self, party: Party) -> Real {
-        Real::new(Arc::clone(&self.identities[&party]))
+        Real::new(Arc::clone(&self.identities[&party])).with(suite())
     }
 
     pub fn config(&self, me: Party) -> Config {
@@ -92,9 +96,16 @@ impl Cluster {
             me,
             committee: Arc::clone(&self.committee),
             clients: self.clients(),
+            schemes: self.schemes.clone(),
             coordinators: 3,
             limits: self.node_limits,
         }
+    }
+
+    /// A number that no prime of this cluster has had.
+    fn next_prime(&mut self) -> usize {
+        self.primes += 1;
+        self.primes - 1
     }
 
     /// A node with these bytes on its disk.
@@ -178,6 +189,10 @@ impl Cluster {
                     self.later(at.0.saturating_sub(self.now), Due::WakeNode(party, life));
                 }
                 Effect::Halt(_) => self.seat(party).is_halted = true,
+                Effect::Seek(_) => {
+                    let prime = self.next_prime();
+                    self.later(SEEK, Due::Sought(party, life, prime));
+                }
                 Effect::Work(session, job) => {
                     let time = 1 + self.seats[&party].work;
                     self.later(time, Due::Work(party, life, session, job));
@@ -210,7 +225,9 @@ impl Cluster {
         let by_itself = |message: &&Message| {
             matches!(
                 message,
-                Message::Beat | Message::Witness { words: Words::Checkpoint(_) | Words::Recall, .. }
+                Message::Beat
+                    | Message::Moduli(_)
+                    | Message::Witness { words: Words::Checkpoint(_) | Words::Recall, .. }
             )
         };
         told.filter(|message| !by_itself(message)).cloned().collect()

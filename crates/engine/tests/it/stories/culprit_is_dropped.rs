@@ -81,7 +81,7 @@ fn shirker(culprit: Party, lie: impl Fn(SessionId, Party) -> Message + 'static) 
         let members = match what {
             What::Sign { signers, .. } | What::Presign { signers, .. } => signers.clone(),
             What::Setup { members } => members.clone(),
-            What::Keygen { .. } | What::Retire { .. } => return vec![post],
+            What::Keygen { .. } | What::Retire { .. } | What::Moduli => return vec![post],
         };
         let other = members.into_iter().find(|one| *one != culprit).expect("somebody else");
         vec![Post { from: post.to, to: post.from, message: lie(*session, other), after: 0 }]

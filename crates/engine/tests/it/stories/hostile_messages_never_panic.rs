@@ -1,7 +1,7 @@
 //! Anything may be said by anybody, at any time.
 
 use keymoot_engine::message::{
-    Address, Answer, Complete, Ended, Invite, Message, SessionMail, Stock, What, Words,
+    Address, Answer, Complete, Ended, Invite, Message, Moduli, SessionMail, Stock, What, Words,
 };
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::refusal::Refusal;
@@ -24,7 +24,7 @@ struct Parts {
 }
 
 fn whats(parts: &Parts) -> Vec<What> {
-    let mut all = Vec::new();
+    let mut all = vec![What::Moduli];
     for members in &parts.groups {
         all.push(What::Setup { members: members.clone() });
         for hash in &parts.hashes {
@@ -87,6 +87,7 @@ fn of_a_session(parts: &Parts, session: SessionId) -> Vec<Message> {
     };
     all.push(Message::Ended(session, Ended::Benign));
     all.push(Message::Complete(session, Complete::Setup(hash)));
+    all.push(Message::Complete(session, Complete::Moduli(hash)));
     all.push(Message::Complete(session, Complete::Presigned(stock)));
     all
 }
@@ -95,7 +96,7 @@ fn of_nobody(parts: &Parts) -> Vec<Message> {
     let request = RequestId(parts.hashes[0]);
     let mut all = vec![Message::Beat];
     for bytes in &parts.bodies {
-        all.extend([Message::Ask(bytes.clone()), Message::Key(bytes.clone())]);
+        all.extend([Message::Ask(bytes.clone()), Message::Key(bytes.clone()), Message::Table(bytes.clone())]);
     }
     for hash in &parts.hashes {
         let stock = Stock {
@@ -105,7 +106,8 @@ fn of_nobody(parts: &Parts) -> Vec<Message> {
             unnamed: vec![(vec![party(1), party(2)], u64::MAX), (vec![], 7)],
             is_retired: false,
         };
-        all.extend([Message::StockQuery(*hash), Message::Stock(stock)]);
+        all.extend([Message::StockQuery(*hash), Message::Stock(stock), Message::TableQuery(*hash)]);
+        all.push(Message::Moduli(Moduli { tables: vec![*hash], primes: u16::MAX }));
     }
     all.extend(parts.keys.iter().map(|key| Message::KeyQuery(*key)));
     let answers = [

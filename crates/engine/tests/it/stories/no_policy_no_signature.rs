@@ -94,7 +94,8 @@ fn a_key_of_a_scheme_that_no_node_serves_is_denied_by_name() {
     let outcome = cluster.outcome(&body);
     let Outcome::Denied(denials) = &outcome else { panic!("{outcome:?}") };
     assert!(are_words(&cluster, id_of(&body), denials));
-    assert!(denials.iter().all(|(_, reason, _)| reason == "the key's scheme does not go with that"));
+    let why = "this node does not serve the key's scheme: its operator has not listed it under `schemes`";
+    assert!(denials.iter().all(|(_, reason, _)| reason == why));
     let made = |entry: &Entry| matches!(entry, Entry::Allowed { .. } | Entry::Pending { .. });
     assert!(cluster.seats.values().all(|seat| seat.count(made) == 0));
 }

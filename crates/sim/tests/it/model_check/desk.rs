@@ -155,7 +155,8 @@ impl Cast {
     fn config(&self, me: Party) -> Config {
         let clients = [(ClientId::of(&self.client.identity), self.client.identity.into())].into();
         let (committee, limits) = (Arc::clone(&self.committee), self.limits);
-        Config { me, committee, clients, coordinators: 1, limits }
+        let schemes = keymoot_types::Scheme::USUAL.into();
+        Config { me, committee, clients, schemes, coordinators: 1, limits }
     }
 }
 
@@ -233,6 +234,7 @@ impl Desk {
             match effect {
                 Effect::Send(_, message) => said.insert(0, message),
                 Effect::WakeAt(_) => {}
+                Effect::Seek(_) => panic!("nothing here needs moduli"),
                 Effect::Halt(why) => panic!("no journal is an old copy here, but {why}"),
                 Effect::Work(session, job) => {
                     let done = Job::run(job, &self.crypto);

@@ -1,0 +1,163 @@
+//! The committee's moduli: have them made once, as soon as all members are ready and there is little else to do, and see to
+//! it that whoever has signed their table gets it. What nodes say of theirs is hearsay; a table vouches for itself.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use keymoot_protocol::transcript::Hash;
+use keymoot_types::{Millis, Party, Scheme};
+use rand_core::CryptoRngCore;
+
+use super::supply::QUIET;
+use super::{Aim, Coordinator};
+use crate::crypto::{Crypto, PRIMES};
+use crate::message::{Address, Message, Moduli as Told, TABLES_MAX, What};
+
+/// How long after it was asked for or shown a table is not asked for or shown again, in milliseconds.
+const AGAIN: u64 = 3_000;
+
+/// What a coordinator knows of moduli.
+#[derive(Default)]
+pub(super) struct Moduli {
+    /// What each member has said last, and when.
+    told: BTreeMap<Party, (Told, Millis)>,
+    /// Tables that were shown, by their names.
+    tables: BTreeMap<Hash, Vec<u8>>,
+    /// When a table was asked for.
+    asked: BTreeMap<Hash, Millis>,
+    /// When a table was shown to whom.
+    shown: BTreeMap<(Party, Hash), Millis>,
+}
+
+impl Moduli {
+    fn holds(&self, party: Party, name: Hash) -> bool {
+        self.told.get(&party).is_some_and(|(told, _)| told.tables.contains(&name))
+    }
+
+    /// All names that anybody has said.
+    fn names(&self) -> Vec<Hash> {
+        let mut names: Vec<Hash> = self.told.values().flat_map(|(told, _)| told.tables.clone()).collect();
+        names.sort_unstable_by_key(|name| *name.as_bytes());
+        names.dedup();
+        names
+    }
+
+    /// A table that all of these say they hold: the same one whoever is asked, as long as nobody says otherwise.
+    pub(super) fn shared(&self, signers: &[Party]) -> Option<Hash> {
+        let held = |name: &Hash| signers.iter().all(|signer| self.holds(*signer, *name));
+        self.names().into_iter().find(held)
+    }
+
+    fn has_any(&self, party: Party) -> bool {
+        self.told.get(&party).is_some_and(|(told, _)| !told.tables.is_empty())
+    }
+
+    /// A member has a table now.
+    pub(super) fn made(&mut self, party: Party, name: Hash, now: Millis) {
+        let (told, at) =
+            self.told.entry(party).or_insert_with(|| (Told { tables: Vec::new(), primes: 0 }, now));
+        *at = now;
+        if !told.tables.contains(&name) && told.tables.len() < TABLES_MAX {
+            told.tables.push(name);
+        }
+    }
+
+    /// What a member has said does not hold: the table of this name, or its primes.
+    pub(super) fn forget(&mut self, party: Party, name: Option<Hash>) {
+        if let Some((told, _)) = self.told.get_mut(&party) {
+            match name {
+                Some(name) => told.tables.retain(|held| *held != name),
+                None => told.primes = 0,
+            }
+        }
+    }
+
+    /// A member is not there any more.
+    pub(super) fn gone(&mut self, party: Party) {
+        self.told.remove(&party);
+    }
+}
+
+impl<C: Crypto> Coordinator<C> {
+    /// Only those who have what the scheme needs are to be counted on.
+    pub(super) fn keep_able(&self, scheme: Scheme, ranked: &mut Vec<Party>) {
+        if scheme.has_moduli() {
+            ranked.retain(|party| self.moduli.has_any(*party));
+        }
+    }
+
+    /// A member says what it has.
+    pub(super) fn told_of_moduli(&mut self, party: Party, told: Told, rng: &mut impl CryptoRngCore) {
+        let now = self.now.mono;
+        let is_news = self.moduli.told.get(&party).is_none_or(|(before, _)| before.tables != told.tables);
+        self.moduli.told.insert(party, (told, now));
+        self.tend_moduli(rng);
+        if is_news {
+            self.hurry(|_| true, rng);
+        }
+    }
+
+    /// A member shows a table.
+    pub(super) fn shown_table(&mut self, table: Vec<u8>) {
+        // Nobody has us read what nobody has asked for.
+        if self.moduli.asked.is_empty() {
+            return;
+        }
+        let Some(read) = self.crypto.decode_table(&table, &self.config.committee) else { return };
+        let name = C::table_name(&read);
+        if self.moduli.asked.remove(&name).is_some() && self.moduli.tables.len() < TABLES_MAX {
+            self.moduli.tables.insert(name, table);
+            self.spread_tables();
+        }
+    }
+
+    /// Has what is missing made, or brought to whom it is missing.
+    pub(super) fn tend_moduli(&mut self, rng: &mut impl CryptoRngCore) {
+        let (now, silence) = (self.now.mono, self.config.limits.silence);
+        // Who says nothing of it any more does not serve it any more, or is not there.
+        self.moduli.told.retain(|_, (_, at)| now < at.plus(silence));
+        self.spread_tables();
+        let is_ready = |party: &Party| {
+            let told = self.moduli.told.get(party);
+            told.is_some_and(|(told, _)| told.tables.is_empty() && usize::from(told.primes) >= PRIMES)
+        };
+        let members = self.members.all();
+        let signing = self.runs.values().filter(|run| matches!(run.aim, Aim::Sign(..))).count();
+        let is_under_way = self.runs.values().any(|run| matches!(run.aim, Aim::Moduli));
+        let is_quiet = signing < QUIET && !is_under_way && now >= self.supply.not_before;
+        if is_quiet && members.iter().all(is_ready) {
+            // They serve this session and no other.
+            members.iter().for_each(|party| self.moduli.forget(*party, None));
+            self.call(Aim::Moduli, members, &What::Moduli, None, rng);
+        }
+    }
+
+    /// Shows each table to those who could use it and do not say that they have it.
+    fn spread_tables(&mut self) {
+        let now = self.now.mono;
+        self.moduli.asked.retain(|_, at| now < at.plus(AGAIN));
+        self.moduli.shown.retain(|_, at| now < at.plus(AGAIN));
+        for name in self.moduli.names() {
+            let lacks = |party: &Party| {
+                !self.moduli.holds(*party, name) && !self.moduli.shown.contains_key(&(*party, name))
+            };
+            let lacking: Vec<Party> = self.moduli.told.keys().copied().filter(lacks).collect();
+            if lacking.is_empty() {
+                continue;
+            }
+            if let Some(table) = self.moduli.tables.get(&name).cloned() {
+                for party in lacking {
+                    self.moduli.shown.insert((party, name), now);
+                    self.send(Address::Node(party), Message::Table(table.clone()));
+                }
+            } else if let Entry::Vacant(asked) = self.moduli.asked.entry(name) {
+                asked.insert(now);
+                let mut holders: Vec<Party> = self.moduli.told.keys().copied().collect();
+                holders.retain(|party| self.moduli.holds(*party, name));
+                for party in holders {
+                    self.send(Address::Node(party), Message::TableQuery(name));
+                }
+            }
+        }
+    }
+}
