@@ -8,13 +8,15 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party, Scheme};
 use rand_core::CryptoRngCore;
 
-use super::supply::QUIET;
 use super::{Aim, Coordinator};
 use crate::crypto::{Crypto, PRIMES};
 use crate::message::{Address, Message, Moduli as Told, TABLES_MAX, What};
 
 /// How long after it was asked for or shown a table is not asked for or shown again, in milliseconds.
 const AGAIN: u64 = 3_000;
+
+/// With so many signatures in progress none are made.
+const QUIET: usize = 2;
 
 /// What a coordinator knows of moduli.
 #[derive(Default)]

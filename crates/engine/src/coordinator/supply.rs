@@ -30,8 +30,8 @@ const BATCHES_MAX: usize = 4;
 /// Batches at one time for which nobody waits.
 const QUIET_BATCHES_MAX: usize = 2;
 
-/// With more signatures than this in progress, only what is short is made.
-pub(super) const QUIET: usize = 2;
+/// After a signature was wanted, nothing is filled up for so long, in milliseconds.
+const CALM: u64 = 250;
 
 /// The first batch with pairs has no more than this: the first signature of a key waits for it.
 const FIRST: u16 = 32;
@@ -122,6 +122,11 @@ impl Supply {
         }
     }
 
+    /// Whether nobody has wanted a signature for a moment: where one always follows the other, none may be in progress just now.
+    fn is_calm(&self, now: Millis) -> bool {
+        self.used.values().all(|at| now >= at.plus(CALM))
+    }
+
     /// The keys in use, latest first.
     fn in_use(&mut self, now: Millis) -> Vec<Hash> {
         self.used.retain(|_, at| now < at.plus(IN_USE));
@@ -149,12 +154,13 @@ impl<C: Crypto> Coordinator<C> {
         }
     }
 
-    /// Fills up what is in use, as long as there is little else to do.
+    /// Fills up what is in use, as long as nobody signs: whoever does would wait for it.
     pub(super) fn fill_up(&mut self, rng: &mut impl CryptoRngCore) {
         let now = self.now.mono;
         for key in self.supply.in_use(now) {
-            let signing = self.runs.values().filter(|run| matches!(run.aim, Aim::Sign(..))).count();
-            if signing >= QUIET || now < self.supply.not_before || self.batches() >= QUIET_BATCHES_MAX {
+            let is_busy = self.runs.values().any(|run| matches!(run.aim, Aim::Sign(..)));
+            let is_calm = !is_busy && self.supply.is_calm(now);
+            if !is_calm || now < self.supply.not_before || self.batches() >= QUIET_BATCHES_MAX {
                 return;
             }
             let retired = self.members.retired(key).collect();

@@ -46,6 +46,26 @@ fn a_new_key_is_supplied_before_the_first_signature_and_after_the_last() {
 }
 
 #[test]
+fn nothing_is_filled_up_while_one_signature_follows_the_other_and_half_is_left() {
+    let mut cluster = stocked(235, 40, 8);
+    let key = cluster.key(Scheme::Dkls23).id;
+    cluster.run_until(|cluster| held(cluster, party(1)) >= 40);
+    cluster.run_for(2_000);
+    let (before, since) = (held(&cluster, party(1)), cluster.said.len());
+    let prepares = |one: &&Message| matches!(one, Message::Invite(invite) if matches!(invite.what, What::Presign { .. }));
+    for count in 0..15 {
+        let body = cluster.sign_request(key, &format!("number {count}"));
+        cluster.ask(0, &body);
+        cluster.run_for(200);
+        assert!(cluster.settled(id_of(&body)).is_some());
+    }
+    assert_eq!(held(&cluster, party(1)), before - 15);
+    assert_eq!(cluster.said_by(COORDINATOR, since).filter(prepares).count(), 0);
+    cluster.run_for(5_000);
+    assert!(held(&cluster, party(1)) >= 40, "when it is quiet, it is filled up");
+}
+
+#[test]
 fn what_a_node_that_has_begun_again_has_lost_is_made_with_others() {
     let mut cluster = stocked(221, 8, 4);
     let key = cluster.key(Scheme::Dkls23).id;
