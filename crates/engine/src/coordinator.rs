@@ -202,6 +202,11 @@ struct Drive {
 }
 
 impl Drive {
+    /// Whether it waits for nothing but moduli.
+    fn lacks_moduli(&self) -> bool {
+        self.trouble == drive::NO_MODULI && self.session.is_none() && self.outcome.is_none()
+    }
+
     /// Who refuses for good, why, and its word on that.
     fn denied(&self) -> Vec<(Party, String, IdentitySignature)> {
         self.denials.iter().map(|(party, (why, word))| (*party, why.clone(), *word)).collect()
@@ -413,7 +418,7 @@ impl<C: Crypto> Coordinator<C> {
     /// Goes on with all that waits for presignatures of this key.
     fn hurry_key(&mut self, package: Hash, rng: &mut impl CryptoRngCore) {
         let Some(name) = self.packages.get(&package).copied() else { return };
-        self.hurry(|request| matches!(&request.ask, Ask::Sign { key, .. } if *key == name), rng);
+        self.hurry(|drive| matches!(&drive.request.ask, Ask::Sign { key, .. } if *key == name), rng);
     }
 
     /// How many requests are worked on.

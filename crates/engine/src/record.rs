@@ -16,7 +16,7 @@ pub const NAMES_MAX: usize = 1 << 16;
 const PART_MAX: usize = 1 << 16;
 
 /// The longest evidence in an entry, in bytes; what is longer is left out.
-pub const EVIDENCE_MAX: usize = 1 << 20;
+pub const EVIDENCE_MAX: usize = 12 << 20;
 
 /// The longest sealed part of a record, in bytes: a share, or primes.
 pub const SEALED_MAX: usize = 1 << 16;

@@ -13,7 +13,7 @@ use crate::crypto::{Crypto, Described, Next, Order, Reading, Task};
 use crate::message::{Address, Invite, Message, What};
 use crate::outcome::Outcome;
 use crate::refusal::Refusal;
-use crate::request::{Ask, Request, RequestId, key_of_attempt};
+use crate::request::{Ask, RequestId, key_of_attempt};
 
 /// The longest pause after a failed attempt, in pauses.
 const PAUSES_MAX: u64 = 10;
@@ -31,7 +31,7 @@ const LATE: u64 = 1_000;
 const PAST_MAX: usize = 256;
 
 /// What a signature waits for that needs moduli, until they are made.
-const NO_MODULI: &str =
+pub(super) const NO_MODULI: &str =
     "too few nodes have moduli: they look for safe primes, make their table, or do not serve the scheme";
 
 /// How long nodes may take to show a key, in milliseconds.
@@ -55,10 +55,10 @@ impl<C: Crypto> Coordinator<C> {
     }
 
     /// Something has come that these may have waited for.
-    pub(super) fn hurry(&mut self, waits: impl Fn(&Request) -> bool, rng: &mut impl CryptoRngCore) {
+    pub(super) fn hurry(&mut self, waits: impl Fn(&Drive) -> bool, rng: &mut impl CryptoRngCore) {
         let now = self.now.mono;
         let idle = |drive: &Drive| drive.session.is_none() && drive.outcome.is_none();
-        let due = self.drives.iter_mut().filter(|(_, drive)| idle(drive) && waits(&drive.request));
+        let due = self.drives.iter_mut().filter(|(_, drive)| idle(drive) && waits(drive));
         let due: Vec<RequestId> = due
             .map(|(id, drive)| {
                 drive.retry_at = now;
@@ -334,6 +334,9 @@ impl<C: Crypto> Coordinator<C> {
                 self.batch_took(*key, &run.members, took);
             }
             self.supply.not_before = self.now.mono.plus(run.respite);
+            if matches!(run.aim, Aim::Moduli) {
+                self.moduli.failed(now);
+            }
             return;
         };
         if self.drives.get(&request).is_some_and(|drive| drive.session == Some(session)) {

@@ -8,7 +8,7 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party, Scheme};
 use rand_core::CryptoRngCore;
 
-use super::{Aim, Coordinator};
+use super::{Aim, Coordinator, Drive};
 use crate::crypto::{Crypto, PRIMES};
 use crate::message::{Address, Message, Moduli as Told, TABLES_MAX, What};
 
@@ -17,6 +17,10 @@ const AGAIN: u64 = 3_000;
 
 /// With so many signatures in progress none are made.
 const QUIET: usize = 2;
+
+/// After a failure none are made for so long, in milliseconds, and after each further one for twice as long, at most so often.
+const RESPITE: u64 = 2_000;
+const DOUBLINGS: u32 = 11;
 
 /// What a coordinator knows of moduli.
 #[derive(Default)]
@@ -29,6 +33,10 @@ pub(super) struct Moduli {
     asked: BTreeMap<Hash, Millis>,
     /// When a table was shown to whom.
     shown: BTreeMap<(Party, Hash), Millis>,
+    /// How often in a row they could not be made, and until when that is not tried again: each attempt costs all members their
+    /// primes.
+    failed: u32,
+    not_before: Option<Millis>,
 }
 
 impl Moduli {
@@ -50,12 +58,15 @@ impl Moduli {
         self.names().into_iter().find(held)
     }
 
-    fn has_any(&self, party: Party) -> bool {
-        self.told.get(&party).is_some_and(|(told, _)| !told.tables.is_empty())
+    /// The table that most of these say they hold: one that somebody makes up is nobody else's.
+    fn most(&self, parties: &[Party]) -> Option<Hash> {
+        let holders = |name: &Hash| parties.iter().filter(|party| self.holds(**party, *name)).count();
+        self.names().into_iter().rev().max_by_key(holders)
     }
 
     /// A member has a table now.
     pub(super) fn made(&mut self, party: Party, name: Hash, now: Millis) {
+        self.failed = 0;
         let (told, at) =
             self.told.entry(party).or_insert_with(|| (Told { tables: Vec::new(), primes: 0 }, now));
         *at = now;
@@ -74,6 +85,12 @@ impl Moduli {
         }
     }
 
+    /// They could not be made.
+    pub(super) fn failed(&mut self, now: Millis) {
+        let pause = RESPITE.saturating_mul(1 << self.failed.min(DOUBLINGS));
+        (self.failed, self.not_before) = (self.failed.saturating_add(1), Some(now.plus(pause)));
+    }
+
     /// A member is not there any more.
     pub(super) fn gone(&mut self, party: Party) {
         self.told.remove(&party);
@@ -84,7 +101,8 @@ impl<C: Crypto> Coordinator<C> {
     /// Only those who have what the scheme needs are to be counted on.
     pub(super) fn keep_able(&self, scheme: Scheme, ranked: &mut Vec<Party>) {
         if scheme.has_moduli() {
-            ranked.retain(|party| self.moduli.has_any(*party));
+            let most = self.moduli.most(ranked);
+            ranked.retain(|party| most.is_some_and(|name| self.moduli.holds(*party, name)));
         }
     }
 
@@ -95,7 +113,7 @@ impl<C: Crypto> Coordinator<C> {
         self.moduli.told.insert(party, (told, now));
         self.tend_moduli(rng);
         if is_news {
-            self.hurry(|_| true, rng);
+            self.hurry(Drive::lacks_moduli, rng);
         }
     }
 
@@ -126,8 +144,12 @@ impl<C: Crypto> Coordinator<C> {
         let members = self.members.all();
         let signing = self.runs.values().filter(|run| matches!(run.aim, Aim::Sign(..))).count();
         let is_under_way = self.runs.values().any(|run| matches!(run.aim, Aim::Moduli));
-        let is_quiet = signing < QUIET && !is_under_way && now >= self.supply.not_before;
-        if is_quiet && members.iter().all(is_ready) {
+        // Whoever waits for them is not kept waiting by others who sign.
+        let is_wanted = self.drives.values().any(Drive::lacks_moduli);
+        let is_due = self.moduli.not_before.is_none_or(|at| now >= at);
+        let is_time = is_due && now >= self.supply.not_before;
+        let is_quiet = signing < QUIET || is_wanted;
+        if is_quiet && is_time && !is_under_way && members.iter().all(is_ready) {
             // They serve this session and no other.
             members.iter().for_each(|party| self.moduli.forget(*party, None));
             self.call(Aim::Moduli, members, &What::Moduli, None, rng);

@@ -25,6 +25,9 @@ use crate::refusal::Refusal;
 /// Sessions with a table that are remembered, so that none comes twice.
 const SESSIONS_MAX: usize = 4096;
 
+/// Tables that were signed here and that nobody has shown whole. Each is kept for ever, since it may come yet.
+const PENDING_MAX: usize = 64;
+
 /// How long one step of the search is waited for, in milliseconds. Then it is taken for lost.
 const SEEK: u64 = 10_000;
 
@@ -146,7 +149,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     pub(super) fn seek(&mut self, rng: &mut impl CryptoRngCore) {
         let now = self.now.mono;
         let is_seeking = self.moduli.seeking.is_some_and(|until| now < until);
-        let is_needed = self.has_use_for_moduli() && self.moduli.certified.is_empty();
+        // Where one of us is apart from another there will be none.
+        let is_possible =
+            self.has_use_for_moduli() && self.check_bans(&everybody(&self.config.committee)).is_ok();
+        let is_needed = is_possible && self.moduli.certified.is_empty();
         if is_seeking || !is_needed || self.moduli.next(self.config.coordinators).is_none() {
             return;
         }
@@ -245,6 +251,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.check_bans(&members)?;
         if !self.moduli.certified.is_empty() {
             return Err(Refusal::Setup("the moduli are made".into()));
+        }
+        if self.moduli.pending.len() >= PENDING_MAX {
+            return Err(Refusal::Setup("too many moduli were signed and never certified".into()));
         }
         self.check_given_up(from)?;
         let Address::Coordinator(number) = from else { return Err(Refusal::Signers) };

@@ -167,7 +167,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             | Entry::Burnt { .. }
             | Entry::SetUp { .. }
             | Entry::Stocked { .. } => {}
-            Entry::Blamed { party, fault, .. } => drop(self.blamed.insert((*party, fault.clone()))),
+            Entry::Blamed { party, fault, evidence, .. } => {
+                if !evidence.is_empty() {
+                    self.blamed.insert((*party, fault.clone()));
+                }
+            }
             // It is denied once, whatever the number of lives.
             Entry::Denied { request, at, .. } => {
                 self.requests.is_first_denial(*request, at.plus(VALIDITY_MAX), undated);

@@ -386,9 +386,12 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     fn blame(&mut self, session: SessionId, party: Party, fault: &str, evidence: Vec<u8>) {
         // Once is enough to convince others, and no liar is to fill our disk with it.
-        let is_first = self.blamed.insert((party, fault.to_owned()));
-        let fits = is_first && evidence.len() <= EVIDENCE_MAX;
+        let blamed = (party, fault.to_owned());
+        let fits = evidence.len() <= EVIDENCE_MAX && !self.blamed.contains(&blamed);
         let evidence = if fits { evidence } else { Vec::new() };
+        if !evidence.is_empty() {
+            self.blamed.insert(blamed);
+        }
         self.persist(Entry::Blamed { session, party, fault: fault.to_owned(), evidence });
     }
 

@@ -1,6 +1,7 @@
 //! The moduli that GG20 needs: made before anybody asks, by all members, once; whatever happens on the way.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -321,17 +322,20 @@ fn liar(cluster: &Cluster, culprit: Party, what: fn(&What) -> bool, round: u8) -
 
 /// Everything that was found out, with evidence that says who it was.
 fn blamed(cluster: &Cluster) -> Vec<Party> {
-    let mut blamed = Vec::new();
+    let (mut blamed, mut proven) = (Vec::new(), BTreeSet::new());
     for seat in cluster.seats.values() {
         for entry in seat.entries() {
             if let Entry::Blamed { party, evidence, .. } = entry {
+                // Evidence is kept once, and others are named without.
                 if !evidence.is_empty() {
                     assert_eq!(Blame::decode(&evidence).expect("evidence").party, party);
+                    proven.insert(party);
                 }
                 blamed.push(party);
             }
         }
     }
+    assert!(blamed.iter().all(|party| proven.contains(party)), "{blamed:?} {proven:?}");
     blamed
 }
 
@@ -350,6 +354,34 @@ fn whoever_spoils_the_making_of_moduli_is_named_and_nobody_is_banned() {
         cluster.run_for(60_000);
         cluster.sign(key, "when it has come to reason");
     }
+}
+
+#[test]
+fn whoever_always_spoils_the_making_of_moduli_costs_the_others_less_and_less() {
+    let mut cluster = cluster(246);
+    cluster.postman = liar(&cluster, party(3), |what| *what == What::Moduli, 2);
+    cluster.run_until(|cluster| !calls(cluster).is_empty());
+    cluster.run_for(60_000);
+    let calls = calls(&cluster).len();
+    // Each of two coordinators begins with two seconds, and waits twice as long each time.
+    assert!((3..=10).contains(&calls), "{calls} in a minute");
+}
+
+#[test]
+fn a_table_that_one_member_makes_up_keeps_nobody_from_signing() {
+    let mut cluster = cluster(247);
+    cluster.run_until(all_have_one);
+    cluster.postman = Box::new(|post| match (post.from, post.message.clone()) {
+        (Address::Node(from), Message::Moduli(mut told)) if from == party(1) => {
+            told.tables = vec![Hash::from_bytes([7; 32])];
+            vec![Post { message: Message::Moduli(told), ..post }]
+        }
+        _ => vec![post],
+    });
+    cluster.run_for(10_000);
+    let key = cluster.key(Scheme::Gg20).id;
+    let body = cluster.sign_request(key, "by those who have the same");
+    assert_eq!(cluster.must_sign(&body).0, [party(2), party(3)]);
 }
 
 #[test]
