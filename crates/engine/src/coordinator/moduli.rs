@@ -33,8 +33,8 @@ pub(super) struct Moduli {
     asked: BTreeMap<Hash, Millis>,
     /// When a table was shown to whom.
     shown: BTreeMap<(Party, Hash), Millis>,
-    /// How often in a row they could not be made, and until when that is not tried again: each attempt costs all members their
-    /// primes.
+    /// How often they could not be made, and until when that is not tried again: each attempt costs all members their primes. It
+    /// is not forgotten because a member says that it has a table now: whoever spoils the others' part may say so.
     failed: u32,
     not_before: Option<Millis>,
 }
@@ -66,7 +66,6 @@ impl Moduli {
 
     /// A member has a table now.
     pub(super) fn made(&mut self, party: Party, name: Hash, now: Millis) {
-        self.failed = 0;
         let (told, at) =
             self.told.entry(party).or_insert_with(|| (Told { tables: Vec::new(), primes: 0 }, now));
         *at = now;
