@@ -106,8 +106,16 @@ pub trait Crypto: Sized {
     fn table_name(table: &Self::Table) -> Hash;
     /// The encoding of a table.
     fn encode_table(table: &Self::Table) -> Vec<u8>;
-    /// Reads a table that this committee has certified, to the last member, and that has the parameters we go by.
-    fn decode_table(&self, bytes: &[u8], committee: &Arc<Committee>) -> Option<Self::Table>;
+    /// Reads a table that is wanted by its name, that this committee has certified, to the last member, and that has the
+    /// parameters we go by. What is not wanted costs nothing but reading.
+    fn decode_table(
+        &self,
+        bytes: &[u8],
+        committee: &Arc<Committee>,
+        is_wanted: impl FnOnce(Hash) -> bool,
+    ) -> Option<Self::Table>;
+    /// Whose primes these are, and in which table, of what [`Note::Pending`] has; nothing if they cannot be read.
+    fn read_primes(pending: &[u8]) -> Option<(Party, Hash)>;
     /// Our primes in a table without its certificate, as [`Note::Pending`] has them, made whole by the certified table.
     fn promote_moduli(pending: &[u8], table: &Self::Table) -> Option<Self::Setup>;
 

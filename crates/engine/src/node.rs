@@ -3,6 +3,7 @@
 //! [`Node::step`] is the one verb. It never waits, reads no clock and draws no randomness of its own; what it wants
 //! done is in the plan it returns.
 
+mod blames;
 mod invite;
 mod keys;
 mod moduli;
@@ -30,6 +31,7 @@ use crate::policy::Policy;
 use crate::record::{Entry, Record};
 use crate::request::{ClientId, ClientKey, RequestId};
 
+use blames::Blames;
 use invite::Requests;
 use keys::Keys;
 use moduli::Moduli;
@@ -122,7 +124,7 @@ pub struct Node<C: Crypto, P> {
     moduli: Moduli<C>,
     bans: Bans,
     /// What was found out of whom, with the evidence.
-    blamed: BTreeSet<(Party, String)>,
+    blames: Blames,
     requests: Requests,
     sessions: BTreeMap<SessionId, Live<C>>,
     /// Sessions that have ended lately: their last words may still wait for the disk.

@@ -50,8 +50,11 @@ pub enum Effect<C: crate::crypto::Crypto> {
     Send(Address, Message),
     /// Wake us at this monotonic time, or later.
     WakeAt(Millis),
-    /// Have a long step run; its result comes back as an event.
-    Work(SessionId, Job<C>),
+    /// Have a long step run when it is this one's turn; its result comes back as an event. Whoever calls for many keeps nobody
+    /// else's waiting for all of them.
+    Work(Address, SessionId, Job<C>),
+    /// The step of this session need not be begun any more. If it is not, that it failed comes back.
+    Abandon(SessionId),
     /// Have some numbers searched for a safe prime, grown from this seed, when there is nothing better to do; what was found
     /// comes back as an event.
     Seek(Zeroizing<[u8; 32]>),
@@ -69,7 +72,7 @@ impl<C: crate::crypto::Crypto> Word for Effect<C> {
     fn is_word(&self) -> bool {
         match self {
             Self::Send(..) => true,
-            Self::WakeAt(_) | Self::Work(..) | Self::Seek(_) | Self::Halt(_) => false,
+            Self::WakeAt(_) | Self::Work(..) | Self::Abandon(_) | Self::Seek(_) | Self::Halt(_) => false,
         }
     }
 }

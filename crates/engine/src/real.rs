@@ -20,7 +20,7 @@ use keymoot_protocol::codec::{Reader, Wire};
 use keymoot_protocol::context::Committee;
 use keymoot_protocol::dkls23::{Bans, Payload};
 use keymoot_protocol::envelope::Header;
-use keymoot_protocol::gg20::{Hunt, SafePrime, Suite, Table};
+use keymoot_protocol::gg20::{Auxiliary, Hunt, SafePrime, Suite, Table};
 use keymoot_protocol::identity::{IdentityKey, IdentityPublic, IdentitySignature};
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::{Hash, Statement, Transcript};
@@ -211,11 +211,20 @@ impl Crypto for Real {
     }
 
     fn encode_table(table: &Arc<Table>) -> Vec<u8> {
-        Wire::encode(&**table).to_vec()
+        table.encode().to_vec()
     }
 
-    fn decode_table(&self, bytes: &[u8], committee: &Arc<Committee>) -> Option<Arc<Table>> {
-        ecdsa::decode_table(bytes, committee, self.suite)
+    fn decode_table(
+        &self,
+        bytes: &[u8],
+        committee: &Arc<Committee>,
+        is_wanted: impl FnOnce(Hash) -> bool,
+    ) -> Option<Arc<Table>> {
+        ecdsa::decode_table(bytes, committee, is_wanted, self.suite)
+    }
+
+    fn read_primes(pending: &[u8]) -> Option<(Party, Hash)> {
+        Auxiliary::read_sealed(pending).ok()
     }
 
     fn promote_moduli(pending: &[u8], table: &Arc<Table>) -> Option<Setup> {

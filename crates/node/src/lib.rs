@@ -25,6 +25,7 @@ mod shares;
 mod shell;
 mod status;
 mod task;
+mod turns;
 mod worker;
 
 pub use config::{Health, Limits, Metrics, NodeConfig};

@@ -27,7 +27,7 @@ pub(crate) struct Hands {
     pub(crate) outboxes: Vec<Arc<Outbox<Parcel>>>,
     /// When to wake the engine.
     pub(crate) wakes: BTreeSet<Millis>,
-    /// Jobs that found no room, and have failed.
+    /// Jobs that found no room or are not begun any more, and have failed.
     pub(crate) failed: Vec<SessionId>,
 }
 
@@ -40,9 +40,14 @@ impl Hands {
                 Effect::WakeAt(at) => {
                     self.wakes.insert(at);
                 }
-                Effect::Work(session, job) => {
-                    if let Err(unfit) = self.workers.submit(session, job) {
+                Effect::Work(whose, session, job) => {
+                    if let Err(unfit) = self.workers.submit(whose, session, job) {
                         tracing::warn!(%session, reason = %unfit, "a job is given up");
+                        self.failed.push(session);
+                    }
+                }
+                Effect::Abandon(session) => {
+                    if self.workers.abandon(session) {
                         self.failed.push(session);
                     }
                 }

@@ -159,9 +159,9 @@ impl Task<'_> {
             self.hands.post.invited(&invite, |session| node.holds(session));
         }
         self.submit(plan)?;
-        // What found no worker has failed, and may have made others fail.
+        // What no worker has begun with has failed, and may have made others fail.
         while let Some(session) = self.hands.failed.pop() {
-            let event = Event::Worked(session, Err(Unfit("the workers have too much to do")));
+            let event = Event::Worked(session, Err(Unfit("no worker has begun with it")));
             let plan = self.node.step(self.clock.now(), event, &mut OsRng);
             self.submit(plan)?;
         }

@@ -1,13 +1,15 @@
 //! Long computations, on threads of their own that yield to everything else: a signature never waits for a batch.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use keymoot_engine::crypto::{Job, Progress, Unfit};
+use keymoot_engine::message::Address;
 use keymoot_engine::real::Real;
 use keymoot_types::SessionId;
 use tokio::sync::mpsc;
+
+use crate::turns::Turns;
 
 /// Jobs that wait for a thread. The engine begins no more sessions than this.
 pub(crate) const JOBS_MAX: usize = 1024;
@@ -16,36 +18,75 @@ pub(crate) const JOBS_MAX: usize = 1024;
 /// is ever done in its time.
 const NICE: i32 = 5;
 
-type Given = (SessionId, Job<Real>);
 /// What became of a job.
 pub(crate) type Worked = (SessionId, Result<Progress<Real>, Unfit>);
 
-/// A few threads and what waits for them. They end when this is dropped and the queue is empty.
+/// A few threads and what waits for them. They end when this is dropped and nothing waits any more.
 pub(crate) struct Workers {
-    jobs: SyncSender<Given>,
+    waiting: Arc<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    desk: Mutex<Desk>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct Desk {
+    turns: Turns<Job<Real>>,
+    is_closed: bool,
+}
+
+impl Waiting {
+    /// Nothing that is done under the lock can fail halfway.
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job, when there is one; nothing when there will be none.
+    fn next(&self) -> Option<(SessionId, Job<Real>)> {
+        let idle = |desk: &mut Desk| desk.turns.len() == 0 && !desk.is_closed;
+        let mut desk = self.news.wait_while(self.desk(), idle).unwrap_or_else(PoisonError::into_inner);
+        desk.turns.take()
+    }
 }
 
 impl Workers {
     /// Starts the threads; results come out of the receiver.
     pub(crate) fn start(crypto: &Real, threads: usize) -> std::io::Result<(Self, mpsc::Receiver<Worked>)> {
-        let (jobs, given) = sync_channel(JOBS_MAX);
         let (done, results) = mpsc::channel(JOBS_MAX);
-        let given = Arc::new(Mutex::new(given));
+        let workers = Self { waiting: Arc::default() };
         for number in 0..threads.max(1) {
-            let (crypto, given, done) = (crypto.clone(), Arc::clone(&given), done.clone());
+            let (crypto, waiting, done) = (crypto.clone(), Arc::clone(&workers.waiting), done.clone());
             std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || work(&crypto, &given, &done))?;
+                .spawn(move || work(&crypto, &waiting, &done))?;
         }
-        Ok((Self { jobs }, results))
+        Ok((workers, results))
     }
 
-    /// Hands a job over. If there is no room for it, it has failed.
-    pub(crate) fn submit(&self, session: SessionId, job: Job<Real>) -> Result<(), Unfit> {
-        self.jobs.try_send((session, job)).map_err(|full| match full {
-            TrySendError::Full(_) => Unfit("the workers have too much to do"),
-            TrySendError::Disconnected(_) => Unfit("the workers are gone"),
-        })
+    /// Hands a job over, for somebody's turn. If there is no room for it, it has failed.
+    pub(crate) fn submit(&self, whose: Address, session: SessionId, job: Job<Real>) -> Result<(), Unfit> {
+        let mut desk = self.waiting.desk();
+        if desk.turns.len() >= JOBS_MAX {
+            return Err(Unfit("the workers have too much to do"));
+        }
+        desk.turns.put(whose, session, job);
+        self.waiting.news.notify_one();
+        Ok(())
+    }
+
+    /// Drops a session's job, if no thread has begun with it.
+    pub(crate) fn abandon(&self, session: SessionId) -> bool {
+        self.waiting.desk().turns.drop_job(session)
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.waiting.desk().is_closed = true;
+        self.waiting.news.notify_all();
     }
 }
 
@@ -54,12 +95,10 @@ fn answered(job: impl FnOnce() -> Result<Progress<Real>, Unfit>) -> Result<Progr
     catch_unwind(AssertUnwindSafe(job)).unwrap_or(Err(Unfit("the worker has failed")))
 }
 
-fn work(crypto: &Real, given: &Mutex<Receiver<Given>>, done: &mpsc::Sender<Worked>) {
+fn work(crypto: &Real, waiting: &Waiting, done: &mpsc::Sender<Worked>) {
     // On Linux this is about the calling thread. Without it, batches only compete with signatures more than they should.
     let _ = rustix::process::setpriority_process(None, NICE);
-    loop {
-        let next = given.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((session, job)) = next else { return };
+    while let Some((session, job)) = waiting.next() {
         let began = std::time::Instant::now();
         let result = answered(|| job.run(crypto));
         metrics::histogram!("keymoot_node_job_seconds").record(began.elapsed().as_secs_f64());

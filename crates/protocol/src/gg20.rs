@@ -26,7 +26,7 @@ mod proofs;
 pub mod sign;
 mod suite;
 
-pub use auxiliary::{Auxiliary, Generation, GenerationRefused, Table, TableError};
+pub use auxiliary::{Auxiliary, Generation, GenerationRefused, Table, TableError, Written};
 pub use number::Natural;
 pub use presign::{PresignRefused, Presigner};
 pub use presignature::{BurntPresignature, Presignature, Public};

@@ -2,14 +2,16 @@
 
 mod elsewhere;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use keymoot_engine::crypto::Crypto;
 use keymoot_engine::real::{Key, Real};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::dkls23::Payload;
-use keymoot_protocol::envelope::Envelope;
+use keymoot_protocol::envelope::{Envelope, Kind};
 use keymoot_protocol::gg20::Suite;
+use keymoot_protocol::gg20::auxiliary::Signed;
 use keymoot_protocol::identity::{IdentityKey, IdentityPublic};
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Party, Path};
@@ -38,10 +40,10 @@ pub trait Backend: Crypto + Clone {
     fn released(mail: &[u8]) -> Option<Released>;
     /// The count of uses in the first word of presigning, where it can be read.
     fn counted(mail: &[u8]) -> Option<u64>;
-    /// The table of moduli that a piece of mail has our signature on, where it can be read.
-    fn signs_table(mail: &[u8]) -> Option<Hash>;
-    /// The primes, as a word, that a session for moduli begins with, where they can be read.
-    fn primes(mail: &[u8]) -> Option<u64>;
+    /// For mail of a session about moduli: whether it is a signature, and whether on one of these tables.
+    fn signs_one_of(mail: &[u8], by: &IdentityPublic, tables: &BTreeSet<Hash>) -> Option<bool>;
+    /// The primes, each as a word, that a session for moduli begins with, where they can be read.
+    fn primes(mail: &[u8]) -> Option<Vec<u64>>;
     /// The digest as [`Released`] has it.
     fn digest_word(digest: &[u8]) -> u64;
     /// Whether a secret is in these bytes, where it can be seen.
@@ -92,14 +94,15 @@ impl Backend for Model {
         }
     }
 
-    fn signs_table(mail: &[u8]) -> Option<Hash> {
-        Mail::decode(mail)?.signs_table().map(crate::model::widen)
+    fn signs_one_of(mail: &[u8], _: &IdentityPublic, tables: &BTreeSet<Hash>) -> Option<bool> {
+        let table = Mail::decode(mail)?.signs_table()?;
+        Some(tables.contains(&crate::model::widen(table)))
     }
 
-    fn primes(mail: &[u8]) -> Option<u64> {
+    fn primes(mail: &[u8]) -> Option<Vec<u64>> {
         let mail = Mail::decode(mail)?;
         match (mail.said.kind, mail.round, mail.said.words.as_slice()) {
-            (5, 0, [_, primes, ..]) => Some(*primes),
+            (5, 0, [_, primes @ ..]) => Some(primes.to_vec()),
             _ => None,
         }
     }
@@ -163,11 +166,13 @@ impl Backend for Real {
         None
     }
 
-    fn signs_table(_: &[u8]) -> Option<Hash> {
-        None
+    fn signs_one_of(mail: &[u8], by: &IdentityPublic, tables: &BTreeSet<Hash>) -> Option<bool> {
+        let envelope = Envelope::decode(mail).ok().filter(|envelope| envelope.header.kind == Kind::Body)?;
+        let Signed(signature) = Signed::decode(envelope.body()).ok()?;
+        Some(tables.iter().any(|table| by.verifies(table, &signature)))
     }
 
-    fn primes(_: &[u8]) -> Option<u64> {
+    fn primes(_: &[u8]) -> Option<Vec<u64>> {
         None
     }
 

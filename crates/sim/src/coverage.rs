@@ -94,6 +94,7 @@ kinds! {
         DocumentChanged = "a process hears of another document",
         JobLost = "a worker dies without a result",
         JobFailed = "a worker says that it has failed",
+        JobAbandoned = "a worker drops what need not be begun any more",
         SearchLost = "a step of the search for primes gets lost",
     }
     "refusal" {

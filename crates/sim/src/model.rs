@@ -353,9 +353,18 @@ impl Crypto for Model {
         store::encode_table(table)
     }
 
-    fn decode_table(&self, bytes: &[u8], committee: &Arc<Committee>) -> Option<Rc<Table>> {
+    fn decode_table(
+        &self,
+        bytes: &[u8],
+        committee: &Arc<Committee>,
+        is_wanted: impl FnOnce(Hash) -> bool,
+    ) -> Option<Rc<Table>> {
         let table = store::decode_table(bytes, committee)?;
-        table.is_certified().then(|| Rc::new(table))
+        (is_wanted(widen(table.digest())) && table.is_certified()).then(|| Rc::new(table))
+    }
+
+    fn read_primes(pending: &[u8]) -> Option<(Party, Hash)> {
+        store::decode_share(pending).map(|(me, digest, _)| (me, widen(digest)))
     }
 
     fn promote_moduli(pending: &[u8], table: &Rc<Table>) -> Option<Setup> {

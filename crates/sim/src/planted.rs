@@ -53,6 +53,8 @@ bugs! {
     ForgetTable = "a restart forgets the moduli", [I4];
     /// The search finds the same primes again.
     SamePrimes = "primes are given out twice", [I1];
+    /// What a node does not serve is served all the same.
+    ServeAll = "a node takes part in a scheme that its operator has not switched on", [I2];
     /// The end of a key is not written.
     ForgetRetired = "a restart forgets that a key is retired", [I2, I16];
     /// The decision is written after the share has left.

@@ -87,8 +87,10 @@ pub struct Watch<B: Backend> {
     counts: BTreeMap<(Party, Hash, u64), SessionId>,
     /// What was made of sessions, by those who said first that they were complete.
     completed: BTreeMap<SessionId, Hash>,
-    /// In which session which primes were.
-    primes: BTreeMap<u64, SessionId>,
+    /// In which session, and whose, which primes were.
+    primes: BTreeMap<u64, (Party, SessionId)>,
+    /// Who serves the scheme that needs moduli.
+    has_use_for_moduli: Vec<bool>,
     /// The batch of each presignature.
     batches: BTreeMap<Hash, Vec<Hash>>,
     /// Whose journal was put back, and what those who have seen more of it than is left have seen, by their places.
@@ -113,7 +115,11 @@ fn members_of(what: &What, all: &[Party]) -> Vec<Party> {
 impl<B: Backend> Watch<B> {
     /// Nothing has happened yet.
     #[must_use]
-    pub fn new(committee: std::sync::Arc<keymoot_protocol::context::Committee>, honest: Vec<bool>) -> Self {
+    pub fn new(
+        committee: std::sync::Arc<keymoot_protocol::context::Committee>,
+        honest: Vec<bool>,
+        has_use_for_moduli: Vec<bool>,
+    ) -> Self {
         let parties = committee.threshold().parties();
         let identities =
             parties.filter_map(|party| Some((*committee.identity(party)?.as_bytes(), party))).collect();
@@ -137,6 +143,7 @@ impl<B: Backend> Watch<B> {
             counts: BTreeMap::new(),
             completed: BTreeMap::new(),
             primes: BTreeMap::new(),
+            has_use_for_moduli,
             batches: BTreeMap::new(),
             rolled_back: BTreeMap::new(),
         }
@@ -343,11 +350,10 @@ impl<B: Backend> Watch<B> {
                 self.invariant_i12_no_word_to_the_banned(party, mail.session)?;
                 self.invariant_i16_the_retired_sign_nothing(party, mail.session)?;
                 self.invariant_i04_presigns_with_what_it_holds(party, mail.session)?;
-                if let Some(table) = B::signs_table(&mail.bytes) {
-                    self.invariant_i04_primes_are_kept_first(party, table)?;
-                }
+                self.invariant_i02_serves_what_it_allows(party, mail.session)?;
+                self.invariant_i04_primes_are_kept_first(party, mail)?;
                 if let Some(primes) = B::primes(&mail.bytes) {
-                    self.invariant_i01_primes_serve_once(party, mail.session, primes)?;
+                    self.invariant_i01_primes_serve_once(party, mail.session, &primes)?;
                     self.invariant_i04_one_table_is_enough(party)?;
                 }
                 if let Some(count) = B::counted(&mail.bytes) {

@@ -170,9 +170,11 @@ impl<B: Backend> World<B> {
         let committee =
             Arc::new(committee.unwrap_or_else(|error| unreachable!("the committee is sound: {error}")));
         let honest = (0..frame.nodes()).map(|place| !frame.liars.contains(&place)).collect();
+        let serves = |place| frame.serves_gg20 && frame.sceptic != Some(place);
+        let serve = (0..frame.nodes()).map(serves).collect();
         let clients: Vec<B> = (20..22).map(B::person).collect();
         let mut world = Self {
-            watch: Watch::new(Arc::clone(&committee), honest),
+            watch: Watch::new(Arc::clone(&committee), honest, serve),
             limits: limits(),
             chance,
             now: 0,

@@ -407,7 +407,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         if is_heavy {
             live.running = Running::away();
             self.sessions.insert(session, live);
-            self.draft.then.push(Effect::Work(session, Job::Begin { task: Box::new(task), seed }));
+            self.draft.then.push(Effect::Work(from, session, Job::Begin { task: Box::new(task), seed }));
             return Ok(());
         }
         let progress = self.crypto.begin(task, &seed).map_err(|unfit| Refusal::Unfit(unfit.0.into()))?;

@@ -196,13 +196,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
     }
 
-    /// A table from anywhere. All members' signatures make it what it is. To read one takes a while, so that nobody has us do it
-    /// who has nothing to gain by it.
+    /// A table from anywhere. All members' signatures make it what it is; one that we have not signed ourselves is of no use here.
     pub(super) fn learn_table(&mut self, bytes: &[u8]) {
-        if self.moduli.pending.is_empty() {
-            return;
-        }
-        if let Some(table) = self.crypto.decode_table(bytes, &self.config.committee) {
+        let is_ours = |name| self.moduli.pending.contains_key(&name);
+        if let Some(table) = self.crypto.decode_table(bytes, &self.config.committee, is_ours) {
             self.certify_table(&table);
         }
     }

@@ -9,6 +9,7 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{GroupId, KeyId, Millis};
 use zeroize::Zeroizing;
 
+use super::blames::Blames;
 use super::invite::Requests;
 use super::keys::{Keys, Pending};
 use super::moduli::Moduli;
@@ -106,7 +107,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             setups: Setups::default(),
             moduli: Moduli::default(),
             bans: Bans::default(),
-            blamed: BTreeSet::new(),
+            blames: Blames::default(),
             requests: Requests::default(),
             sessions: BTreeMap::new(),
             ended: VecDeque::new(),
@@ -168,9 +169,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             | Entry::SetUp { .. }
             | Entry::Stocked { .. } => {}
             Entry::Blamed { party, fault, evidence, .. } => {
-                if !evidence.is_empty() {
-                    self.blamed.insert((*party, fault.clone()));
-                }
+                self.blames.note(*party, fault, evidence.len());
             }
             // It is denied once, whatever the number of lives.
             Entry::Denied { request, at, .. } => {
@@ -194,6 +193,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             Entry::Certified { key, package } => self.replay_key(*key, package)?,
             Entry::ModuliPending { table } if self.moduli.is_taken(*table) => {
                 return Err("signs moduli that were signed before");
+            }
+            Entry::ModuliPending { table } if C::read_primes(sealed) != Some((self.config.me, *table)) => {
+                return Err("holds primes that are not ours, or not of the table that it names");
             }
             Entry::ModuliPending { table } => self.moduli.hold(*table, Zeroizing::new(sealed.to_vec())),
             Entry::Moduli { name, table } => self.replay_table(*name, table)?,
@@ -221,7 +223,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     }
 
     fn replay_table(&mut self, name: Hash, table: &[u8]) -> Result<(), &'static str> {
-        let certified = self.crypto.decode_table(table, &self.config.committee);
+        let certified = self.crypto.decode_table(table, &self.config.committee, |read| read == name);
         let ours = certified.and_then(|certified| self.moduli.certify(&certified));
         if ours == Some(name) { Ok(()) } else { Err("certifies moduli that are not ours") }
     }

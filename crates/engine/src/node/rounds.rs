@@ -12,7 +12,7 @@ use crate::message::{Address, Complete, Ended, Message, SessionMail};
 use crate::outcome::release;
 use crate::plan::{Effect, Lane};
 use crate::policy::Policy;
-use crate::record::{EVIDENCE_MAX, Entry, Record};
+use crate::record::{Entry, Record};
 
 /// Mail that may wait while a worker has the session, in messages: more than all rounds of any protocol.
 const AWAY_MAX: usize = 4096;
@@ -167,7 +167,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 live.running = Running::away();
                 self.sessions.insert(session, live);
                 let job = Job::Deliver { run, mail: vec![mail.bytes] };
-                self.draft.then.push(Effect::Work(session, job));
+                self.draft.then.push(Effect::Work(from, session, job));
             }
             Running::Here(run) => {
                 live.running = Running::away();
@@ -213,8 +213,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                     return self.end_early(session, &live);
                 }
                 self.refused = self.refused.saturating_add(u64::from(refused.is_some()));
+                let job = Job::Deliver { run, mail: queue.mail };
+                self.draft.then.push(Effect::Work(live.coordinator, session, job));
                 self.sessions.insert(session, live);
-                self.draft.then.push(Effect::Work(session, Job::Deliver { run, mail: queue.mail }));
             }
             Ok(progress) => self.advance(session, live, progress),
         }
@@ -320,7 +321,8 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
     }
 
-    /// Gives a session up. What a worker has of it stays until the worker is done with it, or has taken far too long.
+    /// Gives a session up. What a worker has begun of it stays until the worker is done with it, or has taken far too long: a check
+    /// that fails counts, whoever has called the session off. A check that has not begun has told nobody anything.
     pub(super) fn give_up(&mut self, session: SessionId) -> Option<(Address, Vec<Party>)> {
         let live = self.sessions.get(&session).filter(|live| !live.is_over)?;
         let (members, key) = (live.members.clone(), live.key);
@@ -333,6 +335,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         if matches!(live.running, Running::Away(_)) {
             live.is_over = true;
             live.running = Running::away();
+            self.draft.then.push(Effect::Abandon(session));
         } else {
             self.sessions.remove(&session);
         }
@@ -385,13 +388,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     }
 
     fn blame(&mut self, session: SessionId, party: Party, fault: &str, evidence: Vec<u8>) {
-        // Once is enough to convince others, and no liar is to fill our disk with it.
-        let blamed = (party, fault.to_owned());
-        let fits = evidence.len() <= EVIDENCE_MAX && !self.blamed.contains(&blamed);
-        let evidence = if fits { evidence } else { Vec::new() };
-        if !evidence.is_empty() {
-            self.blamed.insert(blamed);
-        }
+        let is_kept = self.blames.keeps(party, fault, evidence.len());
+        let evidence = if is_kept { evidence } else { Vec::new() };
+        self.blames.note(party, fault, evidence.len());
         self.persist(Entry::Blamed { session, party, fault: fault.to_owned(), evidence });
     }
 

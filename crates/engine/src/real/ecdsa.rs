@@ -94,7 +94,9 @@ impl Setup {
                 let ticket = uses.reserve(pairs, signers, Freshness::Shared, bans);
                 ticket.map(Ticket::Pairs).map_err(words::unusable)
             }
-            (Self::Moduli(ours), Ledger::Moduli) if bans.find(&ours.table().committee, signers).is_some() => {
+            (Self::Moduli(ours), Ledger::Moduli)
+                if bans.find(ours.table().committee(), signers).is_some() =>
+            {
                 Err(words::BANNED)
             }
             (Self::Moduli(_), Ledger::Moduli) => Ok(Ticket::Moduli(signers.to_vec())),
@@ -172,9 +174,13 @@ impl Public {
     }
 }
 
-/// A table that this committee has certified, to the last member, and that has these parameters.
-pub(super) fn decode_table(bytes: &[u8], committee: &Committee, suite: Suite) -> Option<Arc<Table>> {
-    let table = Table::decode(bytes).ok()?;
-    let is_good = table.suite == suite && table.verify(committee).is_ok();
-    is_good.then(|| Arc::new(table))
+/// A table that is wanted, that this committee has certified, to the last member, and that has these parameters.
+pub(super) fn decode_table(
+    bytes: &[u8],
+    committee: &Committee,
+    is_wanted: impl FnOnce(Hash) -> bool,
+    suite: Suite,
+) -> Option<Arc<Table>> {
+    let table = Table::open(bytes, committee, is_wanted).ok()?;
+    (table.suite() == suite).then(|| Arc::new(table))
 }

@@ -272,15 +272,18 @@ fn a_table_is_read_by_its_committee_with_its_parameters_and_opens_our_primes_onl
     let (table, sealed) = room.moduli();
     let bytes = Real::encode_table(&table);
     let real = room.node(Some(party(1)));
-    let read = real.decode_table(&bytes, &room.committee).expect("a certified table");
+    let read = real.decode_table(&bytes, &room.committee, |_| true).expect("a certified table");
     assert_eq!(Real::table_name(&read), Real::table_name(&table));
-    assert!(real.decode_table(&bytes, &other.committee).is_none(), "another committee's");
+    assert!(real.decode_table(&bytes, &other.committee, |_| true).is_none(), "another committee's");
     let full = Real::from_seed([7; 32]);
-    assert!(full.decode_table(&bytes, &room.committee).is_none(), "what ships takes no small moduli");
+    assert!(
+        full.decode_table(&bytes, &room.committee, |_| true).is_none(),
+        "what ships takes no small moduli"
+    );
     for at in (0..bytes.len()).step_by(41).chain([bytes.len() - 1]) {
         let mut bent = bytes.clone();
         bent[at] ^= 1;
-        assert!(real.decode_table(&bent, &room.committee).is_none(), "byte {at}");
+        assert!(real.decode_table(&bent, &room.committee, |_| true).is_none(), "byte {at}");
     }
     for primes in sealed.values() {
         let setup = Real::promote_moduli(primes, &table).expect("our primes");

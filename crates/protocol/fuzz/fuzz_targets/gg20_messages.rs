@@ -5,7 +5,7 @@ use keymoot_protocol::codec::Wire;
 use keymoot_protocol::gg20::auxiliary::{Commit, Parameters, Proofs, Signed};
 use keymoot_protocol::gg20::presign::{AffineProofs, Closing, EncryptionProofs, Offers, Shares, Sums};
 use keymoot_protocol::gg20::sign::SignatureShare;
-use keymoot_protocol::gg20::{Natural, Presignature, Public, Table};
+use keymoot_protocol::gg20::{Natural, Presignature, Public, Written};
 use libfuzzer_sys::fuzz_target;
 
 /// Whatever decodes is the one canonical encoding of what it decodes to.
@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     canonical::<Parameters>(bytes);
     canonical::<Proofs>(bytes);
     canonical::<Signed>(bytes);
-    canonical::<Table>(bytes);
+    canonical::<Written>(bytes);
     canonical::<Offers>(bytes);
     canonical::<EncryptionProofs>(bytes);
     canonical::<Shares>(bytes);

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 pub use checks::convict;
 pub use messages::{Commit, Parameters, Proofs, Signed};
 pub use secrets::Auxiliary;
-pub use table::{Member, Table, TableError};
+pub use table::{Member, Outputs, Table, TableError, Written};
 
 use self::rounds::{AwaitingCommits, AwaitingHellos, AwaitingParameters, AwaitingProofs, AwaitingSigned};
 use super::chance::Chance;

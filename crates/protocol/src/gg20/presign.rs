@@ -165,7 +165,7 @@ impl Presigner {
         if group.scheme != super::SCHEME {
             return Err(PresignRefused::WrongScheme);
         }
-        if *group.committee != *auxiliary.table().committee || auxiliary.party() != me {
+        if *group.committee != **auxiliary.table().committee() || auxiliary.party() != me {
             return Err(PresignRefused::WrongModuli);
         }
         let threshold = group.committee.threshold();

@@ -10,7 +10,8 @@ use rand_core::{CryptoRng, RngCore};
 use super::{Hash, Transcript};
 use crate::codec::{Wire, Writer};
 use crate::curve::Secp256k1;
-use crate::gg20::{Public, Table};
+use crate::gg20::Public;
+use crate::gg20::auxiliary::Outputs;
 
 /// The name of a set of parameters.
 pub struct SuiteName<'a>(pub &'a str);
@@ -74,12 +75,12 @@ impl Transcript for SessionSeed<'_> {
 }
 
 /// What every member signs when the moduli of a committee are ready.
-pub struct TableReady<'a>(pub &'a Table);
+pub struct TableReady<'a>(pub &'a Outputs);
 
 impl Transcript for TableReady<'_> {
     const DOMAIN: &'static str = "keymoot/gg20/table/v1";
     fn fields(&self, writer: &mut Writer) {
-        self.0.write_outputs(writer);
+        self.0.write(writer);
     }
 }
 

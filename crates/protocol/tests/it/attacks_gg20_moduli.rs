@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use keymoot_protocol::abort::{Blame, Fault};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::gg20::auxiliary::{Commit, Parameters, convict};
-use keymoot_protocol::gg20::{Auxiliary, Generation, GenerationRefused, Natural, Table};
+use keymoot_protocol::gg20::{Auxiliary, Generation, GenerationRefused, Natural, Table, TableError, Written};
 use keymoot_protocol::machine::Outgoing;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::Party;
@@ -145,9 +145,10 @@ fn honest_members_end_with_one_certified_table() {
     assert_eq!(digests.len(), 1);
     for (party, one) in &done {
         assert_eq!(one.party(), *party);
-        assert_eq!(one.table().verify(&world.committee), Ok(()));
-        let table = Arc::new(Table::decode(&one.table().encode()).expect("a table travels"));
-        assert_eq!(table.digest(), one.table().digest());
+        let (bytes, digest) = (one.table().encode(), one.table().digest());
+        let table = Table::open(&bytes, &world.committee, |name| name == digest);
+        let table = Arc::new(table.expect("a table travels"));
+        assert_eq!(table.digest(), digest);
         let again = Auxiliary::unseal(&one.seal(), table).expect("its own secrets");
         assert_eq!(again.party(), *party);
     }
@@ -157,7 +158,15 @@ fn honest_members_end_with_one_certified_table() {
     foreign[at] ^= 4;
     assert!(Auxiliary::unseal(&foreign, Arc::clone(one.table())).is_err(), "other primes");
     assert!(Auxiliary::unseal(&two.seal()[..50], Arc::clone(one.table())).is_err());
-    assert!(one.table().verify(&World::new(2, 3, 901).committee).is_err(), "another committee");
+    let shown = one.table().encode();
+    let stranger = World::new(2, 3, 901).committee;
+    assert_eq!(Table::open(&shown, &stranger, |_| true).err(), Some(TableError::Committee));
+    assert_eq!(Table::open(&shown, &world.committee, |_| false).err(), Some(TableError::Unasked));
+    // An even number, with which nothing can be computed, is not looked at before the signatures.
+    let mut written = Written::decode(&shown).expect("a table");
+    written.outputs.numbers[2][0] = small(2);
+    let opened = Table::open(&written.encode(), &world.committee, |_| true);
+    assert_eq!(opened.err(), Some(TableError::Signature(party(1))));
 }
 
 #[test]

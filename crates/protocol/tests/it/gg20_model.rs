@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use k256::{ProjectivePoint, Scalar};
-use keymoot_protocol::codec::Wire;
 use keymoot_protocol::envelope::Kind;
 use keymoot_types::Party;
 use num_bigint::BigUint;

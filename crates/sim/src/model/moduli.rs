@@ -1,6 +1,6 @@
 //! Moduli of the model: a name that everybody has signed, and primes that are words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -55,11 +55,9 @@ pub(super) fn seek(identity: &IdentityPublic, seed: u64) -> Option<Prime> {
     seed.is_multiple_of(LUCK).then_some(Prime(word))
 }
 
-/// What others see of the primes in a table: that they are others than those in another.
-pub(super) fn word_of(primes: &[Prime]) -> u64 {
-    // In whatever order they were found.
-    let words: BTreeSet<u64> = primes.iter().map(|prime| prime.0).collect();
-    mix(&words.into_iter().collect::<Vec<u64>>())
+/// What others see of the primes in a table: which they are.
+pub(super) fn words_of(primes: &[Prime]) -> impl Iterator<Item = u64> + '_ {
+    primes.iter().map(|prime| prime.0)
 }
 
 /// One round after another: everybody shows its moduli, repeats what it has seen of all, and signs that.

@@ -113,7 +113,7 @@ fn parts(task: Task<Model>, nonce: u64) -> Result<Parts, Unfit> {
             (session, committee, members, Some(me), vec![nonce], 0, What::Setup)
         }
         Task::Moduli { session, committee, me, primes } => {
-            let first = vec![nonce, moduli::word_of(&primes)];
+            let first = std::iter::once(nonce).chain(moduli::words_of(&primes)).collect();
             let what = What::Moduli { table: None };
             (session, Arc::clone(&committee), everybody(&committee), Some(me), first, 0, what)
         }

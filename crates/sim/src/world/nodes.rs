@@ -72,6 +72,8 @@ pub struct Slot<B: Backend> {
     records: (u64, u64),
     /// Whom it has found out in this life, and how many of its records are durable when that is.
     found_out: Vec<(Party, u64)>,
+    /// Sessions whose job no worker begins any more.
+    abandoned: BTreeSet<SessionId>,
     /// What a liar remembers.
     pub(super) memory: Vec<Message>,
 }
@@ -96,6 +98,7 @@ impl<B: Backend> Slot<B> {
             wakes: BTreeSet::new(),
             records: (0, 0),
             found_out: Vec::new(),
+            abandoned: BTreeSet::new(),
             memory: Vec::new(),
         }
     }
@@ -116,8 +119,8 @@ impl<B: Backend> World<B> {
         let clients = self.clients_of(Address::Node(me));
         let committee = std::sync::Arc::clone(&self.committee);
         let is_sceptic = self.frame.sceptic == Some(crate::backend::place(me));
-        let schemes: &[Scheme] =
-            if self.frame.serves_gg20 && !is_sceptic { &Scheme::ALL } else { &Scheme::USUAL };
+        let serves = self.frame.serves_gg20 && (!is_sceptic || self.is(Bug::ServeAll));
+        let schemes: &[Scheme] = if serves { &Scheme::ALL } else { &Scheme::USUAL };
         let (schemes, coordinators) = (schemes.iter().copied().collect(), self.frame.coordinators);
         Config { me, committee, clients, schemes, coordinators, limits: self.limits.0 }
     }
@@ -184,6 +187,7 @@ impl<B: Backend> World<B> {
         slot.writing = None;
         slot.life += 1;
         slot.countdown = None;
+        slot.abandoned.clear();
         slot.wakes.clear();
         (slot.records, slot.found_out) = ((0, 0), Vec::new());
         let me = slot.me;
@@ -257,8 +261,9 @@ impl<B: Backend> World<B> {
         if self.nodes[place].life != life {
             return Ok(());
         }
+        let is_abandoned = self.nodes[place].abandoned.remove(&session);
         // What the worker finds out, the node knows with it.
-        let result = match job {
+        let result = match job.filter(|_| !is_abandoned) {
             Some(job) => job.run(&self.nodes[place].person),
             None => Err(Unfit("the worker has failed")),
         };
@@ -424,7 +429,8 @@ impl<B: Backend> World<B> {
             match effect {
                 Effect::Send(to, message) => self.node_says(place, to, message)?,
                 Effect::WakeAt(at) => self.wake_node_at(place, at.0),
-                Effect::Work(session, job) => self.work(place, session, job),
+                Effect::Work(_, session, job) => self.work(place, session, job),
+                Effect::Abandon(session) => self.abandon(place, session),
                 Effect::Seek(seed) => self.seek(place, *seed),
                 Effect::Halt(_) if self.nodes[place].is_rolled_back => {
                     self.nodes[place].is_lost = true;
@@ -455,6 +461,14 @@ impl<B: Backend> World<B> {
         }
         let life = self.nodes[place].life;
         self.push(time, Happening::Worked(place, life, session, job));
+    }
+
+    /// The worker has begun with the job, or drops it.
+    fn abandon(&mut self, place: usize, session: SessionId) {
+        if self.chance.happens(500) {
+            self.saw(Kind::JobAbandoned);
+            self.nodes[place].abandoned.insert(session);
+        }
     }
 
     /// Has some numbers looked at, where that is not lost.

@@ -189,11 +189,13 @@ impl Cluster {
                     self.later(at.0.saturating_sub(self.now), Due::WakeNode(party, life));
                 }
                 Effect::Halt(_) => self.seat(party).is_halted = true,
+                // Here every job is begun at once.
+                Effect::Abandon(_) => {}
                 Effect::Seek(_) => {
                     let prime = self.next_prime();
                     self.later(SEEK, Due::Sought(party, life, prime));
                 }
-                Effect::Work(session, job) => {
+                Effect::Work(_, session, job) => {
                     let time = 1 + self.seats[&party].work;
                     self.later(time, Due::Work(party, life, session, job));
                 }

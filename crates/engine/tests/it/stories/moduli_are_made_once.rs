@@ -288,11 +288,23 @@ fn a_journal_with_moduli_of_others_is_not_this_nodes() {
     let (other, _) = Room::new(237).moduli();
     assert_eq!(why(&written(other.digest(), other.encode().to_vec())), refused);
     let record = Record::decode(&journal[signed]).unwrap();
+    let sealed = |primes: Vec<u8>| {
+        let mut journal = journal.clone();
+        journal[signed] = Record::sealing(record.entry.clone(), primes.into()).encode().to_vec();
+        journal
+    };
     let mut primes = record.sealed().to_vec();
     *primes.last_mut().expect("primes") ^= 2;
-    let mut spoilt = journal.clone();
-    spoilt[signed] = Record::sealing(record.entry, primes.into()).encode().to_vec();
-    assert_eq!(why(&spoilt), refused, "other primes");
+    assert_eq!(why(&sealed(primes.clone())), refused, "other primes");
+    // Also where no table has come yet that could show it.
+    let early = |primes: Vec<u8>| why(&sealed(primes)[..complete]);
+    assert_eq!(early(record.sealed().to_vec()), None);
+    let unread = Some("holds primes that are not ours, or not of the table that it names");
+    primes.pop();
+    assert_eq!(early(primes), unread, "cut");
+    let theirs = cluster.seats[&party(2)].journal.iter().map(|bytes| Record::decode(bytes).unwrap());
+    let theirs = theirs.into_iter().find(|record| pending(&record.entry)).expect("another's");
+    assert_eq!(early(theirs.sealed().to_vec()), unread, "another's");
 }
 
 /// Changes a bit of every body of this round that the culprit says in sessions that fit, and signs it.
@@ -364,6 +376,26 @@ fn whoever_always_spoils_the_making_of_moduli_costs_the_others_less_and_less() {
     cluster.run_for(60_000);
     let calls = calls(&cluster).len();
     // Each of two coordinators begins with two seconds, and waits twice as long each time.
+    assert!((3..=10).contains(&calls), "{calls} in a minute");
+}
+
+#[test]
+fn whoever_spoils_moduli_and_says_that_they_are_made_costs_the_others_no_more() {
+    let mut cluster = cluster(248);
+    let mut spoil = liar(&cluster, party(1), |what| *what == What::Moduli, 3);
+    cluster.postman = Box::new(move |post| {
+        let mut posts = spoil(post);
+        if let Some(Post { from, to, message: Message::Mail(mail), .. }) = posts.first()
+            && *from == Address::Node(party(1))
+        {
+            let made = Complete::Moduli(Hash::from_bytes([9; 32]));
+            let (from, to, message) = (*from, *to, Message::Complete(mail.session, made));
+            posts.push(Post { from, to, message, after: 0 });
+        }
+        posts
+    });
+    cluster.run_for(60_000);
+    let calls = calls(&cluster).len();
     assert!((3..=10).contains(&calls), "{calls} in a minute");
 }
 

@@ -9,7 +9,7 @@ use super::super::prime::{is_perfect_power_vartime, is_prime, jacobi_vartime, sm
 use super::super::suite::Suite;
 use super::Generation;
 use super::messages::{Commit, Parameters, Proofs, Signed};
-use super::table::{Member, Table};
+use super::table::{Member, Outputs, Table};
 use crate::abort::{Blame, Charges, Fault};
 use crate::codec::Wire;
 use crate::context::Context;
@@ -223,25 +223,24 @@ fn proves_nothing(case: &Case<'_>, suite: Suite) -> Option<bool> {
     Some(fault == Some(Fault::WrongProof))
 }
 
-/// The table that follows from a record.
-fn table_of(case: &Case<'_>, suite: Suite) -> Option<Table> {
+/// What is to be signed, as it follows from a record.
+fn outputs_of(case: &Case<'_>, suite: Suite) -> Option<Outputs> {
     let all = case.broadcasts::<Parameters>(2)?;
-    let member = |parameters: &Parameters| {
+    let numbers = |parameters: Parameters| {
         let Parameters { modulus, setup, s, t, .. } = parameters;
-        Member::new(suite, [modulus, setup, s, t])
+        [modulus, setup, s, t]
     };
-    Some(Table {
+    Some(Outputs {
         suite,
         committee: std::sync::Arc::clone(&case.context.committee),
-        members: all.values().map(member).collect::<Option<_>>()?,
+        numbers: all.into_values().map(numbers).collect(),
         session: case.ssid,
         view: case.record.view_after(Some(3))?,
-        certificate: Vec::new(),
     })
 }
 
 fn signs_another_table(case: &Case<'_>, suite: Suite) -> Option<bool> {
-    let (Signed(signature), table) = (case.message::<Signed>(4)?, table_of(case, suite)?);
+    let (Signed(signature), outputs) = (case.message::<Signed>(4)?, outputs_of(case, suite)?);
     let identity = case.context.committee.identity(case.accused)?;
-    Some(!identity.verifies(&table.digest(), &signature))
+    Some(!identity.verifies(&outputs.digest(), &signature))
 }

@@ -12,10 +12,9 @@ use super::super::proofs::{factors, modulus, setup};
 use super::checks::{check_parameters, joint, place, proofs_fault};
 use super::messages::{Commit, Parameters, Proofs, Signed};
 use super::secrets::{Auxiliary, seal};
-use super::table::{Member, Table};
+use super::table::{Member, Outputs, Table};
 use super::{Drawn, Task};
 use crate::abort::{Abort, Charges, Fault};
-use crate::identity::IdentitySignature;
 use crate::machine::{Hello, Outgoing, Round};
 use crate::transcript::Hash;
 
@@ -147,14 +146,15 @@ impl AwaitingProofs {
             }
         }
         charges.verdict()?;
-        let table = Table {
+        let members: Vec<Member> = members.into_values().collect();
+        let outputs = Outputs {
             suite: task.suite,
             committee: Arc::clone(&task.context.committee),
-            members: members.into_values().collect(),
+            numbers: members.iter().map(Member::numbers).collect(),
             session: round.ssid,
             view: round.view,
-            certificate: Vec::new(),
         };
+        let table = Table::new(outputs, members);
         let signed = Signed(task.identity.sign(&table.digest()));
         Ok((AwaitingSigned { task, key, table }, vec![Outgoing::broadcast(4, &signed)]))
     }
@@ -185,8 +185,7 @@ impl AwaitingSigned {
             charges.unless(holds, *party, Fault::WrongCertificate, &[4]);
         }
         charges.verdict()?;
-        table.certificate =
-            all.into_values().map(|Signed(signature)| signature).collect::<Vec<IdentitySignature>>();
+        table.certify(all.into_values().map(|Signed(signature)| signature).collect());
         Ok(Auxiliary { party: task.me, key, table: Arc::new(table) })
     }
 }

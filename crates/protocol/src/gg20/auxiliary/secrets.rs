@@ -46,17 +46,21 @@ impl Auxiliary {
         seal(self.party, self.table.digest(), &self.key)
     }
 
+    /// Whose side of which table [`Auxiliary::seal`] wrote, for whoever does not have the table.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn read_sealed(bytes: &[u8]) -> Result<(Party, Hash), Malformed> {
+        read(bytes, |_| ()).map(|(party, digest, _)| (party, digest))
+    }
+
     /// Puts what [`Auxiliary::seal`] wrote beside its table, whose certificate the caller has checked.
     ///
     /// # Errors
     /// Anything else, or primes that are not those of the table.
     pub fn unseal(bytes: &[u8], table: Arc<Table>) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes);
-        let (party, digest) = (reader.party()?, Hash::read(&mut reader)?);
-        let width = limbs_for(table.suite.prime_bits());
-        let mut prime = || Natural::read(&mut reader).map(|prime| Zeroizing::new(prime.resized(width)));
-        let (p, q) = (prime()?, prime()?);
-        reader.end()?;
+        let (party, digest, [p, q]) =
+            read(bytes, |prime| Zeroizing::new(prime.resized(limbs_for(table.suite().prime_bits()))))?;
         let factored = Factored::from_numbers(&p, &q).ok_or(Malformed::Integer)?;
         let is_ours = table.member(party).is_some_and(|member| member.key.number() == factored.number());
         if digest != table.digest() || !is_ours {
@@ -65,6 +69,16 @@ impl Auxiliary {
         let key = SecretKey::from_factored(factored).ok_or(Malformed::Integer)?;
         Ok(Self { party, key, table })
     }
+}
+
+/// Whose side of which table it is, and its primes.
+fn read<T>(bytes: &[u8], keep: impl Fn(&Natural) -> T) -> Result<(Party, Hash, [T; 2]), Malformed> {
+    let mut reader = Reader::new(bytes);
+    let (party, digest) = (reader.party()?, Hash::read(&mut reader)?);
+    let mut prime = || Natural::read(&mut reader).map(Zeroizing::new).map(|prime| keep(&prime));
+    let primes = [prime()?, prime()?];
+    reader.end()?;
+    Ok((party, digest, primes))
 }
 
 /// The encoding for a sealed store, also of what only waits for its table's certificate.

@@ -59,7 +59,7 @@ pub(super) fn share(shares: &AllShares, party: Party, item: usize) -> Option<&Sh
 
 impl Scene<'_> {
     pub const fn suite(&self) -> Suite {
-        self.table.suite
+        self.table.suite()
     }
 
     pub fn member(&self, party: Party) -> Option<&Member> {

@@ -14,7 +14,8 @@ fn maxima(specimen: &str) -> &'static [u64] {
         "Parameters" => return &[128],
         "Proofs, gg20" => return &[128, PARTIES],
         // Members twice, and their signatures.
-        "Table" => return &[PARTIES; 3],
+        "Outputs" => return &[PARTIES; 2],
+        "Written" => return &[PARTIES; 3],
         // Signers, and three lists with one entry for each.
         "Public, gg20" => return &[PARTIES; 4],
         // A batch, or one with something for each other signer.

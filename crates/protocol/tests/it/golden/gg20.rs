@@ -10,7 +10,7 @@ use keymoot_protocol::codec::{Wire, Writer};
 use keymoot_protocol::gg20::auxiliary::{Commit, Parameters, Proofs, Signed};
 use keymoot_protocol::gg20::presign::{AffineProofs, Closing, EncryptionProofs, Offers, Shares, Sums};
 use keymoot_protocol::gg20::sign::SignatureShare;
-use keymoot_protocol::gg20::{Natural, Public, Table};
+use keymoot_protocol::gg20::{Natural, Public, Written};
 use keymoot_protocol::machine::Outgoing;
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::Transcript;
@@ -107,7 +107,8 @@ pub fn specimens() -> Vec<Specimen> {
         specimen("Parameters", &again::<Parameters>(&run.generation[&2])),
         specimen("Proofs, gg20", &again::<Proofs>(&run.generation[&3])),
         specimen("Signed", &again::<Signed>(&run.generation[&4])),
-        specimen("Table", &again::<Table>(&run.table)),
+        specimen("Outputs", &again::<Written>(&run.table).outputs),
+        specimen("Written", &again::<Written>(&run.table)),
         specimen("Offers, gg20", &again::<Offers>(&first[&1])),
         specimen("EncryptionProofs", &again::<EncryptionProofs>(&first[&2])),
         specimen("Shares", &again::<Shares>(&first[&3])),
@@ -143,7 +144,7 @@ fn challenge() -> Hashed {
 
 pub fn transcripts() -> Vec<(&'static str, Hashed)> {
     let run = the_run();
-    let (table, public) = (again::<Table>(&run.table), again::<Public>(&run.public));
+    let (table, public) = (again::<Written>(&run.table), again::<Public>(&run.public));
     let path: Path = "m/3/1".parse().expect("a path");
     let point = multiple::<keymoot_protocol::curve::Secp256k1>(5);
     let entropy = [[0x91; 32], [0x92; 32]];
@@ -152,7 +153,7 @@ pub fn transcripts() -> Vec<(&'static str, Hashed)> {
         ("Hedge", hashed(&Hedge { context: hash(0x83) })),
         ("Seed", hashed(&Seed { context: hash(0x83), random: &[0x84; 32], hedge: &[0x85; 64] })),
         ("SessionSeed", hashed(&SessionSeed { ssid: hash(0x86), party: party(3), seed: &[0x87; 32] })),
-        ("TableReady", hashed(&TableReady(&table))),
+        ("TableReady", hashed(&TableReady(&table.outputs))),
         (
             "Entropy",
             hashed(&Entropy { ssid: hash(0x88), party: party(2), number: 300, entropy: &entropy[0] }),

@@ -233,10 +233,10 @@ impl Desk {
         while let Some(effect) = effects.pop() {
             match effect {
                 Effect::Send(_, message) => said.insert(0, message),
-                Effect::WakeAt(_) => {}
+                Effect::WakeAt(_) | Effect::Abandon(_) => {}
                 Effect::Seek(_) => panic!("nothing here needs moduli"),
                 Effect::Halt(why) => panic!("no journal is an old copy here, but {why}"),
-                Effect::Work(session, job) => {
+                Effect::Work(_, session, job) => {
                     let done = Job::run(job, &self.crypto);
                     effects.extend(self.take(Event::Worked(session, done), seed));
                     effects.extend(self.write());

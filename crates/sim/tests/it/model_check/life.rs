@@ -409,7 +409,7 @@ fn sent(effect: Effect<Model>) -> Option<Message> {
     match effect {
         Effect::Send(_, message) => Some(message),
         Effect::WakeAt(_) => None,
-        Effect::Work(..) | Effect::Seek(_) | Effect::Halt(_) => {
+        Effect::Work(..) | Effect::Abandon(_) | Effect::Seek(_) | Effect::Halt(_) => {
             panic!("there is no long work here, and no old copy")
         }
     }
