@@ -53,6 +53,14 @@ impl Client {
         Ok(token)
     }
 
+    /// A token for other programs that hold the same certificate: it is bound to that.
+    ///
+    /// # Errors
+    /// The service says no, or nothing; there is no certificate.
+    pub async fn create_token(&self) -> Result<TokenView, ClientError> {
+        self.fetch().await
+    }
+
     /// Fetches a token, once; whoever needs it tries again.
     async fn fetch(&self) -> Result<TokenView, ClientError> {
         if !self.connection.has_certificate() {

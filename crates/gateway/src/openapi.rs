@@ -139,7 +139,10 @@ const SIGNED_HEADERS: [(&str, Required, &str); 4] = [
     (
         "Signature-Input",
         Required::True,
-        "`keymoot=(\"@method\" \"@path\" \"content-digest\")` with created, expires, nonce, keyid, alg, tag",
+        "`keymoot=(\"@method\" \"@path\" \"content-digest\");created=SECONDS;expires=SECONDS;nonce=\"…\";keyid=\"…\";\
+         alg=\"ed25519\";tag=\"keymoot/GROUP\"`, in this order. `nonce`: 32 hexadecimal digits, lower case. `keyid`: the \
+         public key of Ed25519, or the SHA-256 of the compressed key of P-256 (`alg=\"ecdsa-p256-sha256\"`), 64 digits. \
+         `expires` at most 900 after `created`. `keymoot context show` prints keyid, alg and tag",
     ),
     ("Signature", Required::True, "`keymoot=:…:`"),
     ("Idempotency-Key", Required::False, "where it is there, it is the nonce of the signature"),

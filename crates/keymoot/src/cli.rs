@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     admit, bench, completions, config, context, debug, demo, doctor, eth, explain, health, hwi, init, join,
-    key, lab, man, node, request, revoke, run, session, sign, up, verify,
+    key, lab, man, node, request, revoke, run, session, sign, token, up, verify,
 };
 
 /// Said below every help.
@@ -71,6 +71,7 @@ pub enum Command {
     /// Choose which cluster commands talk to.
     #[command(subcommand)]
     Context(context::ContextCommand),
+    Token(token::TokenArgs),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -128,6 +129,7 @@ pub fn dispatch(cli: Cli) -> Result<(), crate::failure::Failure> {
         Command::Run(args) => run::run(&given, &args),
         Command::Config(command) => config::run(&given, &command),
         Command::Context(command) => context::run(&given, &command),
+        Command::Token(args) => token::run(&given, &args),
         Command::Explain(args) => explain::run(&given, &args),
         Command::Completions(args) => completions::run(&given, &args),
         Command::Man(args) => man::run(&given, &args),

@@ -23,6 +23,7 @@ pub mod revoke;
 pub mod run;
 pub mod session;
 pub mod sign;
+pub mod token;
 pub mod up;
 pub mod verify;
 

@@ -20,7 +20,7 @@ use keymoot_wire::cluster::{ClusterDocument, DocumentHandle, PolicyName};
 use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{
     AskView, CreateSignatureBody, EventView, KeyView, NodeList, ReadyView, RequestView, SessionList,
-    SignatureView, Status, VersionView,
+    SignatureView, Status, TokenView, VersionView,
 };
 use keymoot_wire::signed::SigningKey;
 use keymoot_wire::tls::{CredentialFiles, Identity};
@@ -384,6 +384,11 @@ impl Remote {
         self.client.send(prepared, wait).await.map_err(|error| of_client(&error))
     }
 
+    /// A token for other programs that hold the certificate of this context.
+    pub async fn token(&self) -> Result<TokenView, Failure> {
+        self.client.create_token().await.map_err(|error| of_client(&error))
+    }
+
     pub async fn nodes(&self) -> Result<NodeList, Failure> {
         self.client.nodes().await.map_err(|error| of_client(&error))
     }
@@ -415,7 +420,7 @@ impl Remote {
     }
 }
 
-fn request_key(path: &std::path::Path) -> Result<SigningKey, Failure> {
+pub fn request_key(path: &std::path::Path) -> Result<SigningKey, Failure> {
     let digits = place::read_secret(path)?;
     let mut seed = Zeroizing::new([0; 32]);
     hex::decode_to_slice(digits.trim_ascii(), seed.as_mut()).map_err(|error| {

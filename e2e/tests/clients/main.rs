@@ -9,6 +9,7 @@ mod lab;
 mod latency;
 mod paths;
 mod place;
+mod rest;
 mod script;
 mod spends;
 mod stage;
@@ -38,6 +39,8 @@ fn trials(stage: &Arc<Stage>) -> Vec<Trial> {
             trials.push(trial(&name, move || stage.check(script, check)));
         }
     }
+    let called = Arc::clone(stage);
+    trials.push(trial("rest::the client of the guide makes a key and signs", move || called.rest()));
     let measured = Arc::clone(stage);
     trials.push(trial("latency::decoding and JSON-RPC add little", move || measured.latency()));
     trials.push(trial(

@@ -11,7 +11,7 @@ use crate::embedded::Embedded;
 use crate::lab::Lab;
 use crate::place::Place;
 use crate::script::{Gets, Ran, Script};
-use crate::{latency, paths, script, spends};
+use crate::{latency, paths, rest, script, spends};
 
 /// Made when first needed. What failed once is not tried again.
 type Once<T> = OnceLock<Result<T, String>>;
@@ -78,6 +78,13 @@ impl Stage {
         };
         command.arg(settings).env("TMPDIR", folder.path());
         script::run(script, command)
+    }
+
+    /// Runs the client of the guide for REST.
+    pub fn rest(&self) -> Result<()> {
+        // Gone when it has ended.
+        let folder = tempfile::tempdir()?;
+        rest::check(self.lab()?, folder.path())
     }
 
     /// Measures what the signer adds to a signature.

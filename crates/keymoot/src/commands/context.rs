@@ -1,12 +1,15 @@
 //! `keymoot context`: which cluster commands talk to.
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use keymoot_types::signed::tag;
+use serde_json::{Value, json};
 
 use crate::cli::Given;
-use crate::context::Contexts;
+use crate::context::{Context, Contexts};
 use crate::failure::Failure;
+use crate::place::{self, AUTHORITY, CERTIFICATE, REQUEST_KEY, TLS_KEY};
 use crate::printer::Printer;
+use crate::remote::request_key;
 
 #[derive(Subcommand)]
 pub enum ContextCommand {
@@ -14,6 +17,8 @@ pub enum ContextCommand {
     List,
     /// Choose one for good, for when neither --context nor KEYMOOT_CTX says otherwise.
     Use(UseArgs),
+    /// Show what a program needs that calls the gateway itself: addresses, files, and the names for its signatures.
+    Show,
 }
 
 #[derive(Args)]
@@ -24,6 +29,9 @@ pub struct UseArgs {
 
 pub fn run(given: &Given, command: &ContextCommand) -> Result<(), Failure> {
     let (contexts, printer) = (Contexts::of_environment(), Printer::new(given.json));
+    if matches!(command, ContextCommand::Show) {
+        return show(&contexts.find(given.context.as_deref())?, &printer);
+    }
     if let ContextCommand::Use(args) = command {
         contexts.choose(&args.name)?;
     }
@@ -40,4 +48,29 @@ pub fn run(given: &Given, command: &ContextCommand) -> Result<(), Failure> {
         lines.push("  there are no contexts; `keymoot demo` makes one".into());
     }
     printer.either(&json!({ "schema": "keymoot/contexts/v1", "contexts": rows }), &lines)
+}
+
+fn show(context: &Context, printer: &Printer) -> Result<(), Failure> {
+    let document = place::document(&context.directory)?;
+    let key = request_key(&context.directory.join(REQUEST_KEY))?;
+    let gateways: Vec<&str> = document.gateways.iter().map(|gateway| gateway.address.as_str()).collect();
+    let file = |name: &str| context.directory.join(name).display().to_string();
+    let object = json!({
+        "schema": "keymoot/context/v1", "name": context.name, "cluster": document.cluster, "gateways": gateways,
+        "authority": file(AUTHORITY), "certificate": file(CERTIFICATE), "key": file(TLS_KEY),
+        "request_key": file(REQUEST_KEY), "keyid": hex::encode(key.client_id()),
+        "alg": key.algorithm().name(), "tag": tag(document.group_id()),
+    });
+    let told = object.as_object().into_iter().flatten().filter(|(name, _)| *name != "schema");
+    let lines: Vec<String> = told
+        .map(|(name, value)| match value.as_array() {
+            Some(all) => format!("  {name:<12} {}", texts(all).join(" ")),
+            None => format!("  {name:<12} {}", value.as_str().unwrap_or_default()),
+        })
+        .collect();
+    printer.either(&object, &lines)
+}
+
+fn texts(values: &[Value]) -> Vec<&str> {
+    values.iter().filter_map(Value::as_str).collect()
 }

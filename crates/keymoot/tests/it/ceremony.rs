@@ -121,6 +121,9 @@ fn a_cluster_is_founded_in_seven_commands() {
     stage.must_print(&["config", "show", "--effective", "--dir", "gateway-1"]);
     let contexts = stage.must_print(&["context", "use", "test"]);
     assert_eq!(contexts["contexts"][0]["in_use"], true);
+    let shown = stage.must_print(&["context", "show"]);
+    assert_eq!((&shown["name"], &shown["alg"]), (&"test".into(), &"ed25519".into()));
+    assert!(shown["tag"].as_str().is_some_and(|tag| tag.starts_with("keymoot/")), "{shown}");
     let bob = ["join", "office/ceremony.json", "--as", "bob", "--role", "viewer", "--dir", "bob"];
     stage.must_print(&bob);
     assert_eq!(stage.must_print(&["admit", "bob/bob.join.json", "--dir", "office"])["version"], 2);
