@@ -159,14 +159,19 @@ impl Task<'_> {
             self.hands.post.invited(&invite, |session| node.holds(session));
         }
         self.submit(plan)?;
-        // What no worker has begun with has failed, and may have made others fail.
+        self.tell_what_failed()?;
+        if is_wake && self.board.is_due(self.clock.now().mono) {
+            self.board.show(&self.node.view());
+        }
+        Ok(())
+    }
+
+    /// What no worker has begun with has failed, and may have made others fail.
+    fn tell_what_failed(&mut self) -> Result<(), End> {
         while let Some(session) = self.hands.failed.pop() {
             let event = Event::Worked(session, Err(Unfit("no worker has begun with it")));
             let plan = self.node.step(self.clock.now(), event, &mut OsRng);
             self.submit(plan)?;
-        }
-        if is_wake && self.board.is_due(self.clock.now().mono) {
-            self.board.show(&self.node.view());
         }
         Ok(())
     }
@@ -195,7 +200,8 @@ impl Task<'_> {
                 self.decisions.written();
                 let ready = self.pipeline.written();
                 self.write_next()?;
-                Ok(self.hands.perform(ready)?)
+                self.hands.perform(ready)?;
+                self.tell_what_failed()
             }
             Err(Fault::Full) => Err(End::Full),
             Err(fault) => Err(End::Failed(NodeFault::Journal(fault))),

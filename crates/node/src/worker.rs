@@ -9,7 +9,7 @@ use keymoot_engine::real::Real;
 use keymoot_types::SessionId;
 use tokio::sync::mpsc;
 
-use crate::turns::Turns;
+use crate::turns::{Turn, Turns};
 
 /// Jobs that wait for a thread. The engine begins no more sessions than this.
 pub(crate) const JOBS_MAX: usize = 1024;
@@ -22,31 +22,36 @@ const NICE: i32 = 5;
 pub(crate) type Worked = (SessionId, Result<Progress<Real>, Unfit>);
 
 /// A few threads and what waits for them. They end when this is dropped and nothing waits any more.
-pub(crate) struct Workers {
-    waiting: Arc<Waiting>,
+pub(crate) struct Workers<J = Job<Real>> {
+    waiting: Arc<Waiting<J>>,
 }
 
-#[derive(Default)]
-struct Waiting {
-    desk: Mutex<Desk>,
+struct Waiting<J> {
+    desk: Mutex<Desk<J>>,
     news: Condvar,
 }
 
-#[derive(Default)]
-struct Desk {
-    turns: Turns<Job<Real>>,
+struct Desk<J> {
+    turns: Turns<J>,
     is_closed: bool,
 }
 
-impl Waiting {
+impl<J> Default for Waiting<J> {
+    fn default() -> Self {
+        let desk = Desk { turns: Turns::default(), is_closed: false };
+        Self { desk: Mutex::new(desk), news: Condvar::new() }
+    }
+}
+
+impl<J> Waiting<J> {
     /// Nothing that is done under the lock can fail halfway.
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    fn desk(&self) -> MutexGuard<'_, Desk<J>> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next job, when there is one; nothing when there will be none.
-    fn next(&self) -> Option<(SessionId, Job<Real>)> {
-        let idle = |desk: &mut Desk| desk.turns.len() == 0 && !desk.is_closed;
+    fn next(&self) -> Option<Turn<J>> {
+        let idle = |desk: &mut Desk<J>| desk.turns.len() == 0 && !desk.is_closed;
         let mut desk = self.news.wait_while(self.desk(), idle).unwrap_or_else(PoisonError::into_inner);
         desk.turns.take()
     }
@@ -65,9 +70,11 @@ impl Workers {
         }
         Ok((workers, results))
     }
+}
 
+impl<J> Workers<J> {
     /// Hands a job over, for somebody's turn. If there is no room for it, it has failed.
-    pub(crate) fn submit(&self, whose: Address, session: SessionId, job: Job<Real>) -> Result<(), Unfit> {
+    pub(crate) fn submit(&self, whose: Address, session: SessionId, job: J) -> Result<(), Unfit> {
         let mut desk = self.waiting.desk();
         if desk.turns.len() >= JOBS_MAX {
             return Err(Unfit("the workers have too much to do"));
@@ -79,11 +86,12 @@ impl Workers {
 
     /// Drops a session's job, if no thread has begun with it.
     pub(crate) fn abandon(&self, session: SessionId) -> bool {
-        self.waiting.desk().turns.drop_job(session)
+        let job = self.waiting.desk().turns.remove(session);
+        job.is_some()
     }
 }
 
-impl Drop for Workers {
+impl<J> Drop for Workers<J> {
     fn drop(&mut self) {
         self.waiting.desk().is_closed = true;
         self.waiting.news.notify_all();
@@ -95,13 +103,15 @@ fn answered(job: impl FnOnce() -> Result<Progress<Real>, Unfit>) -> Result<Progr
     catch_unwind(AssertUnwindSafe(job)).unwrap_or(Err(Unfit("the worker has failed")))
 }
 
-fn work(crypto: &Real, waiting: &Waiting, done: &mpsc::Sender<Worked>) {
+fn work(crypto: &Real, waiting: &Waiting<Job<Real>>, done: &mpsc::Sender<Worked>) {
     // On Linux this is about the calling thread. Without it, batches only compete with signatures more than they should.
     let _ = rustix::process::setpriority_process(None, NICE);
-    while let Some((session, job)) = waiting.next() {
+    while let Some(Turn { whose, session, job }) = waiting.next() {
         let began = std::time::Instant::now();
         let result = answered(|| job.run(crypto));
-        metrics::histogram!("keymoot_node_job_seconds").record(began.elapsed().as_secs_f64());
+        let time = began.elapsed();
+        waiting.desk().turns.took(whose, time);
+        metrics::histogram!("keymoot_node_job_seconds").record(time.as_secs_f64());
         if done.blocking_send((session, result)).is_err() {
             return;
         }
@@ -110,15 +120,32 @@ fn work(crypto: &Real, waiting: &Waiting, done: &mpsc::Sender<Worked>) {
 
 #[cfg(test)]
 mod tests {
-    use keymoot_engine::crypto::Unfit;
-    use keymoot_engine::real::Real;
+    use std::sync::Arc;
 
-    use super::{Workers, answered};
+    use keymoot_engine::crypto::Unfit;
+    use keymoot_engine::message::Address;
+    use keymoot_engine::real::Real;
+    use keymoot_types::SessionId;
+
+    use super::{JOBS_MAX, Workers, answered};
 
     #[test]
     fn a_job_that_panics_has_failed() {
         assert_eq!(answered(|| panic!("a defect")).err(), Some(Unfit("the worker has failed")));
         assert_eq!(answered(|| Err(Unfit("no"))).err(), Some(Unfit("no")));
+    }
+
+    #[test]
+    fn what_waits_can_be_dropped_and_there_is_an_end_to_what_waits() {
+        // Nobody works.
+        let workers = Workers { waiting: Arc::default() };
+        let (whose, session) = (Address::Coordinator(0), SessionId::new([3; 16]));
+        assert!(workers.submit(whose, session, "a job").is_ok());
+        assert!(workers.abandon(session) && !workers.abandon(session));
+        for _ in 0..JOBS_MAX {
+            assert!(workers.submit(whose, session, "a job").is_ok());
+        }
+        assert!(workers.submit(whose, session, "a job").is_err());
     }
 
     #[tokio::test]

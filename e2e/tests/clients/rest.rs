@@ -11,7 +11,18 @@ use crate::lab::Lab;
 const GUIDE: &str = include_str!("../../../docs/guide/rest.md");
 const SIGN: &str = "<!-- rest example -->\n```js\n";
 
-/// Runs it, has what it has signed verified by our program, and calls with a token as curl would.
+/// Reads the keys as curl would: with the certificate, and with what `keymoot token` prints.
+const READS: &str = "
+    const { readFileSync } = require('node:fs');
+    const [, shown, token] = process.argv;
+    const context = JSON.parse(readFileSync(shown, 'utf8'));
+    const [ca, cert, key] = [context.authority, context.certificate, context.key].map((file) => readFileSync(file));
+    const headers = { authorization: `Bearer ${token}` };
+    const options = { ca, cert, key, headers, agent: false };
+    require('node:https').get(`${context.gateways[0]}/v1/keys`, options, (answer) => answer.pipe(process.stdout));
+";
+
+/// Runs it, has what it has signed verified by our program, and reads with a token as curl would.
 pub fn check(lab: &Lab, folder: &Path) -> Result<()> {
     let (_, rest) = GUIDE.split_once(SIGN).context("the guide has no example")?;
     let (example, _) = rest.split_once("\n```\n").context("the example has no end")?;
@@ -30,7 +41,10 @@ pub fn check(lab: &Lab, folder: &Path) -> Result<()> {
         said(lab, &["verify", "--key", key, "--message", "hello", "--signature", signature, "--json"])?;
     ensure!(verified.contains(r#""verified":true"#), "{verified}");
     let token = said(lab, &["token"])?;
-    ensure!(token.trim().split('.').count() == 3, "`keymoot token` prints no token");
+    let read = Command::new("node").args(["-e", READS]).arg(&shown).arg(token.trim()).output()?;
+    ensure!(read.status.success(), "reading failed: {}", String::from_utf8_lossy(&read.stderr));
+    let told: Value = serde_json::from_slice(&read.stdout)?;
+    ensure!(told["keys"].as_array().is_some_and(|keys| !keys.is_empty()), "{told}");
     Ok(())
 }
 

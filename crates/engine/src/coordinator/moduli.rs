@@ -118,6 +118,9 @@ impl<C: Crypto> Coordinator<C> {
 
     /// A member shows a table. One that nobody has asked for is not looked at.
     pub(super) fn shown_table(&mut self, table: Vec<u8>) {
+        if self.moduli.asked.is_empty() {
+            return;
+        }
         let is_asked = |name| self.moduli.asked.contains_key(&name);
         let Some(read) = self.crypto.decode_table(&table, &self.config.committee, is_asked) else { return };
         let name = C::table_name(&read);

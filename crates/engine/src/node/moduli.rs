@@ -198,6 +198,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
 
     /// A table from anywhere. All members' signatures make it what it is; one that we have not signed ourselves is of no use here.
     pub(super) fn learn_table(&mut self, bytes: &[u8]) {
+        if self.moduli.pending.is_empty() {
+            return;
+        }
         let is_ours = |name| self.moduli.pending.contains_key(&name);
         if let Some(table) = self.crypto.decode_table(bytes, &self.config.committee, is_ours) {
             self.certify_table(&table);

@@ -54,6 +54,8 @@ pub(super) struct Live<C: Crypto> {
     pub(super) setup: Option<Hash>,
     /// Given up while a worker has the run: its mail is not said, but what it has found out counts.
     pub(super) is_over: bool,
+    /// Something of it was said.
+    pub(super) has_spoken: bool,
     pub(super) running: Running<C>,
 }
 
@@ -101,7 +103,8 @@ impl<C: Crypto> Running<C> {
 impl<C: Crypto> Live<C> {
     pub(super) const fn new(kind: Kind, members: Vec<Party>, coordinator: Address, deadline: Millis) -> Self {
         let running = Running::away();
-        Self { kind, members, coordinator, deadline, key: None, setup: None, is_over: false, running }
+        let (key, setup, is_over, has_spoken) = (None, None, false, false);
+        Self { kind, members, coordinator, deadline, key, setup, is_over, has_spoken, running }
     }
 }
 
@@ -188,9 +191,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         self.draft.lane = Lane::Session(session);
         let is_lost = self.lost.remove(&session);
         let Some(mut live) = self.sessions.remove(&session).filter(|_| !is_lost) else {
-            // It is forgotten by now, because the worker took too long. A check that has failed has failed all the same.
-            if let Ok(Progress { next: Next::Dead(End::Ban(culprits)), .. }) = result {
-                self.ban_all(session, culprits);
+            // It is forgotten by now, because the worker took too long.
+            if let Ok(Progress { next: Next::Dead(end), .. }) = result {
+                self.hold_against(session, end);
             }
             return;
         };
@@ -200,15 +203,15 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         };
         match result {
             Ok(progress) if live.is_over => {
-                // A check that has failed has failed, whoever has called the session off meanwhile.
                 self.say(session, &live, progress.notes, Vec::new(), None);
-                if let Next::Dead(End::Ban(culprits)) = progress.next {
-                    self.ban_all(session, culprits);
+                if let Next::Dead(end) = progress.next {
+                    self.hold_against(session, end);
                 }
             }
             Err(_) if live.is_over => {}
             Err(_) => self.end_early(session, &live),
             Ok(Progress { notes, mail, refused, next: Next::Wait(run) }) if !queue.mail.is_empty() => {
+                live.has_spoken |= !mail.is_empty();
                 if !self.say(session, &live, notes, mail, None) {
                     return self.end_early(session, &live);
                 }
@@ -270,6 +273,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
         match next {
             Next::Wait(run) => {
+                live.has_spoken |= !mail.is_empty();
                 if !self.say(session, &live, notes, mail, None) {
                     return self.end_early(session, &live);
                 }
@@ -307,6 +311,21 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
     }
 
+    /// A check that has failed has failed, whoever has called the session off meanwhile.
+    fn hold_against(&mut self, session: SessionId, end: End) {
+        match end {
+            End::Ban(culprits) => self.ban_all(session, culprits),
+            End::Blame(accusations) => self.blame_all(session, accusations),
+            End::Benign { .. } | End::Bug(_) => {}
+        }
+    }
+
+    fn blame_all(&mut self, session: SessionId, accusations: Vec<Accusation>) {
+        for Accusation { party, fault, evidence } in accusations {
+            self.blame(session, party, &fault, evidence);
+        }
+    }
+
     /// A session ends without a result, and nobody here knows whose fault it is.
     fn end_early(&mut self, session: SessionId, live: &Live<C>) {
         self.note_end(session, live.members.clone(), live.key);
@@ -325,8 +344,11 @@ impl<C: Crypto, P: Policy> Node<C, P> {
     /// that fails counts, whoever has called the session off. A check that has not begun has told nobody anything.
     pub(super) fn give_up(&mut self, session: SessionId) -> Option<(Address, Vec<Party>)> {
         let live = self.sessions.get(&session).filter(|live| !live.is_over)?;
-        let (members, key) = (live.members.clone(), live.key);
-        self.note_end(session, members, key);
+        // Of a session that was called and let go before it said anything there is nothing to be silenced.
+        if live.has_spoken || matches!(live.running, Running::Here(_)) {
+            let (members, key) = (live.members.clone(), live.key);
+            self.note_end(session, members, key);
+        }
         let live = self.sessions.get_mut(&session)?;
         let told = match &live.running {
             Running::Here(run) => (live.coordinator, C::missing(run)),
@@ -378,9 +400,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             End::Bug(_) | End::Ban(_) => Ended::Benign,
             End::Blame(accusations) => {
                 let culprits = accusations.iter().map(|accusation| accusation.party).collect();
-                for Accusation { party, fault, evidence } in accusations {
-                    self.blame(session, party, &fault, evidence);
-                }
+                self.blame_all(session, accusations);
                 Ended::Blamed(culprits)
             }
         };

@@ -53,8 +53,13 @@ pub fn run(given: &Given, command: &ContextCommand) -> Result<(), Failure> {
 fn show(context: &Context, printer: &Printer) -> Result<(), Failure> {
     let document = place::document(&context.directory)?;
     let key = request_key(&context.directory.join(REQUEST_KEY))?;
-    let gateways: Vec<&str> = document.gateways.iter().map(|gateway| gateway.address.as_str()).collect();
-    let file = |name: &str| context.directory.join(name).display().to_string();
+    let gateways: Vec<&str> = match &context.gateway {
+        Some(only) => vec![only],
+        None => document.gateways.iter().map(|gateway| gateway.address.as_str()).collect(),
+    };
+    // Whoever reads it may be anywhere else.
+    let directory = std::path::absolute(&context.directory).unwrap_or_else(|_| context.directory.clone());
+    let file = |name: &str| directory.join(name).display().to_string();
     let object = json!({
         "schema": "keymoot/context/v1", "name": context.name, "cluster": document.cluster, "gateways": gateways,
         "authority": file(AUTHORITY), "certificate": file(CERTIFICATE), "key": file(TLS_KEY),
