@@ -136,7 +136,7 @@ impl Cluster {
         let mut admit = vec!["admit".to_owned()];
         admit.extend(answers);
         admit.extend(["--dir".into(), ceremony.display().to_string()]);
-        admit.extend(["--allow".into(), "alice=admin".into()]);
+        admit.extend(["--allow".into(), "alice=admin".into(), "--yes".into()]);
         cluster.command(&admit)?;
         for name in cluster.members() {
             let (file, place) = (ceremony.join(format!("{name}.admit.json")), cluster.place(&name));

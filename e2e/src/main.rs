@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use keymoot_e2e::forward::{self, Distance};
 use keymoot_e2e::load::percentile;
-use keymoot_e2e::scenario::{failover, kill};
+use keymoot_e2e::scenario::{failover, gg20, kill};
 
 #[derive(Parser)]
 struct Arguments {
@@ -29,6 +29,11 @@ enum Scenario {
     Failover {
         #[arg(long, default_value_t = 20)]
         kills: usize,
+    },
+    /// Sign with GG20 and its real moduli, in turn with DKLs23: minutes until the moduli are made.
+    Gg20 {
+        #[arg(long, default_value_t = 50)]
+        turns: usize,
     },
     /// Pass connections on, later: --from ADDRESS=MILLISECONDS of round trip.
     Forward {
@@ -82,6 +87,10 @@ fn run(scenario: Scenario) -> Result<()> {
                 percentile(report.gaps.clone(), 0.99),
                 report.tally.failures,
             );
+        }
+        Scenario::Gg20 { turns } => {
+            let report = runtime.block_on(gg20::run(turns))?;
+            println!("{}", report.document());
         }
         Scenario::Forward { listen, to, from } => {
             let distances = from.iter().map(|text| distance(text)).collect::<Result<Vec<_>>>()?;

@@ -82,9 +82,9 @@ fn word(growth: &mut Growth) -> u128 {
 }
 
 /// Randomness whose first request is this, from which everything grows.
-struct Seeding<'a> {
-    rng: &'a mut ChaCha20Rng,
-    seed: Option<[u8; 32]>,
+pub struct Seeding<'a> {
+    pub rng: &'a mut ChaCha20Rng,
+    pub seed: Option<[u8; 32]>,
 }
 
 impl RngCore for Seeding<'_> {

@@ -6,6 +6,7 @@
 
 mod cases;
 mod controls;
+mod gg20;
 mod measure;
 mod signing;
 mod welch;
@@ -50,6 +51,10 @@ fn main() -> Result<()> {
     cases::choices(&mut bench)?;
     cases::setup(&mut bench, "setup/base-ot-reply", 1)?;
     cases::setup(&mut bench, "setup/puncture", 3)?;
+    gg20::signing(&mut bench)?;
+    gg20::offers(&mut bench)?;
+    gg20::products(&mut bench)?;
+    gg20::decryption(&mut bench)?;
     ensure!(bench.measured > 0, "no case has that in its name");
     ensure!(
         !bench.missed(Expected::Leak),

@@ -215,14 +215,15 @@ impl<M: Machine> Table<M> {
         Ok(Self { ssid, number: 0, waiting, sent, done: Vec::new() })
     }
 
-    fn bodies(&self, party: Party) -> Vec<(Party, Vec<u8>)> {
+    /// What is said to a party in the round that is to be taken.
+    pub fn bodies(&self, party: Party) -> Vec<(Party, Vec<u8>)> {
         let for_us = self.sent.iter().filter(|(_, one)| one.round == self.number);
         let for_us = for_us.filter(|(_, one)| one.to.is_none_or(|to| to == party));
         for_us.map(|(from, one)| (*from, one.body.to_vec())).collect()
     }
 
     /// One round of everybody.
-    fn turn(&mut self) -> Result<()> {
+    pub fn turn(&mut self) -> Result<()> {
         let mut said = Vec::new();
         for (party, machine) in std::mem::take(&mut self.waiting) {
             let step = Awaiting::of(machine, self.ssid, self.number, self.bodies(party)).receive()?;

@@ -42,6 +42,8 @@ pub enum Chore {
     Differential(DifferentialArguments),
     /// Have Bitcoin Core's kernel validate a block with our spends; builds it, which takes ten minutes
     Kernel,
+    /// Make keys, moduli and signatures of GG20 with its full parameters, which takes minutes
+    Gg20,
     /// Measure which lines the tests reach
     Coverage,
     /// Check sizes, names and other matters of taste

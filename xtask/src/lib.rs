@@ -13,6 +13,7 @@ pub mod differential;
 pub mod e2e;
 pub mod finding;
 pub mod fuzz;
+pub mod gg20;
 pub mod kernel;
 pub mod layers;
 pub mod libtest;

@@ -8,7 +8,7 @@ use clap::Parser;
 use keymoot_xtask::cli::{Arguments, Chore, DifferentialArguments, FuzzArguments, TestArguments};
 use keymoot_xtask::workspace::Workspace;
 use keymoot_xtask::{
-    attacks, bench, coverage, differential, e2e, finding, fuzz, kernel, layers, sim, test, tidy, verify,
+    attacks, bench, coverage, differential, e2e, finding, fuzz, gg20, kernel, layers, sim, test, tidy, verify,
 };
 
 fn main() -> ExitCode {
@@ -37,6 +37,7 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<bool> {
         }
         Chore::Differential(DifferentialArguments { cases }) => differential::differential(workspace, cases)?,
         Chore::Kernel => kernel::kernel(workspace)?,
+        Chore::Gg20 => gg20::gg20(workspace)?,
         Chore::Coverage => coverage::coverage(workspace)?,
         Chore::Tidy => finding::report(&tidy::check(&workspace.root)?)?,
         Chore::Layers => finding::report(&layers::check(&workspace.root)?)?,

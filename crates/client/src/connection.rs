@@ -26,6 +26,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::config::ClientConfig;
 use crate::error::ClientError;
+use crate::last::{LastWord, Noted, is_revocation};
 
 /// For how long to try to connect, with TLS.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -80,6 +81,16 @@ struct Live {
     sender: Sender,
     peer: Peer,
     authority: Authority,
+    last: LastWord,
+}
+
+/// Why there is no answer: by what the connection has ended with, if it has.
+fn broken(error: hyper::Error, last: &LastWord) -> ClientError {
+    match last.get() {
+        Some(cause) if is_revocation(&cause) => ClientError::Revoked(cause),
+        Some(cause) => ClientError::Ended(cause),
+        None => ClientError::Broken(error),
+    }
 }
 
 impl Connection {
@@ -137,21 +148,21 @@ impl Connection {
         &self,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, ClientError> {
-        let (mut sender, authority) = self.sender().await?;
+        let (mut sender, authority, last) = self.sender().await?;
         let mut address = request.uri().clone().into_parts();
         address.authority = Some(authority);
         *request.uri_mut() =
             Uri::from_parts(address).map_err(|error| ClientError::Unwritable(error.into()))?;
-        sender.ready().await.map_err(ClientError::Broken)?;
-        sender.send_request(request).await.map_err(ClientError::Broken)
+        sender.ready().await.map_err(|error| broken(error, &last))?;
+        sender.send_request(request).await.map_err(|error| broken(error, &last))
     }
 
-    async fn sender(&self) -> Result<(Sender, Authority), ClientError> {
+    async fn sender(&self) -> Result<(Sender, Authority, LastWord), ClientError> {
         // Held while connecting, so that callers who come at once share one connection.
         let mut live = self.live.lock().await;
         let is_good = |live: &&Live| !live.sender.is_closed() && self.admit(&live.peer).is_ok();
-        if let Some(Live { sender, authority, .. }) = live.as_ref().filter(is_good) {
-            return Ok((sender.clone(), authority.clone()));
+        if let Some(Live { sender, authority, last, .. }) = live.as_ref().filter(is_good) {
+            return Ok((sender.clone(), authority.clone(), last.clone()));
         }
         // One whose key was revoked meanwhile ends with those who use it now.
         *live = None;
@@ -161,10 +172,11 @@ impl Connection {
         places.rotate_left(turn);
         for place in places {
             match self.open(&place).await {
-                Ok((sender, peer)) => {
+                Ok((sender, peer, last)) => {
                     let authority = place.authority;
-                    *live = Some(Live { sender: sender.clone(), peer, authority: authority.clone() });
-                    return Ok((sender, authority));
+                    let known = (sender.clone(), authority.clone(), last.clone());
+                    *live = Some(Live { sender, peer, authority, last });
+                    return Ok(known);
                 }
                 Err(error) => failed = Some(error),
             }
@@ -182,11 +194,12 @@ impl Connection {
         }
     }
 
-    async fn open(&self, place: &Place) -> Result<(Sender, Peer), ClientError> {
+    async fn open(&self, place: &Place) -> Result<(Sender, Peer, LastWord), ClientError> {
         let slow = || io::Error::new(io::ErrorKind::TimedOut, "it took too long");
         let failed = |cause| ClientError::Connect { gateway: place.gateway.clone(), cause };
         let connecting = timeout(CONNECT_TIME, self.connect(place));
         let (stream, peer) = connecting.await.map_err(|_| failed(slow()))??;
+        let (stream, last) = Noted::new(stream);
         let handshake = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
@@ -195,10 +208,10 @@ impl Connection {
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
             .handshake(TokioIo::new(stream));
-        let (sender, connection) = handshake.await.map_err(ClientError::Broken)?;
+        let (sender, connection) = handshake.await.map_err(|error| broken(error, &last))?;
         // It ends with the last sender or when it breaks, which the senders then notice.
         tokio::spawn(connection);
-        Ok((sender, peer))
+        Ok((sender, peer, last))
     }
 
     async fn connect(&self, place: &Place) -> Result<(TlsStream<TcpStream>, Peer), ClientError> {

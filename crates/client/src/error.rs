@@ -44,6 +44,12 @@ pub enum ClientError {
     /// The connection broke before there was an answer.
     #[error("the connection broke")]
     Broken(#[source] hyper::Error),
+    /// The same, and it is known what ended it.
+    #[error("the connection broke")]
+    Ended(#[source] io::Error),
+    /// The gateway has said that our certificate is revoked.
+    #[error("the gateway takes this client's certificate no more")]
+    Revoked(#[source] io::Error),
     /// No answer in time.
     #[error("there was no answer in time")]
     TookTooLong,
@@ -100,7 +106,7 @@ impl ClientError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Broken(_) | Self::TookTooLong => true,
+            Self::Connect { .. } | Self::Broken(_) | Self::Ended(_) | Self::TookTooLong => true,
             Self::Problem(problem) => problem.code.parse().is_ok_and(Code::is_passing),
             Self::Odd(status) => matches!(status, 429 | 502..=504),
             _ => false,

@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod error;
 mod events;
+mod last;
 mod prepared;
 mod proof;
 mod reads;

@@ -88,6 +88,7 @@ impl Scribe<'_> {
             (request.status, request.code, request.reason) =
                 (status.into(), code.as_str().to_owned(), reason);
         };
+        let lacks = (outcome.is_for_want_of_moduli(), outcome.is_for_want_of_scheme());
         match outcome {
             Outcome::Key(_) | Outcome::Retired { .. } => {
                 request.status = RequestStatus::Complete.into();
@@ -101,8 +102,13 @@ impl Scribe<'_> {
                     Some(Came::Signature(mpc::Signature { encoded: signature, signers, session }));
             }
             Outcome::Denied(denials) => {
-                let words = "so many nodes refuse that no quorum is left".to_owned();
-                problem(&mut request, RequestStatus::Denied, Code::Denied, words);
+                let (code, words) = match lacks {
+                    (_, true) => {
+                        (Code::SchemeNotServed, "so many nodes do not serve the scheme that too few are left")
+                    }
+                    _ => (Code::Denied, "so many nodes refuse that no quorum is left"),
+                };
+                problem(&mut request, RequestStatus::Denied, code, words.to_owned());
                 let denials = denials.into_iter();
                 let said = denials.map(|(party, reason, _)| Denial { node: self.names.of(party), reason });
                 request.denials = said.collect();
@@ -112,8 +118,11 @@ impl Scribe<'_> {
                 problem(&mut request, RequestStatus::Expired, Code::TimeRanOut, words);
             }
             Outcome::Failed(why) => {
-                let is_proven = !ending.culprits.is_empty();
-                let code = if is_proven { Code::CheatersNamed } else { Code::AttemptsUsedUp };
+                let code = match lacks {
+                    _ if !ending.culprits.is_empty() => Code::CheatersNamed,
+                    (true, _) => Code::ModuliMissing,
+                    _ => Code::AttemptsUsedUp,
+                };
                 problem(&mut request, RequestStatus::Failed, code, why);
             }
         }

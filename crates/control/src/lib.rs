@@ -18,6 +18,7 @@ mod inlet;
 mod latest;
 mod lookup;
 mod mend;
+mod moduli;
 mod names;
 mod nodes;
 mod pulse;

@@ -103,7 +103,7 @@ pub(crate) fn needed(room: &Room, read: &Read) -> u16 {
     }
 }
 
-/// A request that goes on. If it cannot go on now because nodes are missing, it says so.
+/// A request that goes on. If it cannot go on now because nodes or their moduli are missing, it says so.
 pub(crate) async fn pending(room: &Arc<Room>, read: &Read) -> Result<mpc::Request, Status> {
     let key = key_of(room, read).await?;
     let document = room.document.load_full();
@@ -112,8 +112,18 @@ pub(crate) async fn pending(room: &Arc<Room>, read: &Read) -> Result<mpc::Reques
     request.attempts = room.observer.tally(read.id).attempts;
     if let Some(words) = room.shortage(needed(room, read)) {
         (request.code, request.reason) = (Code::NotEnoughSigners.as_str().to_owned(), words);
+    } else if let Some(words) = key.and_then(|key| missing_moduli(room, read, &key)) {
+        (request.code, request.reason) = (Code::ModuliMissing.as_str().to_owned(), words);
+        request.culprits = room.observer.named(&room.observer.spoilers());
     }
     Ok(request)
+}
+
+/// Why a signature cannot be made for want of moduli, in words.
+fn missing_moduli(room: &Room, read: &Read, key: &KeyRecord) -> Option<String> {
+    let is_about_them =
+        matches!(read.signed.request.ask, Ask::Sign { .. }) && key.details.scheme.has_moduli();
+    if is_about_them { room.missing_moduli(needed(room, read)) } else { None }
 }
 
 /// A request with its outcome, if the outcome proves itself: whoever has stolen a replica can write to the store as well.

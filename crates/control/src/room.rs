@@ -1,5 +1,6 @@
 //! What all services share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use keymoot_ports::{Registry, Sessions};
 use keymoot_types::{KeyId, Millis, Party};
 use keymoot_wire::cluster::DocumentHandle;
 use keymoot_wire::identity::PeerRole;
+use keymoot_wire::mpc::ModuliState;
 use keymoot_wire::problem::Code;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
@@ -18,6 +20,7 @@ use tonic::Status;
 use crate::book::Book;
 use crate::config::Limits;
 use crate::inlet::Inlet;
+use crate::moduli;
 use crate::names::Names;
 use crate::nodes::Nodes;
 use crate::task::Input;
@@ -116,6 +119,26 @@ impl Room {
             }
             PeerRole::Client => Vec::new(),
         }
+    }
+
+    /// How far each node is with its moduli that says so.
+    pub(crate) fn moduli(&self) -> BTreeMap<Party, ModuliState> {
+        let silence = Duration::from_millis(self.limits.engine.silence);
+        self.observer.moduli.states(silence, self.observer.makes_moduli())
+    }
+
+    /// Why there are not enough nodes with moduli for something that needs so many, in words; `None` if there are.
+    pub(crate) fn missing_moduli(&self, needed: u16) -> Option<String> {
+        let (states, connected) = (self.moduli(), self.nodes.connected());
+        if states.values().filter(|state| state.made).count() >= usize::from(needed) {
+            return None;
+        }
+        let one = |party: Party| {
+            let words = moduli::words(states.get(&party), connected.contains(&party));
+            format!("{} {words}", self.names.of(party))
+        };
+        let each: Vec<String> = self.names.parties().into_iter().map(one).collect();
+        Some(format!("the moduli are not made yet: {}", each.join(", ")))
     }
 
     /// Why there are not enough nodes for something that needs so many, in words; `None` if there are.

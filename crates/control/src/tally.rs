@@ -3,7 +3,7 @@
 //! One member's word about another proves nothing to us: the evidence is with the members. So somebody is named only when
 //! as many members of one session as are needed for a signature say the same of it; fewer can lie together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use keymoot_engine::request::RequestId;
 use keymoot_types::{Party, SessionId};
@@ -16,6 +16,9 @@ const TALLIES_MAX: usize = 8192;
 /// Sessions of one request in which members' words count. Nodes take part in fewer.
 const TRIALS_MAX: usize = 64;
 
+/// Attempts at moduli in which members' words count: the latest.
+const MODULI_MAX: usize = 8;
+
 /// What was tried for one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -25,9 +28,9 @@ pub(crate) struct Tally {
     pub(crate) culprits: BTreeSet<Party>,
 }
 
-/// One session of a request.
+/// One session of a request, or one that was to make moduli, which serve all.
 struct Trial {
-    request: RequestId,
+    request: Option<RequestId>,
     members: Vec<Party>,
     /// Who says so of whom.
     by: BTreeMap<Party, BTreeSet<Party>>,
@@ -44,12 +47,21 @@ pub(crate) struct Tallies {
     needed: usize,
     requests: Latest<RequestId, Tried>,
     trials: BTreeMap<SessionId, Trial>,
+    /// The latest sessions that were to make moduli, and who was found out in them.
+    moduli: VecDeque<SessionId>,
+    spoilers: BTreeSet<Party>,
 }
 
 impl Tallies {
     /// `needed` members have to say the same.
     pub(crate) const fn new(needed: usize) -> Self {
-        Self { needed, requests: Latest::new(TALLIES_MAX), trials: BTreeMap::new() }
+        Self {
+            needed,
+            requests: Latest::new(TALLIES_MAX),
+            trials: BTreeMap::new(),
+            moduli: VecDeque::new(),
+            spoilers: BTreeSet::new(),
+        }
     }
 
     /// A session has begun.
@@ -63,8 +75,35 @@ impl Tallies {
         tried.tally.attempts = tried.tally.attempts.saturating_add(1);
         if tried.sessions.len() < TRIALS_MAX {
             tried.sessions.push(session);
-            let trial = Trial { request, members: members.to_vec(), by: BTreeMap::new() };
+            let trial = Trial { request: Some(request), members: members.to_vec(), by: BTreeMap::new() };
             self.trials.insert(session, trial);
+        }
+    }
+
+    /// A session has begun that is to make moduli.
+    pub(crate) fn begin_moduli(&mut self, session: SessionId, members: &[Party]) {
+        self.moduli.push_back(session);
+        if self.moduli.len() > MODULI_MAX
+            && let Some(oldest) = self.moduli.pop_front()
+        {
+            self.trials.remove(&oldest);
+        }
+        self.trials.insert(session, Trial { request: None, members: members.to_vec(), by: BTreeMap::new() });
+    }
+
+    /// Who was found out in the attempts at moduli, as long as there are none.
+    pub(crate) const fn spoilers(&self) -> &BTreeSet<Party> {
+        &self.spoilers
+    }
+
+    /// So many have moduli. If they can sign, who was in the way is nobody's concern any more.
+    pub(crate) fn have_moduli(&mut self, count: usize) {
+        if count < self.needed {
+            return;
+        }
+        self.spoilers.clear();
+        for session in std::mem::take(&mut self.moduli) {
+            self.trials.remove(&session);
         }
     }
 
@@ -79,10 +118,18 @@ impl Tallies {
             }
             let says = trial.by.entry(*party).or_default();
             says.insert(by);
-            if says.len() >= self.needed
-                && let Some(tried) = self.requests.get_mut(&trial.request)
-            {
-                tried.tally.culprits.insert(*party);
+            if says.len() < self.needed {
+                continue;
+            }
+            match trial.request {
+                Some(request) => {
+                    if let Some(tried) = self.requests.get_mut(&request) {
+                        tried.tally.culprits.insert(*party);
+                    }
+                }
+                None => {
+                    self.spoilers.insert(*party);
+                }
             }
         }
     }
@@ -162,6 +209,28 @@ mod tests {
         tallies.forget(request(1));
         tallies.blame(sessions[1], party(1), &[party(2)]);
         assert_eq!((tallies.of(request(1)).attempts, tallies.trials.len()), (0, 0));
+    }
+
+    #[test]
+    fn whoever_spoils_moduli_is_named_until_there_are_some() {
+        let mut tallies = Tallies::new(2);
+        let all = [1, 2, 3].map(party);
+        let sessions = (0..20_u8).map(|number| SessionId::new([number; 16]));
+        let sessions: Vec<SessionId> = sessions.collect();
+        sessions.iter().for_each(|session| tallies.begin_moduli(*session, &all));
+        for by in [1, 2] {
+            tallies.blame(sessions[0], party(by), &[party(3)]);
+        }
+        assert!(tallies.spoilers().is_empty() && tallies.trials.len() < sessions.len(), "long ago");
+        tallies.blame(sessions[19], party(1), &[party(3)]);
+        assert!(tallies.spoilers().is_empty(), "one member's word");
+        tallies.blame(sessions[19], party(2), &[party(3)]);
+        assert_eq!(tallies.spoilers().iter().copied().collect::<Vec<_>>(), [party(3)]);
+        assert!(named(&tallies).is_empty(), "that is said of moduli, and of no request");
+        tallies.have_moduli(1);
+        assert!(!tallies.spoilers().is_empty(), "one member may say so of itself");
+        tallies.have_moduli(2);
+        assert!(tallies.spoilers().is_empty() && tallies.trials.is_empty());
     }
 
     #[test]

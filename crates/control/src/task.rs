@@ -188,7 +188,9 @@ impl Task {
                     if let StoreCall::Admit { request, body } = &call {
                         self.observer.expects(*request, body);
                     }
-                    let close = |request, outcome: &[u8]| close(&self.observer, request, outcome);
+                    let close = |request, outcome: &[u8]| {
+                        close(&self.observer, &self.coordinator.found_out(request), request, outcome)
+                    };
                     let errand = Errand::of(call, step.keygen, close);
                     self.desk.take(errand);
                 }
@@ -200,7 +202,7 @@ impl Task {
         let (mut session, mut weight, mut trace) = (None, Weight::Session, String::new());
         match &mut message {
             Message::Invite(invite) => {
-                self.observer.invites(invite);
+                self.observer.invites(invite, self.coordinator.scheme_of_session(invite.session));
                 trace = self.observer.trace_of(invite.session);
                 session = Some(invite.session);
             }
@@ -244,7 +246,7 @@ impl Task {
                     Some(close) => close.word,
                     None => Outcome::decode(outcome).map_or("unreadable", |outcome| word(&outcome)),
                 };
-                self.observer.settled(*id, word);
+                self.observer.settled(*id, word, self.coordinator.scheme_of_request(*id));
                 tracing::info!(request = %id, outcome = word, trace = self.observer.traces.of(*id), "a request has ended");
                 if let Some(close) = done.close {
                     self.book.remember_ending(*id, close.ending);
@@ -284,9 +286,13 @@ const fn elsewhere(answer: &StoreAnswer) -> Option<RequestId> {
 }
 
 /// What there is to say about an outcome that is about to be stored.
-fn close(observer: &Observer, request: RequestId, outcome: &[u8]) -> Close {
+fn close(observer: &Observer, found_out: &BTreeSet<Party>, request: RequestId, outcome: &[u8]) -> Close {
     let outcome = Outcome::decode(outcome).ok();
-    let tally = observer.tally(request);
+    let mut tally = observer.tally(request);
+    tally.culprits.extend(found_out);
+    if outcome.as_ref().is_some_and(Outcome::is_for_want_of_moduli) {
+        tally.culprits.extend(observer.spoilers());
+    }
     // Where a quorum has done it, whoever was in the way is nobody's concern.
     let is_done = matches!(outcome, Some(Outcome::Key(_) | Outcome::Signed { .. } | Outcome::Retired { .. }));
     let culprits = if is_done { Vec::new() } else { observer.named(&tally.culprits) };
@@ -296,10 +302,11 @@ fn close(observer: &Observer, request: RequestId, outcome: &[u8]) -> Close {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use keymoot_engine::coordinator::{Admission, Claim, Finish, StoreAnswer};
-    use keymoot_engine::message::{Ended, Invite, Message, What};
+    use keymoot_engine::message::{Ended, Invite, Message, Moduli, What};
     use keymoot_engine::outcome::Outcome;
     use keymoot_engine::request::RequestId;
     use keymoot_engine::words::{Hash, Wire};
@@ -333,14 +340,46 @@ mod tests {
         let observer = Observer::new(Arc::new(Names::numbered(3)), 2);
         observer.expects(request, b"body");
         let what = What::Keygen { request: b"body".to_vec(), attempt: 0 };
-        observer.invites(&Invite { session, what });
+        observer.invites(&Invite { session, what }, None);
         let [one, two, three] = [1, 2, 3].map(|index| Party::new(index).unwrap());
         for from in [one, two] {
             observer.heard(from, &Message::Ended(session, Ended::Blamed(vec![three])), None);
         }
-        let failed = close(&observer, request, &Outcome::Failed("x".to_owned()).encode());
+        let nobody = BTreeSet::new();
+        let failed = close(&observer, &nobody, request, &Outcome::Failed("x".to_owned()).encode());
         assert_eq!((failed.word, failed.ending.culprits), ("failed", vec!["node-3".to_owned()]));
-        let key = close(&observer, request, &Outcome::Key(vec![1]).encode());
+        let seen = BTreeSet::from([two]);
+        let failed = close(&observer, &seen, request, &Outcome::Failed("x".to_owned()).encode());
+        assert_eq!(failed.ending.culprits, ["node-2", "node-3"], "and whom the coordinator has seen itself");
+        let key = close(&observer, &seen, request, &Outcome::Key(vec![1]).encode());
         assert_eq!((key.word, key.ending.culprits, key.ending.attempts), ("key", Vec::new(), 1));
+    }
+
+    #[test]
+    fn whoever_spoils_moduli_is_named_where_a_signature_waited_for_them() {
+        let (request, session) = (RequestId(Hash::from_bytes([7; 32])), SessionId::new([7; 16]));
+        let observer = Observer::new(Arc::new(Names::numbered(3)), 2);
+        observer.invites(&Invite { session, what: What::Moduli }, None);
+        assert!(observer.makes_moduli());
+        let [one, two, three] = [1, 2, 3].map(|index| Party::new(index).unwrap());
+        for from in [one, two] {
+            observer.heard(from, &Message::Ended(session, Ended::Blamed(vec![three])), None);
+        }
+        observer.cancels(session);
+        assert!(!observer.makes_moduli());
+        let culprits = |why: &str| {
+            close(&observer, &BTreeSet::new(), request, &Outcome::Failed(why.to_owned()).encode())
+                .ending
+                .culprits
+        };
+        assert!(culprits("something else").is_empty());
+        let why = "0 attempts failed; what was missing last: too few nodes have moduli: they look for safe primes, make \
+                   their table, or do not serve the scheme";
+        assert_eq!(culprits(why), ["node-3"]);
+        let told = Moduli { tables: vec![Hash::from_bytes([1; 32])], primes: 0 };
+        observer.heard(three, &Message::Moduli(told.clone()), None);
+        assert_eq!(culprits(why), ["node-3"], "one may say so of itself");
+        observer.heard(one, &Message::Moduli(told), None);
+        assert!(culprits(why).is_empty(), "so many have them that they can sign");
     }
 }

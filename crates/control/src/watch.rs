@@ -5,15 +5,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use keymoot_engine::message::{Ended, Invite, Message, What};
+use keymoot_engine::message::{Ended, Invite, Message, Moduli as Told, What};
 use keymoot_engine::real::Real;
 use keymoot_engine::request::{RequestId, SignedRequest};
-use keymoot_types::{Party, SessionId};
+use keymoot_types::{Party, Scheme, SessionId};
 use keymoot_wire::mpc::SessionEvent;
 use tokio::sync::broadcast;
 
 use crate::clock::wall_ms;
 use crate::latest::Latest;
+use crate::moduli::Moduli;
 use crate::names::Names;
 use crate::tally::{Tallies, Tally};
 use crate::traces::Traces;
@@ -21,10 +22,15 @@ use crate::traces::Traces;
 /// Events that a slow watcher may lag behind before it misses some.
 const EVENTS_MAX: usize = 1024;
 
+/// What a session is called that makes moduli.
+const MODULI: &str = "moduli";
+
 /// A session that goes on.
 #[derive(Clone, Debug)]
 pub(crate) struct Going {
     pub(crate) kind: &'static str,
+    /// The name of the scheme that it serves; empty if it is not known.
+    scheme: &'static str,
     pub(crate) request: Option<RequestId>,
     pub(crate) members: Vec<Party>,
     pub(crate) began: Instant,
@@ -91,6 +97,11 @@ impl Default for Bodies {
     }
 }
 
+/// A scheme, for who counts by it.
+fn word(scheme: Option<Scheme>) -> &'static str {
+    scheme.map_or("", Scheme::name)
+}
+
 /// Watches the engine's sessions.
 pub(crate) struct Observer {
     names: Arc<Names>,
@@ -98,6 +109,8 @@ pub(crate) struct Observer {
     /// What came of requests so far, until they are settled.
     tallies: Mutex<Tallies>,
     bodies: Mutex<Bodies>,
+    /// What nodes say of theirs.
+    pub(crate) moduli: Moduli,
     /// What callers call requests in their logs.
     pub(crate) traces: Traces,
     events: broadcast::Sender<SessionEvent>,
@@ -121,6 +134,7 @@ impl Observer {
             going: Mutex::default(),
             tallies,
             bodies: Mutex::default(),
+            moduli: Moduli::default(),
             traces: Traces::default(),
             events,
         }
@@ -175,23 +189,36 @@ impl Observer {
         known.or_else(|| SignedRequest::read_from::<Real>(body).ok().map(|(id, _)| id))
     }
 
+    /// Whether a session goes on that is to make moduli.
+    pub(crate) fn makes_moduli(&self) -> bool {
+        self.lock().all.values().any(|going| going.kind == MODULI)
+    }
+
+    /// Who was found out in the attempts at moduli, as long as there are none.
+    pub(crate) fn spoilers(&self) -> BTreeSet<Party> {
+        self.tallies().spoilers().clone()
+    }
+
     /// The names of nodes.
     pub(crate) fn named(&self, parties: &BTreeSet<Party>) -> Vec<String> {
         parties.iter().map(|party| self.names.of(*party)).collect()
     }
 
-    /// The engine invites somebody.
-    pub(crate) fn invites(&self, invite: &Invite) {
+    /// The engine invites somebody to a session that serves this scheme.
+    pub(crate) fn invites(&self, invite: &Invite, scheme: Option<Scheme>) {
         if self.lock().all.contains_key(&invite.session) {
             return;
         }
         let (kind, request, members) = self.described(&invite.what);
-        metrics::counter!("keymoot_control_sessions_total", "kind" => kind).increment(1);
-        if let Some(request) = request {
-            self.tallies().begin(request, invite.session, &members);
+        let scheme = word(scheme);
+        metrics::counter!("keymoot_control_sessions_total", "kind" => kind, "scheme" => scheme).increment(1);
+        match (request, &invite.what) {
+            (Some(request), _) => self.tallies().begin(request, invite.session, &members),
+            (None, What::Moduli) => self.tallies().begin_moduli(invite.session, &members),
+            (None, _) => {}
         }
         let (rounds, complete) = (BTreeMap::new(), BTreeSet::new());
-        let going = Going { kind, request, members, began: Instant::now(), rounds, complete };
+        let going = Going { kind, scheme, request, members, began: Instant::now(), rounds, complete };
         self.tell(invite.session, &going, "began", Said::default());
         self.lock().insert(invite.session, going);
     }
@@ -206,7 +233,9 @@ impl Observer {
     pub(crate) fn cancels(&self, session: SessionId) {
         let gone = self.lock().remove(session);
         if let Some(going) = gone {
-            metrics::counter!("keymoot_control_sessions_failed_total", "kind" => going.kind).increment(1);
+            let Going { kind, scheme, .. } = going;
+            let failed = metrics::counter!("keymoot_control_sessions_failed_total", "kind" => kind, "scheme" => scheme);
+            failed.increment(1);
             self.tell(session, &going, "ended", Said::default());
         }
     }
@@ -218,6 +247,7 @@ impl Observer {
             Message::Refused(session, ..) => (*session, "refused"),
             Message::Ended(session, _) => (*session, "ended"),
             Message::Complete(session, _) => (*session, "complete"),
+            Message::Moduli(told) => return self.told_of_moduli(from, told),
             _ => return,
         };
         if let Message::Ended(session, Ended::Blamed(accused)) = message {
@@ -253,14 +283,19 @@ impl Observer {
         self.tell(session, &going, what, said);
     }
 
+    fn told_of_moduli(&self, from: Party, told: &Told) {
+        let count = self.moduli.heard(from, told);
+        self.tallies().have_moduli(count);
+    }
+
     /// Somebody else works on a request, or has finished it: what came of it is not told here.
     pub(crate) fn forget(&self, request: RequestId) {
         self.tallies().forget(request);
         self.bodies().remove(request);
     }
 
-    /// A request has an outcome.
-    pub(crate) fn settled(&self, request: RequestId, outcome: &'static str) {
+    /// A request about this scheme has an outcome.
+    pub(crate) fn settled(&self, request: RequestId, outcome: &'static str, scheme: Option<Scheme>) {
         let mut all = self.lock();
         let session = all.by_request.get(&request).copied();
         let going = session.and_then(|session| all.remove(session));
@@ -270,7 +305,8 @@ impl Observer {
         if let Some(began) = began {
             metrics::histogram!("keymoot_control_settled_seconds").record(began.elapsed().as_secs_f64());
         }
-        metrics::counter!("keymoot_control_outcomes_total", "outcome" => outcome).increment(1);
+        let ended = metrics::counter!("keymoot_control_outcomes_total", "outcome" => outcome, "scheme" => word(scheme));
+        ended.increment(1);
         if self.events.receiver_count() == 0 {
             return;
         }
@@ -324,7 +360,7 @@ impl Observer {
         match what {
             What::Keygen { request, .. } => ("key generation", self.named_by(request), self.names.parties()),
             What::Setup { members } => ("pair setup", None, members.clone()),
-            What::Moduli => ("moduli", None, self.names.parties()),
+            What::Moduli => (MODULI, None, self.names.parties()),
             What::Presign { signers, .. } => ("presigning", None, signers.clone()),
             What::Retire { request } => ("retirement", self.named_by(request), self.names.parties()),
             What::Sign { request, signers, .. } => ("signing", self.named_by(request), signers.clone()),
@@ -339,7 +375,8 @@ mod tests {
     use keymoot_engine::message::{Ended, Invite, Message, What};
     use keymoot_engine::request::RequestId;
     use keymoot_engine::words::Hash;
-    use keymoot_types::{Party, SessionId};
+    use keymoot_types::{Party, Scheme, SessionId};
+    use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::Observer;
     use crate::names::Names;
@@ -358,7 +395,7 @@ mod tests {
         // No request at all: whoever knows its name has not read it.
         observer.expects(REQUEST, b"body");
         let what = What::Keygen { request: b"body".to_vec(), attempt: 0 };
-        observer.invites(&Invite { session: SESSION, what });
+        observer.invites(&Invite { session: SESSION, what }, Some(Scheme::Gg20));
         observer
     }
 
@@ -374,12 +411,44 @@ mod tests {
     }
 
     #[test]
+    fn sessions_failures_and_outcomes_are_counted_by_scheme() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let observer = Observer::new(Arc::new(Names::numbered(3)), 2);
+        metrics::with_local_recorder(&recorder, || {
+            for (byte, scheme) in [(1, Scheme::Gg20), (2, Scheme::Gg20), (3, Scheme::Dkls23)] {
+                let session = SessionId::new([byte; 16]);
+                let (key, setup) = (Hash::from_bytes([1; 32]), Hash::from_bytes([2; 32]));
+                let what = What::Presign { key, setup, size: 1, signers: vec![Party::new(1).unwrap()] };
+                observer.invites(&Invite { session, what }, Some(scheme));
+                if byte > 1 {
+                    observer.cancels(session);
+                }
+                observer.settled(RequestId(Hash::from_bytes([byte; 32])), "signed", Some(scheme));
+            }
+            observer.settled(REQUEST, "failed", None);
+        });
+        let text = recorder.handle().render();
+        let presigning = "kind=\"presigning\",scheme";
+        for line in [
+            format!("keymoot_control_sessions_total{{{presigning}=\"gg20\"}} 2"),
+            format!("keymoot_control_sessions_total{{{presigning}=\"dkls23\"}} 1"),
+            format!("keymoot_control_sessions_failed_total{{{presigning}=\"gg20\"}} 1"),
+            format!("keymoot_control_sessions_failed_total{{{presigning}=\"dkls23\"}} 1"),
+            "keymoot_control_outcomes_total{outcome=\"signed\",scheme=\"gg20\"} 2".to_owned(),
+            "keymoot_control_outcomes_total{outcome=\"signed\",scheme=\"dkls23\"} 1".to_owned(),
+            "keymoot_control_outcomes_total{outcome=\"failed\",scheme=\"\"} 1".to_owned(),
+        ] {
+            assert!(text.lines().any(|one| one == line), "`{line}` is not in\n{text}");
+        }
+    }
+
+    #[test]
     fn of_a_request_that_is_settled_nothing_is_kept() {
         let observer = invited();
         let other = SessionId::new([8; 16]);
         let what = What::Setup { members: vec![Party::new(1).unwrap()] };
-        observer.invites(&Invite { session: other, what });
-        observer.settled(REQUEST, "failed");
+        observer.invites(&Invite { session: other, what }, Some(Scheme::Dkls23));
+        observer.settled(REQUEST, "failed", Some(Scheme::Gg20));
         assert_eq!(
             observer.going().into_keys().collect::<Vec<_>>(),
             [other],

@@ -27,7 +27,7 @@ use rand_core::CryptoRngCore;
 use crate::crypto::{Crypto, Order, Reading};
 use crate::event::{Clock, Now};
 use crate::message::{Address, Message};
-use crate::outcome::Outcome;
+use crate::outcome::{NO_MODULI, Outcome};
 use crate::request::{Ask, ClientId, ClientKey, Request, RequestId};
 
 use moduli::Moduli;
@@ -191,6 +191,8 @@ struct Drive {
     denials: BTreeMap<Party, (String, IdentitySignature)>,
     /// Who says that it has made as many attempts at it as it makes.
     spent: BTreeSet<Party>,
+    /// Whose share of a signature was seen to be wrong, by ourselves.
+    found_out: BTreeSet<Party>,
     /// Who has ended its part in the key that is to be retired.
     words: BTreeMap<Party, IdentitySignature>,
     /// What the payload comes to, once it was read.
@@ -204,7 +206,7 @@ struct Drive {
 impl Drive {
     /// Whether it waits for nothing but moduli.
     fn lacks_moduli(&self) -> bool {
-        self.trouble == drive::NO_MODULI && self.session.is_none() && self.outcome.is_none()
+        self.trouble == NO_MODULI && self.session.is_none() && self.outcome.is_none()
     }
 
     /// Who refuses for good, why, and its word on that.

@@ -10,6 +10,7 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{KeyId, PARTIES_MAX, Party, SessionId, Threshold};
 
 use crate::crypto::{Crypto, Described};
+use crate::refusal::Refusal;
 use crate::request::{Ask, KEY_ATTEMPTS_MAX, Request, RequestId, key_of_attempt};
 use crate::words::text;
 
@@ -18,6 +19,10 @@ pub(crate) const RESULT_MAX: usize = 1 << 16;
 
 /// The longest reason, in bytes.
 const WORDS_MAX: usize = 1024;
+
+/// What a signature has waited for that failed because no moduli were made.
+pub(crate) const NO_MODULI: &str =
+    "too few nodes have moduli: they look for safe primes, make their table, or do not serve the scheme";
 
 /// The last word on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +82,19 @@ pub const fn retirements_needed(threshold: Threshold) -> u16 {
 }
 
 impl Outcome {
+    /// Whether it has failed because the moduli that its scheme needs were not made in time.
+    #[must_use]
+    pub fn is_for_want_of_moduli(&self) -> bool {
+        matches!(self, Self::Failed(why) if why.ends_with(NO_MODULI))
+    }
+
+    /// Whether it is denied for no other reason than that nodes do not serve the scheme.
+    #[must_use]
+    pub fn is_for_want_of_scheme(&self) -> bool {
+        let is_it = |reason: &str| reason == Refusal::NotServed.to_string();
+        matches!(self, Self::Denied(denials) if denials.iter().all(|(_, reason, _)| is_it(reason)))
+    }
+
     /// Whether an outcome of this request shows by itself that it is one, as far as it can: a key by its certificate, a
     /// signature by its signers' words and, if the key is at hand, by itself, a denial by the words of those who deny it, a
     /// retirement by the words of those who have ended their part.

@@ -53,7 +53,7 @@ pub enum Command {
     /// Look at what is going on.
     #[command(subcommand)]
     Session(session::SessionCommand),
-    /// Look at nodes; kill and start those of a demo.
+    /// Look at nodes; kill and start those of `demo` and `up`.
     #[command(subcommand)]
     Node(node::NodeCommand),
     Health(health::HealthArgs),

@@ -32,7 +32,7 @@ use std::future::Future;
 use serde_json::json;
 
 use crate::cli::Given;
-use crate::explain::START;
+use crate::explain::{NOT_CONFIRMED, START};
 use crate::failure::{Failure, Trouble};
 use crate::printer::{Printer, tame};
 
@@ -59,18 +59,25 @@ pub fn wait<T>(threads: usize, future: impl Future<Output = Result<T, Failure>>)
     outcome
 }
 
-/// Asks at the terminal. Where there is none, the answer is no.
+/// Asks at the terminal.
 fn confirm(question: &str) -> Result<bool, Failure> {
-    use std::io::{BufRead, IsTerminal, Write};
-    if !std::io::stdin().is_terminal() {
-        return Ok(false);
-    }
+    use std::io::{BufRead, Write};
     let mut out = std::io::stderr().lock();
     write!(out, "{question} [y/N] ").and_then(|()| out.flush()).map_err(Failure::Output)?;
     let mut answer = String::new();
     // A terminal that goes away has not said yes.
     let _ = std::io::stdin().lock().read_line(&mut answer);
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Asks at the terminal, and goes on only with a yes.
+fn must_confirm(question: &str, undone: &str) -> Result<(), Failure> {
+    let refused = |what: &str| Trouble::new(NOT_CONFIRMED, what).undone(undone);
+    if !has_terminal() {
+        let trouble = refused("there is no terminal at which to ask");
+        return Err(trouble.help("in a script, which has decided already, say --yes").into());
+    }
+    if confirm(question)? { Ok(()) } else { Err(refused("not confirmed").into()) }
 }
 
 /// A line beside the output, for a person who reads along.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::explain::{BAD_CONTEXT, CONTEXT_TAKEN, FILES, NO_CONTEXT, USAGE};
 use crate::failure::{Failure, Trouble};
-use crate::place::CLUSTER;
+use crate::place::{AUTHORITY, CLUSTER};
 
 const FORMAT: &str = "keymoot-context/v1";
 /// In the folder of contexts: the name of the one in use.
@@ -51,9 +52,29 @@ impl Context {
         real(&self.directory).is_some_and(|place| real(directory) == Some(place))
     }
 
+    /// Whether its directory is there no more.
+    pub fn is_gone(&self) -> bool {
+        !self.directory.is_dir()
+    }
+
     /// Whether it is of another directory, in which a cluster still is.
     fn is_of_another(&self, directory: &Path) -> bool {
         !self.leads_to(directory) && self.directory.join(CLUSTER).exists()
+    }
+
+    /// What starts its processes again, where a program on this machine has run them and runs no more.
+    pub fn what_starts_it(&self) -> Option<String> {
+        let socket = self.supervisor.as_ref()?;
+        if UnixStream::connect(socket).is_ok() {
+            return None;
+        }
+        let folder = self.directory.parent().unwrap_or(&self.directory).display();
+        let is_lasting = Contexts::of_environment().of_directory(&self.name, &self.directory).is_some();
+        Some(if is_lasting {
+            format!("start it again: `keymoot up --dir {folder}`")
+        } else {
+            "the demo has ended, and its keys with it: `keymoot demo` starts another".to_owned()
+        })
     }
 
     /// The socket of the supervisor, if there is one.
@@ -200,6 +221,14 @@ impl Contexts {
                     return Ok(only.clone());
                 }
                 let mut trouble = Trouble::new(NO_CONTEXT, "no context was given, and none is in use");
+                if let Some(first) = all.keys().next() {
+                    let help = format!(
+                        "as in `export KEYMOOT_CTX={first}`, `--context {first}` or `keymoot context use {first}`"
+                    );
+                    trouble = trouble.help(help);
+                } else {
+                    trouble = trouble.help("there are no contexts yet: `keymoot up --dir DIR` or `keymoot join --finish` makes one");
+                }
                 for name in all.keys() {
                     trouble = trouble.branch(format!("there is `{name}`"));
                 }
@@ -216,6 +245,11 @@ impl Contexts {
             let mut trouble = Trouble::new(BAD_CONTEXT, format!("there is no context `{name}`"));
             for name in self.all().keys() {
                 trouble = trouble.branch(format!("there is `{name}`"));
+            }
+            if Path::new(name).join(AUTHORITY).exists() {
+                trouble = trouble.help(format!(
+                    "for the directory of this name here say ./{name}, with the point and the slash"
+                ));
             }
             return Err(trouble.undone("nothing was sent").into());
         };
@@ -253,7 +287,7 @@ fn checked(name: &str) -> Result<&str, Failure> {
         return Ok(name);
     }
     let what = format!("a context is named with a-z, 0-9 and -, not `{}`", name.escape_debug());
-    Err(Trouble::new(USAGE, what).into())
+    Err(Trouble::new(USAGE, what).undone("nothing was sent or changed").into())
 }
 
 /// Makes the folder for its owner only, and takes none that somebody else has made: in a shared folder of temporary

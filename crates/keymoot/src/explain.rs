@@ -118,11 +118,12 @@ pages! {
         "Check the file that KEYMOOT_PASSPHRASE_FILE or `passphrase_file` names. Without the passphrase \
          the shares in the vault are lost; the other nodes are not.";
     FILE_MISSING = "E2502", 2, "a file that must be there is not",
-        "The file that the message names is not there, or a folder on the way to it. Either another directory was meant, or \
-         the file was moved or deleted. Nothing was started, sent or written.",
-        "Check the path, and that --dir or --context means the right directory: `keymoot context list` shows where contexts \
-         lead. If a process has lost a file, bring its whole directory back; single files of another copy do not fit, and a \
-         node with an older journal could sign twice with what serves once.";
+        "The file that the message names is not there, or a folder on the way to it. Either another path was meant, or the file was \
+         moved or deleted. Nothing was started, sent or written. If it is a file of a process that it has lost, its whole \
+         directory has to be brought back: single files of another copy do not fit, and a node with an older journal could \
+         sign twice with what serves once.",
+        "Check the path; where it is below a directory, that --dir or --context means the right one: `keymoot context list` \
+         shows where contexts lead.";
     IN_USE = "E2503", 6, "another process uses this directory",
         "Two processes must never share the state of one node: it could sign twice with what serves once. \
          Nothing was started.",
@@ -150,7 +151,7 @@ pages! {
          list` shows them.";
     BAD_CONTEXT = "E2602", 2, "the context cannot be used",
         "The context is not there, or the files that it names are not. Nothing was sent.",
-        "`keymoot context list` shows what there is. The context of a demo ends with the demo.";
+        "`keymoot context list` shows what there is, and whose directory has gone: the context of a demo ends with the demo.";
     NOT_SUPERVISED = "E2603", 2, "these nodes were not started by this program's supervisor",
         "Processes are killed and started from here only while `keymoot demo` or `keymoot up` runs them, and in its context. \
          Either that has ended, or the context is of a cluster whose processes run elsewhere. Nothing was done.",
@@ -207,8 +208,8 @@ pages! {
         "Use the cluster of that network: the network is chosen with `keymoot init --bitcoin-network`, for good. If the \
          cluster is the right one, make the wallet or the PSBT again with what `keymoot key xpub` prints.";
     NOT_CONFIRMED = "E2705", 3, "nobody has confirmed it",
-        "Before a signature is asked for, what would be signed is shown and has to be confirmed. The answer was no, or \
-         there is no terminal at which to ask. Nothing was sent.",
+        "What cannot be taken back is shown and has to be confirmed: a signature, the end of a key, whom the authority admits or \
+         revokes. The answer was no, or there is no terminal at which to ask. Nothing was sent, signed or changed.",
         "Read what is shown, and answer y. In scripts, which have decided already, say --yes.";
     ETH_NOT_JSON = "E2801", 2, "what was sent to the signer is not JSON",
         "The body of a request to the Ethereum signer could not be read as JSON. In JSON-RPC its number is -32700. Nothing was \

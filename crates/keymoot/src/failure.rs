@@ -20,6 +20,9 @@ pub use trouble::Trouble;
 /// The code of the refusal to sign with fewer than the threshold.
 pub const NOT_ENOUGH_SIGNERS: &str = "E2104";
 
+/// The code of what waits for moduli.
+pub const MODULI_MISSING: &str = "E2108";
+
 /// Why the program did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

@@ -12,6 +12,7 @@ mod failure;
 mod ink;
 mod lab;
 mod local;
+mod moduli;
 mod network;
 mod place;
 mod printer;
@@ -25,6 +26,7 @@ mod remote;
 mod replay;
 mod signed;
 mod unreadable;
+mod usage;
 mod wallet;
 #[cfg(test)]
 mod whole;
@@ -35,29 +37,36 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::Cli;
+use failure::Failure;
 use ink::Ink;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(answer) => {
-            // Also how `--help` and `--version` arrive. If nobody reads the answer, the code still tells.
-            let _ = answer.print();
-            return u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    let is_for_programs = std::env::args_os().any(|argument| argument == "--json");
+    match Cli::try_parse() {
+        // The lab has one form of complaint for people and programs, from before there were others.
+        Ok(cli) => {
+            let as_json = cli.json && !matches!(cli.command, cli::Command::Lab(_));
+            cli::dispatch(cli).map_or_else(|failure| complain(&failure, as_json), |()| ExitCode::SUCCESS)
         }
-    };
-    // The lab has one form of complaint for people and programs, from before there were others.
-    let as_json = cli.json && !matches!(cli.command, cli::Command::Lab(_));
-    match cli::dispatch(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let mut complaints = io::stderr().lock();
-            // Not `eprintln!`, which panics when standard error is closed.
-            let _ = match failure.document() {
-                Some(document) if as_json => writeln!(complaints, "{document}"),
-                _ => failure.report(|text| Ink::of(&io::stderr()).bad(text), &mut complaints),
-            };
-            ExitCode::from(failure.exit_code())
-        }
+        Err(answer) => match usage::refusal(&answer) {
+            Some(failure) if is_for_programs || !usage::is_help(&answer) => {
+                complain(&failure, is_for_programs)
+            }
+            _ => {
+                // Help and version: if nobody reads the answer, the code still tells.
+                let _ = answer.print();
+                u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+            }
+        },
     }
+}
+
+fn complain(failure: &Failure, as_json: bool) -> ExitCode {
+    let mut complaints = io::stderr().lock();
+    // Not `eprintln!`, which panics when standard error is closed.
+    let _ = match failure.document() {
+        Some(document) if as_json => writeln!(complaints, "{document}"),
+        _ => failure.report(|text| Ink::of(&io::stderr()).bad(text), &mut complaints),
+    };
+    ExitCode::from(failure.exit_code())
 }

@@ -40,10 +40,7 @@ const FILE_MAX: u64 = 32 * 1024 * 1024;
 /// Reads a public file.
 pub fn read_text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            let what = format!("`{}` is missing", path.display());
-            Trouble::new(FILE_MISSING, what).undone("nothing was started").into()
-        }
+        io::ErrorKind::NotFound => missing(path),
         _ => io_trouble(path, "cannot be read", error),
     })
 }
@@ -66,7 +63,7 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// Writes a file that a person has named, whole or not at all, and touches no other file beside it.
 pub fn write_named(path: &Path, text: &str) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path)?;
     let written = || {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(text.as_bytes())?;
@@ -91,7 +88,7 @@ pub fn must_be_writable(path: &Path) -> Result<(), Failure> {
         let what = format!("`{}` is there, and no plain file", path.display());
         return Err(refused(Trouble::new(FILES, what).into()));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path).map_err(refused)?;
     // Without the name of the file that was tried, which means nothing to anybody.
     let tried = tempfile::NamedTempFile::new_in(folder).map_err(|error| io::Error::from(error.kind()));
     tried.map(drop).map_err(|error| refused(io_trouble(path, "could not be written", error)))
@@ -120,12 +117,32 @@ pub fn io_trouble(path: &Path, what: &str, error: io::Error) -> Failure {
     Trouble::new(page, format!("`{}` {what}", path.display())).because(error).into()
 }
 
+/// A file that was named is not there.
+fn missing(path: &Path) -> Failure {
+    Trouble::new(FILE_MISSING, format!("there is no file `{}`", path.display()))
+        .undone("nothing was started or changed")
+        .into()
+}
+
+/// The folder in which a file that a person has named is to be written.
+fn folder_of(path: &Path) -> Result<&Path, Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let what = format!("there is no folder `{}` to write `{}` in", folder.display(), path.display());
+    Err(Trouble::new(FILE_MISSING, what).help("make the folder, or name another file").into())
+}
+
 /// What the vault says, with the code of its kind.
 pub fn vault_trouble(fault: &Fault) -> Failure {
     let page = match fault {
         Fault::Io { path, what, source } => {
             let error = io::Error::from(source.kind());
             let error = source.raw_os_error().map_or(error, io::Error::from_raw_os_error);
+            if error.kind() == io::ErrorKind::NotFound {
+                return missing(path);
+            }
             return io_trouble(path, &format!("is in the way ({what})"), error);
         }
         Fault::Exists(_) => crate::explain::CEREMONY_EXISTS,
@@ -260,6 +277,7 @@ mod tests {
             let told = String::from_utf8(told).unwrap();
             assert_eq!(failure.code(), code, "{told}");
             assert!(told.contains("nothing was sent"), "{told}");
+            assert!(!told.contains("journal") && !told.contains("entity"), "{told}");
         }
     }
 

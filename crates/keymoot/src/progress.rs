@@ -19,6 +19,7 @@ const BAR: usize = 12;
 const fn rounds(kind: &str) -> Option<u32> {
     match kind.as_bytes() {
         b"key generation" | b"pair setup" => Some(6),
+        b"moduli" => Some(5),
         _ => None,
     }
 }

@@ -41,9 +41,9 @@ impl Claim<'_> {
         let key = wallet::at(self.key, self.path)?.on(network);
         let kind = Kind::parse(self.kind)
             .ok_or_else(|| Trouble::new(USAGE, unknown_kind(self.kind)).undone("nothing was signed"))?;
-        let payload =
-            Payload::new(kind, self.payload.to_vec()).map_err(|error| unreadable::failure(&error))?;
-        let inspection = inspect(&payload, &key).map_err(|error| unreadable::failure(&error))?;
+        let refused = |error| unreadable::failure(&error, kind, self.payload);
+        let payload = Payload::new(kind, self.payload.to_vec()).map_err(refused)?;
+        let inspection = inspect(&payload, &key).map_err(refused)?;
         Ok(Read { key, payload, inspection })
     }
 

@@ -31,13 +31,13 @@ use crate::cli::Given;
 use crate::compose::watch;
 use crate::context::{Context, Contexts};
 use crate::explain::{BAD_CONTEXT, FILE_DAMAGED, PENDING};
-use crate::failure::{Failure, NOT_ENOUGH_SIGNERS, Trouble};
+use crate::failure::{Failure, MODULI_MISSING, NOT_ENOUGH_SIGNERS, Trouble};
 use crate::place::{self, AUTHORITY, CERTIFICATE, REQUEST_KEY, TLS_KEY};
 use certificate::Certificates;
 use pending::{Pending, Wanted};
 pub use requests::settled;
 pub use trouble::ambiguous;
-use trouble::of_client;
+use trouble::{of_client, of_question};
 
 /// How long the service is asked to wait at a time. Short first: what cannot be done now is said soon.
 const FIRST: Duration = Duration::from_secs(1);
@@ -81,8 +81,9 @@ enum Unsigned {
 impl Unsigned {
     /// What is said of the request itself settles it, also that nobody knows it. What is said of us, or lost on its way,
     /// settles nothing: an earlier try may have come through.
-    fn by(error: &ClientError) -> Self {
-        let failure = of_client(error);
+    fn by(remote: &Remote, error: &ClientError) -> Self {
+        let failure =
+            remote.undecided(error, "the same command again asks for the same request, and signs once");
         let is_settled = error.problem().and_then(|problem| problem.code.parse().ok()).is_some_and(|code| {
             matches!(code, Code::NoSuchRequest | Code::RequestOutOfTime)
                 || (matches!(code.http_status(), 400 | 404 | 409 | 413 | 415 | 422) && !code.is_passing())
@@ -161,7 +162,11 @@ impl Remote {
         };
         let refused = |error| {
             let what = format!("the certificate in `{}` cannot be used", directory.display());
-            Failure::from(Trouble::new(BAD_CONTEXT, what).undone("nothing was sent").because(error))
+            let help =
+                "bring the directory of this client back whole; if it is lost, join anew with `keymoot join`";
+            Failure::from(
+                Trouble::new(BAD_CONTEXT, what).undone("nothing was sent").help(help).because(error),
+            )
         };
         let identity = Identity::open(files).map_err(refused)?;
         let handle = document.clone().into_handle();
@@ -177,7 +182,7 @@ impl Remote {
             lifetime: LIFETIME,
         };
         let check = Certificates::following(handle.clone())?;
-        let client = Client::new(config).map_err(|error| of_client(&error))?.checking(check);
+        let client = Client::new(config).map_err(|error| of_question(&error))?.checking(check);
         let client = if moves { client.at_gateways_of(handle) } else { client.following(handle) };
         Ok(Self { context, document, client, follower, wait: None })
     }
@@ -188,14 +193,20 @@ impl Remote {
         Self { wait: seconds.map(Duration::from_secs), ..self }
     }
 
+    /// Until when somebody wants to wait, if anybody does.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.wait.map(|wait| Instant::now() + wait)
+    }
+
     /// How long to wait for an outcome in all.
     fn patience(&self) -> Duration {
         self.wait.unwrap_or(PATIENCE)
     }
 
-    /// Waits for a moment where the service does not, because nodes are missing. `false`: nobody wants to wait for them.
+    /// Waits for a moment where the service does not, because nodes or their moduli are missing. `false`: nobody wants to wait
+    /// for them.
     async fn awaits_nodes(&self, code: Option<&str>, deadline: Instant) -> bool {
-        if code != Some(NOT_ENOUGH_SIGNERS) {
+        if !matches!(code, Some(NOT_ENOUGH_SIGNERS | MODULI_MISSING)) {
             return true;
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -227,7 +238,8 @@ impl Remote {
             Err(error) if error.code() == Some(Code::NameAmbiguous) => {
                 Err(ambiguous(key, &self.keys_named(key).await?.0))
             }
-            Err(error) => Err(of_client(&error)),
+            Err(error) if error.code() == Some(Code::NoSuchKey) => Err(self.no_key(key, &error).await),
+            Err(error) => Err(self.unanswered(&error)),
         }
     }
 
@@ -248,7 +260,7 @@ impl Remote {
     pub async fn keys_and_more(&self) -> Result<(Vec<KeyView>, bool), Failure> {
         let (mut keys, mut page) = (Vec::new(), Page { limit: Some(KEYS), cursor: None });
         for _ in 0..PAGES_MAX {
-            let found = self.client.list_keys(&page).await.map_err(|error| of_client(&error))?;
+            let found = self.client.list_keys(&page).await.map_err(|error| self.unanswered(&error))?;
             keys.extend(found.keys);
             match found.next_cursor {
                 Some(cursor) => page.cursor = Some(cursor),
@@ -261,14 +273,14 @@ impl Remote {
     /// Has a key retired, and waits until it is.
     pub async fn retire(&self, key: &str) -> Result<RequestView, Failure> {
         let key = key.parse().map_err(Failure::bug("the cluster gives a key an id that is none"))?;
-        let prepared = self.client.prepare_retirement(key).map_err(|error| of_client(&error))?;
+        let prepared = self.client.prepare_retirement(key).map_err(|error| self.unanswered(&error))?;
         let request: RequestView = self.send(&prepared, FIRST).await?;
         self.finished(request).await
     }
 
     /// Has a key made, and waits for it. Also says how long it took, by the cluster's clock.
     pub async fn create_key(&self, name: &str, scheme: Scheme) -> Result<(KeyView, Option<u64>), Failure> {
-        let prepared = self.client.prepare_key(scheme, name).map_err(|error| of_client(&error))?;
+        let prepared = self.client.prepare_key(scheme, name).map_err(|error| self.unanswered(&error))?;
         let request: RequestView = self.send(&prepared, FIRST).await?;
         let request = self.finished(request).await?;
         let took =
@@ -278,7 +290,7 @@ impl Remote {
         let is_its = certificate::is_made_for(&key.id, &prepared.to_item());
         if key.name != name || key.scheme != scheme.name() || !is_its {
             let error = ClientError::Uncertified { key: key.id, why: KeyRefusal::NotAsked };
-            return Err(of_client(&error));
+            return Err(of_client(&error).into());
         }
         Ok((key, took))
     }
@@ -331,19 +343,21 @@ impl Remote {
             None => self.client.prepare_signature(&body),
             Some(ticket) => self.client.prepare_signature_again(&body, ticket),
         };
-        prepared.map_err(|error| of_client(&error))
+        prepared.map_err(|error| self.unanswered(&error))
     }
 
-    /// Sends a request for a signature and waits until it is finished, or cannot be for want of nodes.
+    /// Sends a request for a signature and waits until it is finished, or cannot be for want of nodes or their moduli.
     async fn signed(&self, prepared: &Prepared) -> Result<SignatureView, Unsigned> {
-        let lost = |error| Unsigned::by(&error);
+        let lost = |error| Unsigned::by(self, &error);
         let deadline = Instant::now() + self.patience();
         let mut signed: SignatureView = self.client.send(prepared, FIRST).await.map_err(lost)?;
         while !signed.status.is_final() {
             if !self.awaits_nodes(signed.code.as_deref(), deadline).await {
-                return Err(Unsigned::Open(
-                    self.not_enough(&signed.id, signed.reason.as_deref(), false).await,
-                ));
+                let reason = signed.reason.as_deref();
+                return Err(Unsigned::Open(match signed.code.as_deref() {
+                    Some(MODULI_MISSING) => trouble::no_moduli(&signed.id, reason, &signed.culprits),
+                    _ => self.not_enough(&signed.id, reason, false).await,
+                }));
             }
             if Instant::now() > deadline {
                 return Err(Unsigned::Open(pending_trouble(&signed.id, self.patience())));
@@ -376,38 +390,40 @@ impl Remote {
             if Instant::now() > deadline {
                 return Err(pending_trouble(&id, self.patience()));
             }
-            request = self.client.request(&id, next(deadline)).await.map_err(|error| of_client(&error))?;
+            request =
+                self.client.request(&id, next(deadline)).await.map_err(|error| self.unanswered(&error))?;
         }
     }
 
     async fn send<T: Reply>(&self, prepared: &Prepared, wait: Duration) -> Result<T, Failure> {
-        self.client.send(prepared, wait).await.map_err(|error| of_client(&error))
+        let again = "`keymoot request list` shows whether it is pending";
+        self.client.send(prepared, wait).await.map_err(|error| self.undecided(&error, again))
     }
 
     /// A token for other programs that hold the certificate of this context.
     pub async fn token(&self) -> Result<TokenView, Failure> {
-        self.client.create_token().await.map_err(|error| of_client(&error))
+        self.client.create_token().await.map_err(|error| self.unanswered(&error))
     }
 
     pub async fn nodes(&self) -> Result<NodeList, Failure> {
-        self.client.nodes().await.map_err(|error| of_client(&error))
+        self.client.nodes().await.map_err(|error| self.unanswered(&error))
     }
 
     pub async fn sessions(&self) -> Result<SessionList, Failure> {
-        self.client.sessions().await.map_err(|error| of_client(&error))
+        self.client.sessions().await.map_err(|error| self.unanswered(&error))
     }
 
     pub async fn ready(&self) -> Result<ReadyView, Failure> {
-        self.client.ready().await.map_err(|error| of_client(&error))
+        self.client.ready().await.map_err(|error| self.unanswered(&error))
     }
 
     pub async fn version(&self) -> Result<VersionView, Failure> {
-        self.client.version().await.map_err(|error| of_client(&error))
+        self.client.version().await.map_err(|error| self.unanswered(&error))
     }
 
     /// What happens in sessions, from now on, until the service ends it or nobody listens any more.
     pub async fn events(&self) -> Result<mpsc::Receiver<EventView>, Failure> {
-        let mut stream = self.client.events(None).await.map_err(|error| of_client(&error))?;
+        let mut stream = self.client.events(None).await.map_err(|error| self.unanswered(&error))?;
         let (say, heard) = mpsc::channel(EVENTS_MAX);
         tokio::spawn(async move {
             while let Ok(Some(event)) = stream.next().await {

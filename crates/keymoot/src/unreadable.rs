@@ -1,19 +1,44 @@
 //! What a payload is refused with before anything of it is sent: a code for what kind of thing is wrong, and the field in
 //! which it is. Nodes refuse the same; here it costs nothing and is told sooner.
 
-use keymoot_chains::{Fault, Unreadable, bitcoin, ethereum, solana};
+mod place;
+
+use keymoot_chains::{Fault, Kind, Unreadable, bitcoin, ethereum, solana};
 
 use crate::explain::{NOT_FOR_THIS_KEY, PAYLOAD_UNREADABLE, PAYLOAD_UNSAFE, Page, WRONG_NETWORK};
 use crate::failure::{Failure, Trouble};
 
-/// The failure for a payload that is not signed.
-pub fn failure(unreadable: &Unreadable) -> Failure {
+/// The failure for a payload of this kind that is not signed.
+pub fn failure(unreadable: &Unreadable, kind: Kind, payload: &[u8]) -> Failure {
     let (page, field) = sorted(unreadable);
     let mut trouble = Trouble::new(page, unreadable.to_string());
     if let Some(field) = field {
         trouble = trouble.branch(format!("field  {field}"));
     }
+    if page == PAYLOAD_UNREADABLE
+        && let Some(place) = place::of(kind, payload)
+    {
+        trouble = trouble.branch(format!("where  {place}"));
+    }
+    if let Some(help) = help(unreadable) {
+        trouble = trouble.help(help);
+    }
     trouble.undone("nothing was sent: no node has seen it, and no presignature was used").into()
+}
+
+/// What to do, where it is not what the page says.
+fn help(unreadable: &Unreadable) -> Option<&'static str> {
+    match unreadable {
+        Unreadable::Blind => Some(
+            "have the message or transaction signed that the digest is of: --message, --typed-data, --tx, --psbt, --sol-tx; \
+             no option and no policy turns this check off",
+        ),
+        Unreadable::WrongScheme { .. } => Some(
+            "Ethereum takes dkls23 or gg20, Solana frost-ed25519, Bitcoin what the address says; `keymoot key list` shows the \
+             scheme of each key: name another with --key",
+        ),
+        _ => None,
+    }
 }
 
 fn sorted(unreadable: &Unreadable) -> (&'static Page, Option<String>) {

@@ -3,7 +3,7 @@
 
 use keymoot_chains::bitcoin::{Form, descriptor};
 use keymoot_chains::{Algorithm, Key, Network, bitcoin, ethereum, solana};
-use keymoot_types::{Path, Scheme};
+use keymoot_types::{Path, PathError, Scheme};
 use keymoot_wire::rest::KeyView;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ impl Address {
 
 /// The key at a path, as chains know it.
 pub fn at(key: &KeyView, path: &str) -> Result<Key, Failure> {
-    let bad = |what: String| Failure::from(Trouble::new(USAGE, what));
+    let bad = |what: String| Failure::from(Trouble::new(USAGE, what).undone("nothing was sent"));
     let scheme: Scheme = key
         .scheme
         .parse()
@@ -34,8 +34,15 @@ pub fn at(key: &KeyView, path: &str) -> Result<Key, Failure> {
     let bytes = |text: &str| hex::decode(text).map_err(|_| bad("the key's bytes are no hex digits".into()));
     let code: [u8; 32] = bytes(&key.chain_code)?.try_into().unwrap_or_default();
     let root = Key::new(scheme, &bytes(&key.public_key)?, code).map_err(|error| bad(error.to_string()))?;
-    let steps: Path =
-        path.parse().map_err(|_| bad(format!("a path is as m/0/7, not `{}`", path.escape_debug())))?;
+    let steps: Path = path.parse().map_err(|error: PathError| {
+        let help = match error {
+            PathError::Hardened(_) => {
+                "take a path such as m/0/7, without ' or h; where accounts must be apart, make a key for each"
+            }
+            _ => "a path is m, or as m/0/7",
+        };
+        Trouble::new(USAGE, error.to_string()).undone("nothing was sent").help(help)
+    })?;
     root.at(steps).map_err(|error| bad(error.to_string()))
 }
 
@@ -64,7 +71,10 @@ pub fn watching(key: &KeyView, network: Network) -> Result<Watching, Failure> {
     let root = at(key, "m")?.on(network);
     let Some(xpub) = root.xpub() else {
         let what = format!("a {} key has no extended public key", key.scheme);
-        return Err(Trouble::new(USAGE, what).help("Ed25519 has no public derivation").into());
+        return Err(Trouble::new(USAGE, what)
+            .undone("nothing is shown")
+            .help("Ed25519 has no public derivation")
+            .into());
     };
     let forms = Form::of(Algorithm::of(root.scheme()));
     Ok(Watching {

@@ -65,7 +65,12 @@ fn line(record: &Record, trace: &str) -> Option<Line> {
         }
         Entry::Blamed { session, party, fault, .. } => {
             let (session, party, fault) = (*session, *party, fault.clone());
-            Box::new(move || tracing::error!(%session, %party, fault, "a member has broken the protocol"))
+            Box::new(move || {
+                let blamed =
+                    metrics::counter!("keymoot_node_blamed_total", "party" => party.index().to_string());
+                blamed.increment(1);
+                tracing::error!(%session, %party, fault, "a member has broken the protocol");
+            })
         }
         Entry::Forked { party, .. } => {
             let party = *party;
@@ -84,7 +89,32 @@ fn short(identity: &[u8; 32]) -> String {
 mod tests {
     use std::sync::mpsc::channel;
 
-    use super::Decisions;
+    use keymoot_engine::record::{Entry, Record};
+    use keymoot_types::{Party, SessionId};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::{Decisions, line};
+
+    #[test]
+    fn whoever_is_blamed_is_counted_when_it_is_on_record() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let blamed = || {
+            let (session, party) = (SessionId::new([7; 16]), Party::new(3).unwrap());
+            Record::from(Entry::Blamed { session, party, fault: "a fault".to_owned(), evidence: Vec::new() })
+        };
+        let is_counted = |count: u8| {
+            let wanted = format!("keymoot_node_blamed_total{{party=\"3\"}} {count}");
+            recorder.handle().render().lines().any(|line| line == wanted)
+        };
+        metrics::with_local_recorder(&recorder, || {
+            let first = line(&blamed(), "").unwrap();
+            assert!(!is_counted(1), "it is not durable yet");
+            first();
+            assert!(is_counted(1));
+            line(&blamed(), "").unwrap()();
+        });
+        assert!(is_counted(2));
+    }
 
     #[test]
     fn of_what_is_not_durable_nothing_is_told() {

@@ -125,9 +125,9 @@ impl Refusal {
 #[must_use]
 pub fn number(code: Code) -> i64 {
     match code {
-        Code::Denied => USER_REJECTED,
+        Code::Denied | Code::SchemeNotServed => USER_REJECTED,
         Code::KeyRetired | Code::NoSuchKey => UNAUTHORIZED,
-        Code::NotEnoughSigners => RESOURCE_UNAVAILABLE,
+        Code::NotEnoughSigners | Code::ModuliMissing => RESOURCE_UNAVAILABLE,
         Code::Busy | Code::TooManyRequests => LIMIT_EXCEEDED,
         other => match other.http_status() {
             401 | 403 => UNAUTHORIZED,
@@ -147,8 +147,8 @@ mod tests {
             let all = Code::ALL.iter().filter(|code| number(**code) == wanted);
             all.map(|code| code.as_str()).collect::<Vec<_>>()
         };
-        assert_eq!(of(USER_REJECTED), ["E2101"]);
-        assert_eq!(of(RESOURCE_UNAVAILABLE), ["E2104"]);
+        assert_eq!(of(USER_REJECTED), ["E2101", "E2109"]);
+        assert_eq!(of(RESOURCE_UNAVAILABLE), ["E2104", "E2108"]);
         assert_eq!(of(LIMIT_EXCEEDED), ["E5002", "E5003"]);
         assert!(
             of(UNAUTHORIZED)

@@ -86,7 +86,7 @@ impl Signer {
                 return Err(StartError::Chain { wanted: config.chain_id, found });
             }
             Ok(_) => {}
-            Err(why) => warn!(?why, node = place, "the node behind does not answer yet"),
+            Err(why) => warn!(%why, node = place, "the node behind does not answer yet"),
         }
         let failed = |cause| StartError::Listen { address: listen, cause };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;

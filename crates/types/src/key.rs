@@ -33,6 +33,9 @@ pub enum PathError {
     /// Not a path.
     #[error("`{0}` is no derivation path; write it as m/0/7")]
     Syntax(String),
+    /// A step beyond what BIP-32 numbers.
+    #[error("step `{0}` is too large: steps go from 0 to 2147483647")]
+    TooLarge(String),
     /// More steps than BIP-32 can number.
     #[error("a derivation path has at most 255 steps, this one has {0}")]
     TooDeep(usize),
@@ -93,7 +96,7 @@ fn step(part: &str, whole: &str) -> Result<u32, PathError> {
     if part.is_empty() || !part.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(PathError::Syntax(whole.to_owned()));
     }
-    part.parse().map_err(|_| PathError::Syntax(whole.to_owned()))
+    part.parse().map_err(|_| PathError::TooLarge(part.to_owned()))
 }
 
 #[cfg(test)]
@@ -119,9 +122,11 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_path() {
-        for text in ["", "0/1", "m/", "m//1", "m/-1", "m/+1", "m/ 1", "m/4294967296", "m/x", "M/0"] {
+        for text in ["", "0/1", "m/", "m//1", "m/-1", "m/+1", "m/ 1", "m/x", "M/0"] {
             assert!(matches!(text.parse::<Path>(), Err(PathError::Syntax(_))), "{text}");
         }
+        let large = "m/4294967296".parse::<Path>().unwrap_err();
+        assert_eq!(large, PathError::TooLarge("4294967296".into()));
         assert_eq!(Path::new(vec![0; 256]), Err(PathError::TooDeep(256)));
         assert!(Path::new(vec![0; 255]).is_ok());
     }

@@ -17,8 +17,8 @@ pub use requests::{
     Status,
 };
 pub use service::{
-    CanaryView, EventView, NodeList, NodeView, ParticipantView, ReadyView, SessionList, SessionView,
-    TokenView, VersionView,
+    CanaryView, EventView, ModuliView, NodeList, NodeView, ParticipantView, ReadyView, SessionList,
+    SessionView, TokenView, VersionView,
 };
 
 /// A moment as RFC 3339 writes it, in UTC, from milliseconds since 1970. `None` for 0, which the contract

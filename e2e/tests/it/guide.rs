@@ -64,7 +64,9 @@ impl Stage<'_> {
             self.start(name, command, " started ");
             return String::new();
         }
-        let output = self.command(1, &program, &words[1..]).output().expect("it runs");
+        // Nobody is here to compare fingerprints at a terminal.
+        let answer: &[&str] = if words[1] == "admit" { &["--yes"] } else { &[] };
+        let output = self.command(1, &program, &[&words[1..], answer].concat()).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "`{line}` ended with {}:\n{said}{complaint}", output.status);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use keymoot_ports::{Address, Fault, Name, Role, Ttl, registry};
+use keymoot_types::Party;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::mpc::mpc_registry_server::MpcRegistry;
 use keymoot_wire::mpc::{
-    DiscoverNodesRequest, DiscoverNodesResponse, Member, RegisterNodeRequest, RegisterNodeResponse,
-    UnregisterNodeRequest, UnregisterNodeResponse,
+    DiscoverNodesRequest, DiscoverNodesResponse, Member, ModuliState, RegisterNodeRequest,
+    RegisterNodeResponse, UnregisterNodeRequest, UnregisterNodeResponse,
 };
 use keymoot_wire::problem::Code;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ impl MpcRegistry for RegistryService {
             .into_iter()
             .map(|member| (member.name.to_string(), member.address.to_string()))
             .collect();
+        let moduli = if role == PeerRole::Node { self.room.moduli() } else { BTreeMap::new() };
         let members = self.room.listed(role).into_iter().map(|(name, address)| {
             let announced = live.get(&name);
             let member = Member {
@@ -79,7 +81,7 @@ impl MpcRegistry for RegistryService {
                 name,
                 ..Member::default()
             };
-            if role == PeerRole::Node { self.with_state(member) } else { member }
+            if role == PeerRole::Node { self.with_state(member, &moduli) } else { member }
         });
         Ok(Response::new(DiscoverNodesResponse { members: members.collect() }))
     }
@@ -99,9 +101,9 @@ impl MpcRegistry for RegistryService {
 
 impl RegistryService {
     /// What this coordinator knows of a node itself.
-    fn with_state(&self, member: Member) -> Member {
-        let party = self.room.names.party(&member.name);
-        let Some(state) = party.and_then(|party| self.room.nodes.state(party)) else { return member };
+    fn with_state(&self, member: Member, moduli: &BTreeMap<Party, ModuliState>) -> Member {
+        let Some(party) = self.room.names.party(&member.name) else { return member };
+        let Some(state) = self.room.nodes.state(party) else { return member };
         let silent = state.heard.map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
         Member {
             connected: state.stream.is_some(),
@@ -109,6 +111,7 @@ impl RegistryService {
             version: state.version,
             clock_skew_ms: state.skew_ms,
             same_document: state.same_document,
+            moduli: moduli.get(&party).copied(),
             ..member
         }
     }

@@ -1,12 +1,13 @@
 //! A gateway or a client that calls coordinators.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper_util::rt::TokioIo;
 use keymoot_wire::identity::PeerRole;
 use keymoot_wire::mpc::mpc_coordinator_client::MpcCoordinatorClient;
 use keymoot_wire::mpc::mpc_keys_client::MpcKeysClient;
+use keymoot_wire::mpc::mpc_registry_client::MpcRegistryClient;
 use keymoot_wire::mpc::request::{Ask as Asked, Result as Came};
 use keymoot_wire::mpc::{
     self, CreateKeyRequest, CreateSigningSessionRequest, GetSessionStatusRequest, RequestStatus,
@@ -17,6 +18,7 @@ use keymoot_wire::token::Minter;
 use rand::RngCore;
 use rand::rngs::OsRng;
 use tokio::net::TcpStream;
+use tokio::time::{interval, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::metadata::MetadataValue;
@@ -24,7 +26,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use tower::service_fn;
 
-use crate::cluster::{Cluster, GROUP, must_id, signing_key};
+use crate::cluster::{Cluster, GROUP, PATIENCE, must_id, signing_key};
 
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
@@ -132,10 +134,33 @@ impl Caller {
         client.get_session_status(self.request(asked)).await.map(tonic::Response::into_inner)
     }
 
+    /// What comes of a request for a new key.
+    pub async fn make_key(&self, scheme: &str, name: &str) -> mpc::Request {
+        let body = format!(r#"{{"scheme":"{scheme}","name":"{name}"}}"#);
+        self.create_key(sign("otto", "/v1/keys", &body)).await.expect("an answer")
+    }
+
+    /// How far nodes are with their moduli, when this is so of so many.
+    pub async fn moduli_of(&self, count: usize) -> Vec<Option<mpc::ModuliState>> {
+        let mut registry = MpcRegistryClient::new(self.link.channel());
+        let mut ticks = interval(Duration::from_millis(50));
+        let look = async {
+            loop {
+                ticks.tick().await;
+                let asked = self.request(mpc::DiscoverNodesRequest { role: "node".to_owned() });
+                let found = registry.discover_nodes(asked).await.expect("an answer").into_inner();
+                let states: Vec<_> = found.members.into_iter().map(|member| member.moduli).collect();
+                if states.iter().flatten().count() == count {
+                    return states;
+                }
+            }
+        };
+        timeout(PATIENCE, look).await.expect("so many say so in time")
+    }
+
     /// A new key.
     pub async fn must_make_key(&self, scheme: &str, name: &str) -> mpc::Key {
-        let body = format!(r#"{{"scheme":"{scheme}","name":"{name}"}}"#);
-        let made = self.create_key(sign("otto", "/v1/keys", &body)).await.expect("an answer");
+        let made = self.make_key(scheme, name).await;
         match made.result {
             Some(Came::Key(key)) => key,
             _ => panic!("there is no key: {made:?}"),

@@ -1,5 +1,6 @@
 //! Builds and runs a cluster on the loopback interface, in a folder that goes with it.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use keymoot_adapters::{EmbeddedStore, FileJournal};
 use keymoot_control::{ControlConfig, ControlHandle, ControlShell, Limits as ControlLimits, Listen};
 use keymoot_node::{Limits as NodeLimits, NodeConfig, NodeHandle, NodeShell, seeds};
 use keymoot_ports::{Clock, Directory, Journal, Registry};
-use keymoot_types::{GroupId, Millis};
+use keymoot_types::{GroupId, Millis, Scheme};
 use keymoot_vault::{Kdf, Owner, Unlock, Vault};
 use keymoot_wire::authority::{Authority, TlsKey, Validity};
 use keymoot_wire::cluster::{
@@ -70,6 +71,8 @@ pub struct Cluster {
     pub store: EmbeddedStore,
     pub instead: Instead,
     pub limits: ControlLimits,
+    /// What nodes serve that are started from now on.
+    pub schemes: BTreeSet<Scheme>,
 }
 
 pub fn must_id(role: PeerRole, name: &str) -> PeerId {
@@ -92,6 +95,18 @@ fn show_logs() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
 }
 
+fn node_entry(
+    folder: &TempDir,
+    index: u16,
+    pin: &mut impl FnMut(PeerRole, &str) -> Vec<Hex<32>>,
+) -> NodeEntry {
+    let name = format!("node-{index}");
+    let vault = make_vault(folder, &name);
+    let public = seeds::create(&vault, &mut OsRng).expect("seeds");
+    let (identity, seal) = (Hex(public.identity), Hex(public.seal));
+    NodeEntry { tls: pin(PeerRole::Node, &name), name, index, identity, seal }
+}
+
 impl Cluster {
     /// A cluster of 2-of-3 with so many coordinators, of which nothing runs yet.
     pub async fn build(coordinators: usize) -> Self {
@@ -108,14 +123,7 @@ impl Cluster {
         };
         let listeners: Vec<TcpListener> =
             (0..coordinators).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-        let nodes = (1..=3_u16).map(|index| {
-            let name = format!("node-{index}");
-            let vault = make_vault(&folder, &name);
-            let public = seeds::create(&vault, &mut OsRng).expect("seeds");
-            let (identity, seal) = (Hex(public.identity), Hex(public.seal));
-            NodeEntry { tls: pin(PeerRole::Node, &name), name, index, identity, seal }
-        });
-        let nodes = nodes.collect();
+        let nodes = (1..=3_u16).map(|index| node_entry(&folder, index, &mut pin)).collect();
         let numbered = listeners.iter().zip(1..);
         let coordinators = numbered.map(|(listener, number)| {
             let name = format!("coordinator-{number}");
@@ -162,6 +170,7 @@ impl Cluster {
             store,
             instead: Instead::default(),
             limits: patient(),
+            schemes: Scheme::USUAL.into(),
         }
     }
 
@@ -257,7 +266,7 @@ impl Cluster {
         let mut limits = NodeLimits::default();
         limits.engine.ceremony = CEREMONY;
         let config = NodeConfig {
-            schemes: keymoot_types::Scheme::USUAL.into(),
+            schemes: self.schemes.clone(),
             identity,
             name,
             document: Arc::clone(&self.document),

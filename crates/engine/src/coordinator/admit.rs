@@ -255,6 +255,7 @@ impl<C: Crypto> Coordinator<C> {
             askers,
             denials: std::collections::BTreeMap::new(),
             spent: BTreeSet::new(),
+            found_out: BTreeSet::new(),
             words: std::collections::BTreeMap::new(),
             reading: None,
             outcome: None,

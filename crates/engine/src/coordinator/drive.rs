@@ -11,7 +11,7 @@ use super::supply::Pace;
 use super::{Aim, Coordinator, Deed, Drive, Past, Run, StoreCall};
 use crate::crypto::{Crypto, Described, Next, Order, Reading, Task};
 use crate::message::{Address, Invite, Message, What};
-use crate::outcome::Outcome;
+use crate::outcome::{NO_MODULI, Outcome};
 use crate::refusal::Refusal;
 use crate::request::{Ask, RequestId, key_of_attempt};
 
@@ -29,10 +29,6 @@ const LATE: u64 = 1_000;
 
 /// Failed sessions that reports are still taken of.
 const PAST_MAX: usize = 256;
-
-/// What a signature waits for that needs moduli, until they are made.
-pub(super) const NO_MODULI: &str =
-    "too few nodes have moduli: they look for safe primes, make their table, or do not serve the scheme";
 
 /// How long nodes may take to show a key, in milliseconds.
 const KEY_ANSWER: u64 = 400;
@@ -105,7 +101,7 @@ impl<C: Crypto> Coordinator<C> {
             Ask::Key(_) => limits.generations,
             Ask::Sign { .. } | Ask::Retire { .. } => limits.attempts,
         };
-        if drive.attempt >= most || now >= drive.began.plus(limits.patience) {
+        if drive.attempt >= most || now >= drive.began.plus(self.patience(drive)) {
             let why = format!("{} attempts failed; what was missing last: {}", drive.attempt, drive.trouble);
             return self.conclude(id, Outcome::Failed(why));
         }
@@ -113,6 +109,19 @@ impl<C: Crypto> Coordinator<C> {
             Ask::Key(_) => self.generate(id, rng),
             Ask::Sign { .. } => self.sign(id, rng),
             Ask::Retire { .. } => self.retire(id, rng),
+        }
+    }
+
+    /// How long a request is worked on. Where moduli may have to be made first, that has its own time.
+    fn patience(&self, drive: &Drive) -> u64 {
+        let limits = &self.config.limits;
+        match &drive.request.ask {
+            Ask::Sign { key, .. }
+                if self.keys.get(key).is_some_and(|key| C::describe(key).scheme.has_moduli()) =>
+            {
+                limits.patience.saturating_add(limits.moduli)
+            }
+            Ask::Sign { .. } | Ask::Key(_) | Ask::Retire { .. } => limits.patience,
         }
     }
 

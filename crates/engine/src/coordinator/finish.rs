@@ -93,6 +93,10 @@ impl<C: Crypto> Coordinator<C> {
         match end {
             End::Blame(accusations) => {
                 accusations.iter().for_each(|one| self.members.suspect(one.party, PROVEN));
+                let request = self.runs.get(&session).and_then(|run| run.aim.request());
+                if let Some(drive) = request.and_then(|request| self.drives.get_mut(&request)) {
+                    drive.found_out.extend(accusations.iter().map(|one| one.party));
+                }
             }
             // Somebody's share was wrong, and nobody can tell whose.
             End::Benign { .. } | End::Ban(_) | End::Bug(_) => {

@@ -1,10 +1,12 @@
 //! What a coordinator works on and believes, for people who look. It holds no secret to begin with.
 
-use keymoot_types::{KeyId, Millis, Party, SessionId};
+use std::collections::BTreeSet;
+
+use keymoot_types::{KeyId, Millis, Party, Scheme, SessionId};
 
 use super::{Aim, Coordinator};
 use crate::crypto::Crypto;
-use crate::request::RequestId;
+use crate::request::{Ask, RequestId};
 
 /// A coordinator at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +107,35 @@ impl<C: Crypto> Coordinator<C> {
 }
 
 impl<C: Crypto> Coordinator<C> {
+    /// Whose share of the signature that was asked for this coordinator has itself seen to be wrong.
+    #[must_use]
+    pub fn found_out(&self, request: RequestId) -> BTreeSet<Party> {
+        self.drives.get(&request).map(|drive| drive.found_out.clone()).unwrap_or_default()
+    }
+
+    /// The scheme that a request is about, while it is worked on and the key is known.
+    #[must_use]
+    pub fn scheme_of_request(&self, request: RequestId) -> Option<Scheme> {
+        match &self.drives.get(&request)?.request.ask {
+            Ask::Key(scheme) => Some(*scheme),
+            Ask::Sign { key, .. } | Ask::Retire { key } => {
+                self.keys.get(key).map(|key| C::describe(key).scheme)
+            }
+        }
+    }
+
+    /// The scheme that a session in progress serves, where it serves one.
+    #[must_use]
+    pub fn scheme_of_session(&self, session: SessionId) -> Option<Scheme> {
+        match &self.runs.get(&session)?.aim {
+            Aim::Keygen(request, _) => self.scheme_of_request(*request),
+            Aim::Setup => Some(Scheme::Dkls23),
+            Aim::Moduli => Some(Scheme::Gg20),
+            Aim::Presign(key, _) | Aim::Retire(_, key) => self.scheme_of(*key),
+            Aim::Sign(_, order) => Some(C::describe(&order.key).scheme),
+        }
+    }
+
     /// How many free presignatures of this key all signers of some set say they hold.
     #[must_use]
     pub fn stock_of(&self, key: KeyId) -> usize {

@@ -63,6 +63,7 @@ fn unheard(name: &str) -> NodeView {
         version: None,
         clock_skew_ms: None,
         same_document: true,
+        moduli: None,
     }
 }
 
@@ -75,6 +76,13 @@ fn merge(node: &mut NodeView, member: mpc::Member, coordinator: &str) {
     }
     if member.silent_ms.is_some() {
         node.same_document &= member.same_document;
+    }
+    // Each coordinator has primes of its own, and the first that has them all uses them.
+    if let Some(told) = member.moduli {
+        let known = node.moduli.get_or_insert_default();
+        known.made |= told.made;
+        known.making |= told.making;
+        (known.safe_primes, known.wanted) = (known.safe_primes.max(told.safe_primes), told.wanted);
     }
     if is_fresher {
         node.silent_ms = member.silent_ms;
@@ -104,6 +112,18 @@ mod tests {
         merge(&mut node, mpc::Member { silent_ms: None, ..member(0, false, "") }, "coordinator-3");
         assert!(node.live && node.same_document);
         assert_eq!((node.silent_ms, node.version.as_deref()), (Some(50), Some("2")));
-        assert_eq!(node.connected, ["coordinator-1"]);
+        assert_eq!((node.connected.as_slice(), node.moduli), (&["coordinator-1".to_owned()][..], None));
+    }
+
+    #[test]
+    fn moduli_are_as_far_as_the_coordinator_that_is_farthest() {
+        let mut node = unheard("node-1");
+        for (place, safe_primes) in [(1, 1), (2, 3), (3, 0)] {
+            let told = mpc::ModuliState { made: false, making: place == 3, safe_primes, wanted: 4 };
+            let member = mpc::Member { moduli: Some(told), ..mpc::Member::default() };
+            merge(&mut node, member, "coordinator");
+        }
+        let known = node.moduli.unwrap();
+        assert_eq!((known.made, known.making, known.safe_primes, known.wanted), (false, true, 3, 4));
     }
 }

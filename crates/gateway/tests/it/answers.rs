@@ -186,6 +186,8 @@ async fn nodes_and_sessions_are_gathered_from_all_coordinators() {
     assert_eq!(names, ["node-1", "node-2", "node-3"]);
     assert_eq!(nodes.nodes[0].connected, ["coordinator-1", "coordinator-2"]);
     assert!(nodes.nodes[0].live && !nodes.nodes[2].live && nodes.nodes[2].silent_ms.is_none());
+    let moduli = nodes.nodes[0].moduli.as_ref().map(|one| (one.made, one.safe_primes, one.wanted));
+    assert_eq!((moduli, nodes.nodes[2].moduli), (Some((false, 3, 4)), None));
     assert_eq!(nodes.silent_coordinators, ["coordinator-3"]);
     let sessions = client.sessions().await.unwrap();
     assert_eq!(sessions.sessions.len(), 2);

@@ -418,6 +418,7 @@ impl MpcRegistry for Fake {
             version: "0.1.0".into(),
             clock_skew_ms: Some(-3),
             same_document: true,
+            moduli: connected.then_some(mpc::ModuliState { safe_primes: 3, wanted: 4, ..Default::default() }),
         };
         let members = vec![member("node-1", true), member("node-2", true), member("node-3", false)];
         Ok(Response::new(mpc::DiscoverNodesResponse { members }))

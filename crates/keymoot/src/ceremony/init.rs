@@ -33,7 +33,10 @@ pub fn init(folder: &Path, founding: &Founding) -> Result<(PathBuf, Invitation),
     }
     let authority = Authority::create(&founding.cluster).map_err(|error| {
         let what = format!("there can be no cluster `{}`", founding.cluster.escape_debug());
-        Trouble::new(USAGE, what).help("a name has 1 to 63 of a-z, 0-9 and -").because(error)
+        Trouble::new(USAGE, what)
+            .undone("nothing was written")
+            .help("a name has 1 to 63 of a-z, 0-9 and -")
+            .because(error)
     })?;
     let mut group = [0; 16];
     rand::rngs::OsRng.try_fill_bytes(&mut group).map_err(Failure::Randomness)?;

@@ -49,11 +49,19 @@ pub fn join(invitation: &Invitation, joining: &Joining<'_>) -> Result<(PathBuf, 
         return Err(Trouble::new(CLOCK, what).undone("nothing was written").into());
     }
     refuse_what_is_there(invitation, joining)?;
+    let is_new = !joining.directory.exists();
     make_directory(joining.directory)?;
     let tls = TlsKey::create().map_err(Failure::bug("a TLS key cannot be made"))?;
     let (mut node, mut client) = (None, None);
     match role {
-        PeerRole::Node => node = Some(draw_node(invitation, joining)?),
+        PeerRole::Node => {
+            let drawn = draw_node(invitation, joining);
+            if drawn.is_err() && is_new {
+                // Only if it is empty: a passphrase was refused before anything was drawn.
+                let _ = fs::remove_dir(joining.directory);
+            }
+            node = Some(drawn?);
+        }
         PeerRole::Coordinator => {
             write_secret(&joining.directory.join(SEED), hex::encode(*seed()?).as_bytes())?;
         }

@@ -126,7 +126,9 @@ impl Office {
                 "{} answers to the cluster {}, not {}",
                 name, answer.cluster, self.invitation.cluster
             );
-            return Err(Trouble::new(CEREMONY_FOREIGN, what).undone("nothing was written").into());
+            let help =
+                "bring it to the authority of that cluster, or name with --dir the folder of that authority";
+            return Err(Trouble::new(CEREMONY_FOREIGN, what).undone("nothing was written").help(help).into());
         }
         let role = self.invitation.seat(name, answer.client.as_ref().map(|client| client.role))?;
         let has_parts = answer.node.is_some() == (role == PeerRole::Node);

@@ -120,6 +120,33 @@ fn a_ceremony_ends_with_the_same_document_everywhere() {
 }
 
 #[test]
+fn a_passphrase_that_is_refused_leaves_nothing_behind() {
+    let stage = Stage::must_found("test");
+    let mode = |name: &str, bits| {
+        let bits = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(bits);
+        fs::set_permissions(stage.path(name), bits).unwrap();
+    };
+    for (file, text, bits) in [("short", "too short", 0o600), ("open", "long enough, and open", 0o644)] {
+        fs::write(stage.path(file), text).unwrap();
+        mode(file, bits);
+    }
+    for (file, code) in [("short", "E2507"), ("open", "E2504"), ("missing", "E2502")] {
+        let unlock = UnlockSource { passphrase_file: Some(stage.path(file)), key_file: None };
+        let (directory, kdf, settings) = (stage.path("node-1"), Kdf::WEAKEST, Vec::new());
+        let joining = Joining { name: "node-1", directory: &directory, role: None, unlock, kdf, settings };
+        let refused = join(&stage.invitation, &joining).unwrap_err();
+        assert_eq!(refused.code(), code);
+        assert!(!directory.exists(), "{code}: nothing was changed, and so nothing is there");
+        assert!(!refused.to_string().contains("is in the way"), "{refused}");
+    }
+    // What was there before stays.
+    fs::create_dir(stage.path("node-1")).unwrap();
+    fs::remove_file(stage.path("key")).unwrap();
+    assert_eq!(stage.join("node-1", None).unwrap_err().code(), "E2502");
+    assert!(stage.path("node-1").is_dir());
+}
+
+#[test]
 fn no_later_document_is_signed_for_another_network_or_group() {
     let stage = Stage::must_found("test");
     stage.admit(&stage.must_gather()).unwrap();

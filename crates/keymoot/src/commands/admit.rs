@@ -8,8 +8,7 @@ use serde_json::json;
 
 use crate::ceremony::{Applicant, Hearing};
 use crate::cli::{EXIT_CODES, Given};
-use crate::explain::USAGE;
-use crate::failure::{Failure, Trouble};
+use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Admit members: certify their keys, and sign the cluster document when all have answered.
@@ -35,7 +34,7 @@ pub struct AdmitArgs {
     #[arg(long, value_name = "NAME=ROLE", value_parser = allowance)]
     allow: Vec<(String, Role)>,
 
-    /// Do not ask whether the fingerprints are right, also where there is a terminal.
+    /// Do not ask whether the fingerprints are right. Where there is no terminal to ask at, nothing is signed without it.
     #[arg(long)]
     yes: bool,
 }
@@ -51,8 +50,8 @@ pub fn run(given: &Given, args: &AdmitArgs) -> Result<(), Failure> {
         let wants = client_role.map_or_else(|| role.clone(), |wants| format!("{role}, {wants}"));
         printer.line(&format!("  {name:<16} {wants:<18} {}", printer.ink.strong(fingerprint)))?;
     }
-    if !args.yes && super::has_terminal() && !super::confirm("Are these the fingerprints and roles?")? {
-        return Err(Trouble::new(USAGE, "not confirmed").undone("nothing was signed").into());
+    if !args.yes {
+        super::must_confirm("Are these the fingerprints and roles?", "nothing was signed")?;
     }
     let admitted = hearing.admit(&args.allow, args.days)?;
     let signed = format!("version {} of the cluster document is signed; for each member:", admitted.version);

@@ -35,14 +35,22 @@ pub fn run(given: &Given, command: &ContextCommand) -> Result<(), Failure> {
     if let ContextCommand::Use(args) = command {
         contexts.choose(&args.name)?;
     }
-    let used =
-        given.context.clone().or_else(|| std::env::var("KEYMOOT_CTX").ok()).or_else(|| contexts.current());
+    let variable = std::env::var("KEYMOOT_CTX").ok().filter(|name| !name.is_empty());
+    let used = given.context.clone().or_else(|| variable.clone()).or_else(|| contexts.current());
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
     for (name, context) in contexts.all() {
         let is_used = used.as_ref() == Some(&name);
         let mark = if is_used { printer.ink.good("→") } else { " ".into() };
-        lines.push(format!(" {mark} {name:<16} {}", context.directory.display()));
+        let gone = if context.is_gone() { printer.ink.warning("   (gone)") } else { String::new() };
+        lines.push(format!(" {mark} {name:<16} {}{gone}", context.directory.display()));
         rows.push(json!({ "name": name, "directory": context.directory, "in_use": is_used }));
+    }
+    if let (ContextCommand::Use(args), Some(variable)) =
+        (command, variable.filter(|_| given.context.is_none()))
+        && variable != args.name
+    {
+        let hidden = format!("KEYMOOT_CTX={variable} hides it in this terminal: `unset KEYMOOT_CTX`");
+        lines.push(format!("  {} {hidden}", printer.ink.warning("!")));
     }
     if lines.is_empty() {
         lines.push("  there are no contexts; `keymoot demo` makes one".into());

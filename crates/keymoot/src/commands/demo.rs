@@ -121,10 +121,10 @@ pub fn run(given: &Given, args: &DemoArgs) -> Result<(), Failure> {
         }
         let title = printer.ink.strong(concat!("keymoot ", env!("CARGO_PKG_VERSION")));
         let place = folder.path().display();
-        printer.line(&format!(" {title} · demo cluster · everything below {place} is deleted on exit"))?;
+        let title = format!(" {title} · demo cluster · everything below {place} is deleted on exit");
         let patience = args.size.patience();
         let host = tokio::select! {
-            host = Host::start(folder.path(), &layout, name, patience, &printer) => host?,
+            host = Host::start(folder.path(), &layout, (name, &title), patience, &printer) => host?,
             _ = stops.recv() => return Ok(()),
         };
         let outcome = tokio::select! {
@@ -135,7 +135,12 @@ pub fn run(given: &Given, args: &DemoArgs) -> Result<(), Failure> {
             Contexts::of_environment().remove(name);
         }
         host.supervisor.stop().await;
-        outcome
+        outcome?;
+        if args.exit {
+            Ok(())
+        } else {
+            printer.line(" All processes have ended in order; everything of the demo is deleted.")
+        }
     })
 }
 

@@ -1,5 +1,7 @@
 //! `keymoot doctor`: what is wrong, or will be soon. It only looks.
 
+mod down;
+
 use std::path::{Path, PathBuf};
 
 use keymoot_wire::cluster::PolicyName;
@@ -15,6 +17,7 @@ use crate::failure::{Failure, Trouble};
 use crate::place::CERTIFICATE;
 use crate::printer::Printer;
 use crate::remote::Remote;
+use down::{gateways, of_failure, processes, reachable};
 
 /// Clocks further apart than this are worth a word, or wrong.
 const SKEW_WARN_MS: u64 = 5_000;
@@ -58,18 +61,48 @@ pub fn run(given: &Given) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
     let remote = Remote::open(given)?;
     super::wait(2, async move {
-        let version = remote.version().await?;
-        let (nodes, keys) = (remote.nodes().await?, remote.keys().await?);
-        let mut findings = vec![gateway(&version, &hex::encode(remote.document.digest()))];
-        findings.extend(of_nodes(&nodes, remote.document.signers().needed()));
-        findings.extend(of_keys(&keys));
+        let mut findings = processes(&remote.context).await;
+        findings.extend(answers(&remote).await);
         findings.push(policy(remote.document.policy));
         let places = places(&remote);
         findings.extend(places.iter().filter_map(|place| certificate(place)));
+        if remote.context.supervisor.is_none() {
+            let what = "those of nodes, coordinators and gateways are on their hosts, and not seen from here";
+            let help = "there: openssl x509 -enddate -noout -in DIR/tls.pem; admitting the same answers again renews them";
+            findings.push(finding("certificate", Verdict::Note, what).help(help));
+        }
         findings.push(disk(&remote.context.directory)?);
         findings.push(hosts(&remote));
         report(&printer, &findings)
     })
+}
+
+/// What the cluster says, as far as it answers; of whoever does not, what is down and what starts it.
+async fn answers(remote: &Remote) -> Vec<Finding> {
+    let document = &remote.document;
+    let version = match remote.version().await {
+        Ok(version) => version,
+        Err(failure) => {
+            let mut findings = vec![of_failure("gateway", &failure, gateways(remote))];
+            findings.extend(reachable(remote).await);
+            findings.push(finding("nodes", Verdict::Note, "not known: the gateway would tell"));
+            return findings;
+        }
+    };
+    let mut findings = vec![gateway(&version, &hex::encode(document.digest()))];
+    match remote.nodes().await {
+        Ok(nodes) => findings.extend(of_nodes(&nodes, document.signers().needed())),
+        Err(failure) => {
+            findings.push(of_failure("coordinators", &failure, None));
+            findings.extend(reachable(remote).await);
+            findings.push(finding("nodes", Verdict::Note, "not known: coordinators would tell"));
+        }
+    }
+    match remote.keys().await {
+        Ok(keys) => findings.extend(of_keys(&keys)),
+        Err(failure) => findings.push(of_failure("stock", &failure, None)),
+    }
+    findings
 }
 
 fn report(printer: &Printer, findings: &[Finding]) -> Result<(), Failure> {
@@ -156,6 +189,10 @@ fn of_nodes(list: &NodeList, needed: u16) -> Vec<Finding> {
     findings
 }
 
+fn counted(keys: usize) -> String {
+    if keys == 1 { "1 key".to_owned() } else { format!("{keys} keys") }
+}
+
 fn of_keys(keys: &[KeyView]) -> Vec<Finding> {
     let dry: Vec<&KeyView> =
         keys.iter().filter(|key| key.scheme == "dkls23" && !key.retired && key.presignatures == 0).collect();
@@ -163,9 +200,9 @@ fn of_keys(keys: &[KeyView]) -> Vec<Finding> {
     if dry.is_empty() || !known {
         let stock: u32 = keys.iter().map(|key| key.presignatures).sum();
         let what = if known || dry.is_empty() {
-            format!("{} keys, {stock} presignatures", keys.len())
+            format!("{}, {stock} presignatures", counted(keys.len()))
         } else {
-            format!("{} keys; the coordinators tell no stock of presignatures", keys.len())
+            format!("{}; the coordinators tell no stock of presignatures", counted(keys.len()))
         };
         return vec![finding("stock", Verdict::Good, what)];
     }
@@ -267,6 +304,7 @@ mod tests {
             version: Some(env!("CARGO_PKG_VERSION").into()),
             clock_skew_ms: Some(0),
             same_document: true,
+            moduli: None,
         }
     }
 

@@ -38,6 +38,12 @@ fn find(code: &str) -> Option<Found> {
     })
 }
 
+/// The code, also where only its digits were typed.
+fn with_letter(code: &str) -> String {
+    let code = code.to_ascii_uppercase();
+    if code.starts_with(|c: char| c.is_ascii_digit()) { format!("E{code}") } else { code }
+}
+
 fn all() -> Vec<Found> {
     let ours = PAGES.iter().map(|page| page.code);
     let mut codes: Vec<&'static str> = ours.chain(Code::ALL.iter().map(|code| code.as_str())).collect();
@@ -55,9 +61,12 @@ pub fn run(given: &Given, args: &ExplainArgs) -> Result<(), Failure> {
             pages.iter().map(|page| format!("{}  {}", printer.ink.strong(page.code), page.title)).collect();
         return printer.either(&json!({ "schema": "keymoot/codes/v1", "codes": rows }), &lines);
     };
-    let Some(page) = find(&code.to_ascii_uppercase()) else {
+    let Some(page) = find(&with_letter(code)) else {
         let what = format!("there is no code `{}`", code.escape_debug());
-        return Err(Trouble::new(USAGE, what).help("`keymoot explain` lists all codes").into());
+        return Err(Trouble::new(USAGE, what)
+            .undone("there is nothing to explain")
+            .help("`keymoot explain` lists all codes")
+            .into());
     };
     let object = json!({
         "schema": "keymoot/explanation/v1",
@@ -81,7 +90,11 @@ mod tests {
             assert!(find(code.as_str()).is_some_and(|page| page.meaning.len() > 40), "{code}");
         }
         assert_eq!(all().len(), PAGES.len() + Code::ALL.len());
-        assert!(find("E9999").is_none());
+        assert!(
+            find("E9999").is_none()
+                && find(&with_letter("2104")).is_some()
+                && find(&with_letter("e2104")).is_some()
+        );
     }
 
     #[test]

@@ -88,6 +88,7 @@ mod tests {
             version: None,
             clock_skew_ms: None,
             same_document: true,
+            moduli: None,
         };
         let nodes = vec![
             node("node-1", &["coordinator-1"], Some(3)),

@@ -81,7 +81,9 @@ pub fn run(given: &Given, args: &JoinArgs) -> Result<(), Failure> {
     if args.finish {
         return keep(given, args);
     }
-    let name = args.name.as_deref().ok_or_else(|| Trouble::new(USAGE, "--as says as whom to join"))?;
+    let name = args.name.as_deref().ok_or_else(|| {
+        Trouble::new(USAGE, "--as says as whom to join").undone("no key was drawn, and nothing was written")
+    })?;
     let invitation = read(&args.file)?;
     let joining = Joining {
         name,

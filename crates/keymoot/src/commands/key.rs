@@ -1,7 +1,8 @@
 //! `keymoot key`: keys, their addresses, their end.
 
 use clap::{Args, Subcommand, value_parser};
-use keymoot_types::Scheme;
+use keymoot_engine::request::NAME_MAX;
+use keymoot_types::{Scheme, UnknownScheme};
 use keymoot_wire::rest::{AskView, KeyView, Status};
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use crate::cli::{EXIT_CODES, Given};
 use crate::explain::{KEY_NAME_TAKEN, USAGE};
 use crate::failure::{Failure, Trouble};
 use crate::ink::Ink;
+use crate::moduli;
 use crate::network::NetworkName;
 use crate::printer::Printer;
 use crate::progress;
@@ -42,7 +44,8 @@ pub struct CreateArgs {
     #[arg(long)]
     allow_duplicate_name: bool,
 
-    /// Wait for so long, also while nodes are missing. Without it, for a minute, and what is missing is said at once.
+    /// Wait for so long, also while nodes are missing, and for the moduli that gg20 needs. Without it, for a minute, and what is
+    /// missing is said at once.
     #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=300))]
     wait: Option<u64>,
 }
@@ -97,6 +100,10 @@ pub struct RetireArgs {
 
 pub fn run(given: &Given, command: &KeyCommand) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
+    if let KeyCommand::Create(args) = command {
+        must_be_a_name(&args.name)?;
+        scheme(&args.scheme)?;
+    }
     let wait = if let KeyCommand::Create(args) = command { args.wait } else { None };
     let remote = Remote::open(given)?.waiting(wait);
     super::wait(2, async move {
@@ -184,17 +191,37 @@ async fn must_be_free(remote: &Remote, name: &str) -> Result<(), Failure> {
     if keys.is_empty() && pending.is_empty() { Ok(()) } else { Err(trouble.undone("no key was made").into()) }
 }
 
+/// A scheme that a key can be of.
+fn scheme(name: &str) -> Result<Scheme, Failure> {
+    let refused = |error: UnknownScheme| Trouble::new(USAGE, error.to_string());
+    Ok(name.parse().map_err(|error| refused(error).undone("nothing was sent, and no key was made"))?)
+}
+
+/// Refuses what the cluster takes for no name.
+fn must_be_a_name(name: &str) -> Result<(), Failure> {
+    let why = match name.len() {
+        0 => "it is empty",
+        length if length > NAME_MAX => "it is longer than that",
+        _ if name.contains(char::is_control) => "it has a control character in it",
+        _ => return Ok(()),
+    };
+    let what = format!("the name of a key has 1 to {NAME_MAX} bytes of text, and {why}");
+    Err(Trouble::new(USAGE, what).undone("nothing was sent, and no key was made").into())
+}
+
 /// Generates a key and shows how it goes.
 async fn create(remote: &Remote, printer: &Printer, args: &CreateArgs) -> Result<(), Failure> {
-    let scheme: Scheme = args.scheme.parse().map_err(Failure::Scheme)?;
+    let scheme = scheme(&args.scheme)?;
     if !args.allow_duplicate_name {
         must_be_free(remote, &args.name).await?;
     }
     printer.line(&format!("  Key {:?} · {scheme} · {}", args.name, remote.document.signers()))?;
+    let until = remote.deadline();
     let key = progress::create_key(remote, printer, &args.name, scheme, true).await?;
     printer.object(&document(&key))?;
     printer.line(&format!("  id          {}", key.id))?;
-    printer.line(&format!("  public key  {}", key.public_key))
+    printer.line(&format!("  public key  {}", key.public_key))?;
+    if scheme.has_moduli() { moduli::follow(remote, printer, until).await } else { Ok(()) }
 }
 
 async fn list(remote: &Remote, printer: &Printer) -> Result<(), Failure> {
@@ -241,15 +268,35 @@ pub fn qr(text: &str) -> Result<Vec<String>, Failure> {
 
 async fn retire(remote: &Remote, printer: &Printer, args: &RetireArgs) -> Result<(), Failure> {
     let key = remote.key(&args.key).await?;
-    if !args.yes && !super::confirm(&format!("Retire {} for ever?", named(&key)))? {
-        return Err(Trouble::new(USAGE, "not confirmed")
-            .undone("the key is as it was")
-            .help("say --yes")
-            .into());
+    if !args.yes {
+        super::must_confirm(&format!("Retire {} for ever?", named(&key)), "the key is as it was")?;
     }
     let request = remote.retire(&key.id).await?;
     let object = json!({
         "schema": "keymoot/retired/v1", "key": key.id, "request": request.id, "status": request.status.name(),
     });
-    printer.either(&object, &[format!("  {} {} signs nothing any more", printer.ink.good("✓"), named(&key))])
+    let done = if key.retired { "was retired before, and signs nothing" } else { "signs nothing any more" };
+    printer.either(&object, &[format!("  {} {} {done}", printer.ink.good("✓"), named(&key))])
+}
+
+#[cfg(test)]
+mod tests {
+    use keymoot_engine::request::NAME_MAX;
+
+    use super::{must_be_a_name, scheme};
+
+    #[test]
+    fn a_name_that_is_none_is_refused_before_anything_is_sent() {
+        for name in ["", "a\nb", &"x".repeat(NAME_MAX + 1)] {
+            assert_eq!(must_be_a_name(name).unwrap_err().code(), "E2001", "{name:?}");
+        }
+        must_be_a_name(&"x".repeat(NAME_MAX)).unwrap();
+    }
+
+    #[test]
+    fn a_key_is_of_one_scheme() {
+        let told = scheme("all").unwrap_err().to_string();
+        assert!(told.contains("unknown scheme `all`") && !told.contains("or all"), "{told}");
+        assert!(scheme("frost-taproot").is_ok());
+    }
 }

@@ -8,6 +8,7 @@ use crate::context::Contexts;
 use crate::explain::USAGE;
 use crate::failure::{Failure, Trouble};
 use crate::local::{Reply, Wish, ask};
+use crate::moduli::Moduli;
 use crate::printer::Printer;
 use crate::remote::Remote;
 
@@ -19,14 +20,14 @@ pub enum NodeCommand {
     Start(StartArgs),
 }
 
-/// Kill a process of a demo at once, as a failing machine would (SIGKILL).
+/// Kill a process of `keymoot demo` or `keymoot up` at once, as a failing machine would (SIGKILL).
 #[derive(Args)]
 pub struct KillArgs {
     /// As in node-3.
     name: String,
 }
 
-/// Start what was killed.
+/// Start processes of `keymoot demo` or `keymoot up` that were killed.
 #[derive(Args)]
 pub struct StartArgs {
     /// As in node-3.
@@ -91,6 +92,10 @@ async fn list(remote: &Remote, printer: &Printer) -> Result<(), Failure> {
         };
         let version = node.version.as_deref().unwrap_or("?");
         printer.line(&format!("  {mark} {:<12} {state}  · version {version}", node.name))?;
+    }
+    let moduli = Moduli::of(&found, remote.document.signers().needed());
+    if moduli.concern_anybody() {
+        printer.either(&moduli.document(), &[moduli.line()])?;
     }
     for silent in &found.silent_coordinators {
         printer.line(&format!("  {} {silent} does not answer", printer.ink.bad("✗")))?;

@@ -9,8 +9,7 @@ use serde_json::json;
 
 use crate::ceremony::{Left, Revocation};
 use crate::cli::{EXIT_CODES, Given};
-use crate::explain::USAGE;
-use crate::failure::{Failure, Trouble};
+use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Revoke a client, or the TLS key of a node, coordinator or gateway, and sign a cluster document that says so.
@@ -51,11 +50,8 @@ pub fn run(given: &Given, args: &RevokeArgs) -> Result<(), Failure> {
     for line in consequences(*role, &revocation.left) {
         printer.line(&format!("    {line}"))?;
     }
-    if !args.yes && !super::confirm(&format!("Revoke {name}?"))? {
-        return Err(Trouble::new(USAGE, "not confirmed")
-            .undone("nothing was signed, and nobody was revoked")
-            .help("say --yes")
-            .into());
+    if !args.yes {
+        super::must_confirm(&format!("Revoke {name}?"), "nothing was signed, and nobody was revoked")?;
     }
     let mut object = json!({
         "schema": "keymoot/revoke/v1", "name": name, "role": role.name(), "client_role": client_role.map(Role::name),

@@ -11,7 +11,6 @@ use keymoot_wire::problem::Code;
 use keymoot_wire::rest::KeyView;
 
 use crate::cli::{EXIT_CODES, Given};
-use crate::explain::NOT_CONFIRMED;
 use crate::facts;
 use crate::failure::{Failure, Trouble};
 use crate::ink::Ink;
@@ -23,7 +22,7 @@ use crate::remote::Remote;
 use crate::signed::{self, Signed};
 
 pub use crate::signed::checked;
-pub use payload::read_file;
+pub use payload::{read_file, read_hex};
 pub use report::{millis, told};
 
 /// Everything that can be signed, one of which has to be given.
@@ -107,7 +106,7 @@ pub fn run(given: &Given, args: &SignArgs) -> Result<(), Failure> {
     let remote = Remote::open(given)?.waiting(args.wait);
     super::wait(2, async move {
         let network = remote.network(args.network)?;
-        let key = remote.key(&args.key).await?;
+        let key = remote.key(&args.key).await.map_err(unsent)?;
         if key.retired {
             return Err(retired(&key));
         }
@@ -117,6 +116,17 @@ pub fn run(given: &Given, args: &SignArgs) -> Result<(), Failure> {
         let signed = signed::sign(&remote, &key, &read).await?;
         show(&remote, &printer, args, (&key, &read, &signed)).await
     })
+}
+
+/// It ends before there is a request.
+fn unsent(failure: Failure) -> Failure {
+    match failure {
+        Failure::Trouble(trouble) if trouble.exit_code() == 5 => {
+            trouble.undone("NOT signed: this command has sent no request, so none of it is pending").into()
+        }
+        Failure::Trouble(trouble) if trouble.exit_code() == 2 => trouble.undone("nothing was sent").into(),
+        failure => failure,
+    }
 }
 
 /// Nodes would refuse it, each in its own words.
@@ -153,7 +163,6 @@ fn confirm(
     if !is_asked && read.payload.kind() == Kind::Message {
         return Ok(());
     }
-    let refused = |what: &str| Trouble::new(NOT_CONFIRMED, what).undone("nothing was sent");
     let has_somebody = super::has_terminal();
     if !printer.json {
         facts.painted(printer.ink).iter().try_for_each(|line| printer.line(line))?;
@@ -162,14 +171,7 @@ fn confirm(
         // The output goes to a program or a file; whoever is asked reads what stands beside it.
         facts.painted(Ink::of(&std::io::stderr())).iter().try_for_each(|line| super::aside(line))?;
     }
-    if !is_asked {
-        return Ok(());
-    }
-    if !has_somebody {
-        let trouble = refused("there is no terminal at which to ask");
-        return Err(trouble.help("in a script, which has decided already, say --yes").into());
-    }
-    if super::confirm("Sign this?")? { Ok(()) } else { Err(refused("not confirmed").into()) }
+    if is_asked { super::must_confirm("Sign this?", "nothing was sent") } else { Ok(()) }
 }
 
 /// It is signed, and only the file is missing.

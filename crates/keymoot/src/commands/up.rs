@@ -53,9 +53,9 @@ pub fn run(given: &Given, args: &UpArgs) -> Result<(), Failure> {
     super::wait(2, async {
         let mut stops = stops()?;
         let title = printer.ink.strong(concat!("keymoot ", env!("CARGO_PKG_VERSION")));
-        printer.line(&format!(" {title} · context {name} · everything is kept in {}", args.dir.display()))?;
+        let title = format!(" {title} · context {name} · everything is kept in {}", args.dir.display());
         let host = tokio::select! {
-            host = Host::start(&args.dir, &layout, name, args.size.patience(), &printer) => host?,
+            host = Host::start(&args.dir, &layout, (name, &title), args.size.patience(), &printer) => host?,
             _ = stops.recv() => return Ok(()),
         };
         let outcome = tokio::select! {
@@ -63,7 +63,9 @@ pub fn run(given: &Given, args: &UpArgs) -> Result<(), Failure> {
             _ = stops.recv() => Ok(()),
         };
         host.supervisor.stop().await;
-        outcome
+        outcome?;
+        let again = format!("keymoot up --dir {}", args.dir.display());
+        printer.line(&format!(" All processes have ended in order; the keys stay. Again: {again}"))
     })
 }
 

@@ -58,6 +58,11 @@ impl Trouble {
         self
     }
 
+    /// The same, unless it is said already.
+    pub fn or_undone(self, line: &str) -> Self {
+        if self.0.undone.is_some() { self } else { self.undone(line) }
+    }
+
     /// What to do.
     pub fn help(mut self, line: impl Into<String>) -> Self {
         self.0.help = Some(line.into());

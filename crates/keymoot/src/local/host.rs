@@ -42,11 +42,12 @@ pub struct Host {
 }
 
 impl Host {
-    /// Lays it out if need be, starts all processes, and waits until all nodes are connected.
+    /// Lays it out if need be, starts all processes, and waits until all nodes are connected. The title is said when it is
+    /// clear that it may begin.
     pub async fn start(
         root: &Path,
         layout: &Layout,
-        name: &str,
+        (name, title): (&str, &str),
         patience: Duration,
         printer: &Printer,
     ) -> Result<Self, Failure> {
@@ -54,6 +55,7 @@ impl Host {
         refuse_second(&root.join(SOCKET)).await?;
         let is_new = !root.join("ceremony").exists();
         let local = lay_out(root, layout)?;
+        printer.line(title)?;
         let found = if is_new { "authority created" } else { "found" };
         printer.line(&format!("  {tick} cluster {found}   (ECDSA P-256, this machine only)"))?;
         let supervisor = Supervisor::start(&local, patience).await?;

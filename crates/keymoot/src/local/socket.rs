@@ -98,7 +98,7 @@ pub async fn ask(path: &Path, wish: &Wish) -> Result<Reply, Failure> {
     match reply {
         Reply::Failed(code, what) => {
             let page = explain::own(&code).unwrap_or(explain::BUG);
-            Err(Trouble::new(page, what).into())
+            Err(Trouble::new(page, what).undone("nothing was done").into())
         }
         reply => Ok(reply),
     }

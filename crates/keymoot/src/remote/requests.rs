@@ -5,7 +5,7 @@ use std::time::Duration;
 use keymoot_client::Page;
 use keymoot_wire::rest::{RequestView, Status};
 
-use super::trouble::{of_client, of_outcome};
+use super::trouble::of_outcome;
 use super::{PAGES_MAX, Remote};
 use crate::failure::Failure;
 
@@ -28,7 +28,7 @@ impl Remote {
         // Whole pages, however few are wanted: the service goes through as many requests as it is asked for.
         let (mut requests, mut page) = (Vec::new(), Page { limit: Some(PAGE), cursor: None });
         for _ in 0..PAGES_MAX {
-            let found = self.client.requests(status, &page).await.map_err(|error| of_client(&error))?;
+            let found = self.client.requests(status, &page).await.map_err(|error| self.unanswered(&error))?;
             requests.extend(found.requests);
             page.cursor = found.next_cursor;
             if page.cursor.is_none() || requests.len() >= most {
@@ -42,6 +42,6 @@ impl Remote {
 
     /// A request, when it is final or so much time is over.
     pub async fn request(&self, id: &str, wait: Duration) -> Result<RequestView, Failure> {
-        self.client.outcome(id, wait).await.map_err(|error| of_client(&error))
+        self.client.outcome(id, wait).await.map_err(|error| self.unanswered(&error))
     }
 }

@@ -14,8 +14,8 @@ use crate::local::{MemberState, Reply, Wish, ask};
 /// With which code the program ends.
 const fn exit(code: Code) -> u8 {
     match code {
-        Code::NotEnoughSigners | Code::TimeRanOut | Code::AttemptsUsedUp => 5,
-        Code::Denied | Code::CheatersNamed | Code::PayloadRefused => 3,
+        Code::NotEnoughSigners | Code::ModuliMissing | Code::TimeRanOut | Code::AttemptsUsedUp => 5,
+        Code::Denied | Code::SchemeNotServed | Code::CheatersNamed | Code::PayloadRefused => 3,
         Code::KeyRetired | Code::Conflict | Code::NameAmbiguous => 6,
         Code::Defect => 70,
         other => match other.http_status() {
@@ -28,14 +28,14 @@ const fn exit(code: Code) -> u8 {
 }
 
 /// An answer that is no result, or no answer.
-pub fn of_client(error: &ClientError) -> Failure {
+pub fn of_client(error: &ClientError) -> Trouble {
     if let Some(problem) = error.problem() {
         let code = problem.code.parse().unwrap_or(Code::Defect);
         let mut trouble = coded(code, &problem.detail);
         for culprit in &problem.culprits {
             trouble = trouble.branch(format!("{culprit} broke the protocol"));
         }
-        return trouble.into();
+        return trouble;
     }
     let page = match error {
         ClientError::Uncertified { .. } => KEY_UNCERTIFIED,
@@ -62,11 +62,42 @@ pub fn of_client(error: &ClientError) -> Failure {
         trouble = trouble.branch(inner.to_string());
         if is_revoked(inner) {
             let help = "the gateway is there, and says that the certificate of this client is revoked: ask the authority";
-            trouble = trouble.help(help);
+            trouble =
+                trouble.undone("nothing was sent over this connection: this client is not let in").help(help);
         }
         cause = inner.source();
     }
-    trouble.into()
+    trouble
+}
+
+/// The same of a question: whatever became of it, nothing is signed or changed by it.
+pub fn of_question(error: &ClientError) -> Trouble {
+    let trouble = of_client(error).or_undone("it was a question: nothing was signed or changed");
+    match error.code() {
+        // There is no signed request that could be sent again.
+        Some(
+            Code::CoordinatorsUnavailable | Code::StoreUnavailable | Code::ShuttingDown | Code::TookTooLong,
+        ) => trouble.help("`keymoot doctor` says who does not answer, and what starts it; then ask again"),
+        _ => trouble,
+    }
+}
+
+/// The same of a signed request, which may have been sent several times.
+pub fn of_request(error: &ClientError, again: &str) -> Trouble {
+    let trouble = of_client(error);
+    match (error, error.code().map(Code::http_status)) {
+        (_, Some(status)) if (400..500).contains(&status) => {
+            trouble.or_undone("the request was refused: nothing came of it")
+        }
+        // They have said it all.
+        (ClientError::NotAGateway { .. } | ClientError::Revoked(_), _) => trouble,
+        _ if trouble.exit_code() == 5 => {
+            let undone =
+                "nothing has come back, and the request may be pending: a try of it may have arrived";
+            trouble.or_undone(undone).help(again)
+        }
+        _ => trouble,
+    }
 }
 
 /// Whether the other side has told us so with an alert of TLS. Of that only its text comes through HTTP/2.
@@ -118,7 +149,59 @@ pub fn of_outcome(
     trouble.into()
 }
 
+/// A signature waits for moduli, which the nodes make by themselves.
+pub(super) fn no_moduli(id: &str, reason: Option<&str>, culprits: &[String]) -> Failure {
+    let short = id.get(..12).unwrap_or(id);
+    let mut trouble = coded(Code::ModuliMissing, reason.unwrap_or_default()).request(id);
+    for culprit in culprits {
+        trouble = trouble.branch(format!("{culprit:<8} broke the protocol when they were to be made"));
+    }
+    let help = format!(
+        "they are made once, by all nodes, which takes a minute or some: --wait 180 waits for them; the same command again is \
+         idempotent ({short}…)"
+    );
+    trouble
+        .undone("NOT signed yet, no presignature used; pending: signed when they are made")
+        .help(help)
+        .into()
+}
+
+/// The nearest of some names, if one is near.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |known: &&str| strsim::damerau_levenshtein(name, known) <= 1 + name.chars().count() / 4;
+    known.filter(near).min_by_key(|known| strsim::damerau_levenshtein(name, known))
+}
+
 impl Remote {
+    /// Why a question has no answer; and where `keymoot up` has to run for one, what starts it.
+    pub(super) fn unanswered(&self, error: &ClientError) -> Failure {
+        self.with_start(of_question(error))
+    }
+
+    /// Why there is no outcome of a signed request, and what asks for it again.
+    pub(super) fn undecided(&self, error: &ClientError, again: &str) -> Failure {
+        self.with_start(of_request(error, again))
+    }
+
+    fn with_start(&self, trouble: Trouble) -> Failure {
+        match self.context.what_starts_it().filter(|_| trouble.code() == UNREACHABLE.code) {
+            Some(help) => trouble.branch("what runs its processes has ended").help(help).into(),
+            None => trouble.into(),
+        }
+    }
+
+    /// There is no key of this name or id. Perhaps there is one of nearly the same.
+    pub(super) async fn no_key(&self, key: &str, error: &ClientError) -> Failure {
+        let trouble = of_question(error);
+        let keys = self.keys().await.unwrap_or_default();
+        match nearest(key, keys.iter().map(|key| key.name.as_str()).filter(|name| !name.is_empty())) {
+            Some(near) => {
+                trouble.help(format!("did you mean `{near}`? `keymoot key list` shows all keys")).into()
+            }
+            None => trouble.into(),
+        }
+    }
+
     /// Why a request cannot go on for want of nodes: who is there, who is not, and what to do.
     pub(super) async fn not_enough(&self, id: &str, reason: Option<&str>, for_a_key: bool) -> Failure {
         let Ok(list) = self.nodes().await else {
@@ -166,6 +249,53 @@ impl Remote {
         match ask(socket, &Wish::State).await {
             Ok(Reply::State(states)) => states.into_iter().map(|state| (state.name.clone(), state)).collect(),
             _ => BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keymoot_client::ClientError;
+    use keymoot_wire::problem::{Code, Problem};
+
+    use super::{nearest, of_question, of_request};
+    use crate::failure::Trouble;
+
+    fn told(trouble: &Trouble) -> String {
+        trouble.document().to_string()
+    }
+
+    fn problem(code: Code) -> ClientError {
+        ClientError::Problem(Box::new(Problem::new(code, "why")))
+    }
+
+    #[test]
+    fn a_question_is_not_told_to_send_a_signed_request_again() {
+        for code in [Code::CoordinatorsUnavailable, Code::TookTooLong, Code::NoSuchKey, Code::NoSuchRequest] {
+            let told = told(&of_question(&problem(code)));
+            assert!(
+                !told.contains("signed request") && told.contains("nothing was signed or changed"),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_may_be_pending_is_said_to_be_and_what_was_refused_is_not() {
+        let again = "the same command again";
+        let lost = told(&of_request(&ClientError::TookTooLong, again));
+        assert!(lost.contains("may be pending") && lost.contains(again), "{lost}");
+        let lost = told(&of_request(&problem(Code::CoordinatorsUnavailable), again));
+        assert!(lost.contains("may be pending") && lost.contains(again), "{lost}");
+        let refused = told(&of_request(&problem(Code::RoleTooLow), again));
+        assert!(refused.contains("was refused") && !refused.contains(again), "{refused}");
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_one_suggests_it() {
+        let names = ["hot", "savings", "cold"];
+        for (typed, near) in [("hto", Some("hot")), ("saving", Some("savings")), ("bob", None), ("", None)] {
+            assert_eq!(nearest(typed, names.into_iter()), near, "{typed}");
         }
     }
 }

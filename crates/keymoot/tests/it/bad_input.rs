@@ -55,5 +55,9 @@ fn options_and_verbs_that_do_not_exist() {
         let output = run(arguments);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{arguments:?}");
         assert!(!output.stderr.is_empty(), "{arguments:?}");
+        let told = run(&[arguments, &["--json"]].concat()).stderr;
+        let told: serde_json::Value = serde_json::from_slice(&told).expect("one JSON object");
+        crate::schema::must_fit(&told);
+        assert_eq!((&told["code"], &told["exit"]), (&"E2001".into(), &2.into()), "{told}");
     }
 }

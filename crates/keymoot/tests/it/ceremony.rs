@@ -96,7 +96,7 @@ impl Stage {
     pub fn must_complete(&self) {
         let files = self.must_gather();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        let admitted = self.must_print(&[&["admit", "--dir", "office"], &files[..]].concat());
+        let admitted = self.must_print(&[&["admit", "--yes", "--dir", "office"], &files[..]].concat());
         assert_eq!((&admitted["version"], admitted["files"].as_array().map(Vec::len)), (&1.into(), Some(5)));
         for name in ["node-1", "node-2", "coordinator-1", "gateway-1", "alice"] {
             let file = format!("office/{name}.admit.json");
@@ -126,7 +126,7 @@ fn a_cluster_is_founded_in_seven_commands() {
     assert!(shown["tag"].as_str().is_some_and(|tag| tag.starts_with("keymoot/")), "{shown}");
     let bob = ["join", "office/ceremony.json", "--as", "bob", "--role", "viewer", "--dir", "bob"];
     stage.must_print(&bob);
-    assert_eq!(stage.must_print(&["admit", "bob/bob.join.json", "--dir", "office"])["version"], 2);
+    assert_eq!(stage.must_print(&["admit", "bob/bob.join.json", "--dir", "office", "--yes"])["version"], 2);
     let joined = stage.must_print(&["join", "--finish", "office/bob.admit.json", "--dir", "bob"]);
     assert_eq!(joined["context"], "test-bob", "the context of alice stays what it was");
     // Nobody runs there: that is said, and nothing else happens.
@@ -140,7 +140,15 @@ fn the_authority_sees_what_a_client_wants_before_it_signs() {
     let bob = ["join", "office/ceremony.json", "--as", "bob", "--role", "admin", "--dir", "bob"];
     let joined = stage.must_print(&bob);
     let print = joined["fingerprint"].as_str().expect("a fingerprint");
-    let admit = ["admit", "bob/bob.join.json", "--dir", "office"];
+    let unasked = ["admit", "bob/bob.join.json", "--dir", "office"];
+    let output = stage.run(&unasked);
+    let (shown, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "{shown}{told}");
+    assert!(
+        shown.contains(print) && told.starts_with("error[E2705]") && told.contains("say --yes"),
+        "{shown}{told}"
+    );
+    let admit = [&unasked[..], &["--yes"]].concat();
     let output = stage.run(&admit);
     let (shown, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(3), "{shown}{told}");
@@ -181,6 +189,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_written() {
     stage.must_write("open", "a passphrase that is long enough", 0o644);
     let open = ["join", "office/ceremony.json", "--as", "node-1", "--dir", "y", "--passphrase-file", "open"];
     stage.must_refuse(&open, "E2504", 3, "chmod 600");
+    assert!(!stage.path("x").exists() && !stage.path("y").exists(), "nothing is left behind");
 }
 
 #[test]

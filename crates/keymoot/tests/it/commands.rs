@@ -9,15 +9,21 @@ use serde_json::Value;
 use crate::{keymoot, schema};
 
 /// A demo that stays until this is dropped.
-struct Demo {
+pub struct Demo {
     place: tempfile::TempDir,
     process: Child,
 }
 
 impl Demo {
     fn must_start() -> Self {
+        Self::must_start_with(&[])
+    }
+
+    /// With variables of all its processes.
+    pub fn must_start_with(variables: &[(&str, &str)]) -> Self {
         let place = tempfile::tempdir().expect("a place for temporary files");
         let mut process = in_place(place.path(), &["demo", "--patience", "120"])
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary runs");
@@ -40,12 +46,12 @@ impl Demo {
         Self { place, process }
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         in_place(self.place.path(), arguments).env("KEYMOOT_CTX", "demo").output().expect("the binary runs")
     }
 
     /// The objects that a command prints, each of which fits its schema.
-    fn must_print(&self, arguments: &[&str]) -> Vec<Value> {
+    pub fn must_print(&self, arguments: &[&str]) -> Vec<Value> {
         let output = self.run(&[arguments, &["--json"]].concat());
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), &*complaints), (Some(0), ""), "{arguments:?}");
@@ -56,7 +62,7 @@ impl Demo {
         objects
     }
 
-    fn must_fail(&self, arguments: &[&str], code: &str, exit: i32) -> Value {
+    pub fn must_fail(&self, arguments: &[&str], code: &str, exit: i32) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         let document: Value = serde_json::from_slice(&output.stderr).expect("one JSON object");
         schema::must_fit(&document);
@@ -101,7 +107,15 @@ fn a_second_terminal_does_everything_with_a_demo_that_stays() {
     assert_eq!(demo.must_print(&["key", "address", "quick"])[0]["addresses"][0]["chain"], "solana");
     demo.must_print(&["key", "xpub", "hot"]);
     demo.must_fail(&["key", "xpub", "quick"], "E2001", 2);
-    demo.must_fail(&["key", "show", "nobody"], "E4002", 2);
+    let unserved = demo.must_fail(&["key", "create", "notary", "--protocol", "gg20"], "E2109", 3);
+    assert!(unserved["details"].to_string().contains("   this node does not serve"), "{unserved}");
+    let unknown = demo.must_fail(&["key", "show", "qiuck"], "E4002", 2);
+    assert!(unknown["help"].to_string().contains("did you mean `quick`?"), "{unknown}");
+    assert!(unknown["undone"].to_string().contains("nothing was signed"), "{unknown}");
+    for name in ["", &"x".repeat(65)] {
+        let refused = demo.must_fail(&["key", "create", name], "E2001", 2);
+        assert!(refused["what"].to_string().contains("1 to 64 bytes"), "{refused}");
+    }
     demo.must_fail(&["sign", "--key", "quick", "--message", "x", "--kind", "raw_digest"], "E2702", 3);
 
     let sign = ["sign", "--key", "quick", "--message", "hello"];
@@ -111,6 +125,7 @@ fn a_second_terminal_does_everything_with_a_demo_that_stays() {
     assert_eq!(demo.must_print(&verify)[0]["verified"], true);
     let other = ["verify", "--key", "quick", "--message", "hellp", "--signature", signature];
     demo.must_fail(&other, "E2607", 3);
+    must_verify_what_it_prints(&demo);
     demo.must_print(&["session", "list"]);
     let bench =
         demo.must_print(&["bench", "--clients", "2", "--seconds", "1", "--rate", "20", "--key", "quick"]);
@@ -124,12 +139,37 @@ fn a_second_terminal_does_everything_with_a_demo_that_stays() {
     must_follow_requests(&demo);
     demo.must_print(&["doctor"]);
 
-    demo.must_fail(&["key", "retire", "quick"], "E2001", 2);
+    demo.must_fail(&["key", "retire", "quick"], "E2705", 3);
     assert_eq!(demo.must_print(&["key", "retire", "quick", "--yes"])[0]["status"], "complete");
     assert_eq!(demo.must_print(&["key", "show", "quick"])[0]["retired"], true);
     demo.must_fail(&["sign", "--key", "quick", "--message", "hello"], "E2106", 6);
     must_tell_names_apart(&demo, &key["id"]);
     demo.must_fail(&["demo"], "E2503", 6);
+}
+
+/// For every kind whose signature is printed apart.
+fn must_verify_what_it_prints(demo: &Demo) {
+    let typed = demo.place.path().join("typed.json");
+    let mail = r#"{"types": {"EIP712Domain": [{"name": "chainId", "type": "uint256"}], "Mail":
+        [{"name": "text", "type": "string"}]}, "primaryType": "Mail", "domain": {"chainId": 1}, "message": {"text": "x"}}"#;
+    std::fs::write(typed, mail).expect("a file");
+    for what in [
+        &["--kind", "evm_message", "--message", "hello"][..],
+        &["--kind", "btc_message", "--message", "hello"],
+        &["--typed-data", "typed.json"],
+        &["--message", "hello"],
+    ] {
+        let output = demo.run(&[&["sign", "--key", "hot", "--yes"], what].concat());
+        let told = String::from_utf8(output.stdout).expect("text");
+        let is_it =
+            |line: &&str| line.starts_with("  0x") || (line.len() > 100 && !line.trim().contains(' '));
+        let signature = told.lines().find(is_it).expect("a signature").trim();
+        let verify = [&["verify", "--key", "hot", "--signature", signature], what].concat();
+        assert_eq!(demo.must_print(&verify)[0]["verified"], true, "{what:?} {signature}");
+    }
+    let transaction = ["verify", "--key", "hot", "--tx", "02c0", "--signature", "00"];
+    let refused = demo.must_fail(&transaction, "E2001", 2);
+    assert!(refused["help"].to_string().contains("keymoot request status"), "{refused}");
 }
 
 /// What is warned of is asked also in a demo, and what is signed is not lost.
@@ -146,9 +186,37 @@ fn must_ask_and_keep(demo: &Demo) {
     assert_eq!(before, after, "nothing was asked of the cluster");
 }
 
+/// A gateway or coordinator that is down is named, with what starts it, and a signature says that nothing was sent.
+fn must_look_at_what_is_down(demo: &Demo) {
+    for (name, code) in [("gateway-1", "E5901"), ("coordinator-1", "E5001")] {
+        demo.must_print(&["node", "kill", name]);
+        let output = demo.run(&["doctor", "--json"]);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(5), "{told}");
+        assert!(told.contains(&format!("{name} does not run")) && told.contains(code), "{told}");
+        assert!(told.contains(&format!("keymoot node start {name}")), "{told}");
+        assert!(
+            told.contains("\"disk\"") && told.contains("\"certificate\""),
+            "local checks are made: {told}"
+        );
+        told.lines().for_each(|line| schema::must_fit(&serde_json::from_str(line).expect("an object")));
+        let unsigned = demo.must_fail(&["sign", "--key", "quick", "--message", "down"], code, 5);
+        assert!(
+            unsigned["undone"].to_string().contains("NOT signed: this command has sent no request"),
+            "{unsigned}"
+        );
+        let list = demo.must_fail(&["node", "list"], code, 5);
+        assert!(!list.to_string().contains("signed request"), "{list}");
+        demo.must_print(&["node", "start", name]);
+        while !demo.run(&["health"]).status.success() {}
+    }
+}
+
 /// What cannot be signed now is pending, is shown, and is waited for.
 fn must_follow_requests(demo: &Demo) {
-    demo.must_fail(&["node", "kill", "node-9"], "E2604", 2);
+    let nobody = demo.must_fail(&["node", "kill", "node-9"], "E2604", 2);
+    assert_eq!(nobody["undone"], "nothing was done");
+    must_look_at_what_is_down(demo);
     assert_eq!(demo.must_print(&["node", "kill", "node-3"])[0]["was_running"], true);
     assert_eq!(demo.must_print(&["node", "kill", "node-3"])[0]["was_running"], false);
     let health = demo.run(&["health"]);

@@ -10,6 +10,7 @@ mod docs;
 mod document;
 mod double;
 mod eth;
+mod moduli;
 mod purse;
 mod replay;
 mod revoke;

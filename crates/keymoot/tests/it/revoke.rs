@@ -27,9 +27,9 @@ fn nobody_is_revoked_unless_it_is_said_clearly() {
     let revoke = ["revoke", "alice", "--dir", "office"];
     let output = stage.run(&revoke);
     let (shown, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(2), "{shown}{told}");
+    assert_eq!(output.status.code(), Some(3), "{shown}{told}");
     assert!(shown.contains("client, requester") && shown.contains("TLS key"), "{shown}");
-    assert!(told.starts_with("error[E2001]") && told.contains("say --yes"), "{told}");
+    assert!(told.starts_with("error[E2705]") && told.contains("say --yes"), "{told}");
     let node = stage.run(&["revoke", "node-1", "--dir", "office"]);
     let shown = String::from_utf8_lossy(&node.stdout);
     assert!(shown.contains("Of 2 nodes 1 then") && shown.contains("too few"), "{shown}");
@@ -42,12 +42,12 @@ fn nobody_is_revoked_unless_it_is_said_clearly() {
     assert_eq!((&revoked["version"], &revoked["client_role"]), (&2.into(), &"requester".into()));
     assert_eq!(revoked["files"].as_array().map(Vec::len), Some(4));
     stage.must_refuse(&[&revoke[..], &["--yes"]].concat(), "E2409", 6, "revoked already");
-    stage.must_refuse(&["admit", "alice/alice.join.json", "--dir", "office"], "E2409", 6, "TLS key");
+    stage.must_refuse(&["admit", "alice/alice.join.json", "--dir", "office", "--yes"], "E2409", 6, "TLS key");
     stage.must_print(&["join", "--finish", "office/node-1.admit.json", "--dir", "node-1"]);
     stage.must_print(&["revoke", "node-1", "--dir", "office", "--yes"]);
     let again = ["join", "office/ceremony.json", "--as", "node-1", "--dir", "node-1", "--new-tls-key"];
     let answer = stage.must_print(&again)["answer"].as_str().expect("a file").to_owned();
-    assert_eq!(stage.must_print(&["admit", &answer, "--dir", "office"])["version"], 4);
+    assert_eq!(stage.must_print(&["admit", &answer, "--dir", "office", "--yes"])["version"], 4);
     stage.must_print(&["join", "--finish", "office/node-1.admit.json", "--dir", "node-1"]);
 }
 
@@ -126,7 +126,7 @@ fn a_cluster_that_runs_hears_a_revoked_client_no_more() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let join = ["join", "up/ceremony/ceremony.json", "--as", "bob", "--role", "requester", "--dir", "up/bob"];
     let answer = stage.must_print(&join)["answer"].as_str().expect("a file").to_owned();
-    stage.must_print(&["admit", &answer, "--dir", "up/ceremony"]);
+    stage.must_print(&["admit", &answer, "--dir", "up/ceremony", "--yes"]);
     distribute(&stage);
 
     let _up = Up::must_start(&stage, "2");
@@ -140,6 +140,18 @@ fn a_cluster_that_runs_hears_a_revoked_client_no_more() {
     for command in [&["key", "list", "--context", "./up/bob"].map(str::to_owned)[..], &sign("bob", "again")] {
         until(&stage, command, Some(REFUSED));
     }
+    // The alert comes when the handshake is over, and is the cause at every later moment, too.
+    let bob = ["--context", "./up/bob", "--json"];
+    for command in
+        [&["key", "list"][..], &["sign", "--key", "hot", "--message", "x"], &["doctor"], &["health"]]
+            .repeat(5)
+    {
+        let output = stage.run(&[command, &bob].concat());
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert_eq!(output.status.code(), Some(5), "{told}");
+        assert!(told.contains(REFUSED[0]) && told.contains(REFUSED[1]), "{command:?}: {told}");
+    }
     assert_eq!(until(&stage, &sign("you", "again"), None)["verified"], true, "the others sign on");
 
     // The gateway loses its TLS key, and comes back with another, while it runs.
@@ -152,7 +164,7 @@ fn a_cluster_that_runs_hears_a_revoked_client_no_more() {
     let again =
         ["join", "up/ceremony/ceremony.json", "--as", "gateway-1", "--dir", "up/gateway-1", "--new-tls-key"];
     let answer = stage.must_print(&again)["answer"].as_str().expect("a file").to_owned();
-    stage.must_print(&["admit", &answer, "--dir", "up/ceremony"]);
+    stage.must_print(&["admit", &answer, "--dir", "up/ceremony", "--yes"]);
     distribute(&stage);
     assert_eq!(until(&stage, &sign("you", "once more"), None)["verified"], true);
 }

@@ -49,6 +49,12 @@ fn a_second_directory_takes_no_context_over_and_a_foreign_one_is_left_alone() {
     std::fs::write(place.join("mine/letter.txt"), "dear").expect("a file");
     let told = must_refuse(place, &["up", "--dir", "mine"], "E2404", 6);
     assert_eq!(told["undone"], "nothing was started or written");
+    let output = run(place, &["up", "--dir", "mine"]);
+    assert!(
+        output.stdout.is_empty(),
+        "nothing is said to be kept: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     let left = std::fs::read_dir(place.join("mine")).expect("a folder").count();
     assert_eq!((left, contexts(place)), (1, vec![]));
 
@@ -59,6 +65,20 @@ fn a_second_directory_takes_no_context_over_and_a_foreign_one_is_left_alone() {
     let second = place.join("second/you").display().to_string();
     let both = vec![("second".to_owned(), second), ("up".to_owned(), first)];
     assert_eq!(contexts(place), both);
+    // What has ended says how it is started again, and that nothing is pending.
+    let told = must_refuse(place, &["sign", "--key", "hot", "--message", "x", "--context", "up"], "E5901", 5);
+    assert!(
+        told["help"].to_string().contains("keymoot up --dir") && told["help"].to_string().contains("first"),
+        "{told}"
+    );
+    assert!(told["undone"].to_string().contains("none of it is pending"), "{told}");
+    let output = run(place, &["doctor", "--context", "up"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        told.contains("✗ processes") && told.contains("✗ gateway") && told.contains("✗ coordinators"),
+        "{told}"
+    );
+    assert!(told.contains("keymoot up --dir") && told.contains("disk"), "{told}");
     let told = must_refuse(place, &["up", "--dir", "third", "--context", "up"], "E2609", 6);
     assert!(told["what"].to_string().contains("first"), "{told}");
     assert!(!place.join("third").exists(), "nothing was written");

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::montgomery::{Modulus, Ring};
 use super::number::Natural;
-use super::power::power;
+use super::power::{inverse, power};
 use super::prime::SafePrime;
 
 /// Upper bits of two primes of which some differ, so that nobody finds them near the root of their product.
@@ -58,8 +58,10 @@ impl Factored {
         if Zeroizing::new(larger.minus(smaller)).bits_vartime() <= bits {
             return None;
         }
-        let q_inverse = Secret::new(q.inverse(p)?);
-        Some(Self { n: p.times(q), sides: [Side::new(p)?, Side::new(q)?], q_inverse })
+        let sides = [Side::new(p)?, Side::new(q)?];
+        let [of_p, _] = &sides;
+        let q_inverse = Secret::new(Natural::clone(&*inverse(&of_p.modulus, q)?));
+        Some(Self { n: p.times(q), sides, q_inverse })
     }
 
     pub(super) const fn number(&self) -> &Natural {
@@ -68,6 +70,11 @@ impl Factored {
 
     pub(super) const fn sides(&self) -> &[Side; 2] {
         &self.sides
+    }
+
+    /// 1/q modulo p.
+    pub(super) fn q_inverse(&self) -> &Natural {
+        self.q_inverse.expose()
     }
 
     /// φ(n).

@@ -4,7 +4,7 @@
 //! the limbs says so in its name. Everything is unsigned, on the wire too: a response that would be negative has no encoding.
 //! Division, inverses and greatest common divisors are those of `crypto-bigint`.
 
-use crypto_bigint::{BoxedUint, Odd, Resize};
+use crypto_bigint::{BoxedUint, NonZero, Odd, Resize};
 use rand_core::CryptoRngCore;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -292,12 +292,17 @@ impl Natural {
 
     /// Quotient and remainder, in the widths of the two, in constant time; `None` if the divisor is zero.
     pub(super) fn divided(&self, divisor: &Self) -> Option<(Self, Self)> {
-        let by: Option<_> = divisor.to_uint().into_nz().into();
-        let (quotient, rest) = self.to_uint().div_rem(&by?);
+        let by: Option<NonZero<BoxedUint>> = divisor.to_uint().into_nz().into();
+        let (mut by, mut whole) = (by?, self.to_uint());
+        let (quotient, rest) = whole.div_rem(&by);
+        // The library wipes nothing.
+        by.zeroize();
+        whole.zeroize();
         Some((Self::from_uint(quotient, self.width()), Self::from_uint(rest, divisor.width())))
     }
 
-    /// The inverse modulo an odd number, in constant time; `None` if there is none.
+    /// The inverse modulo an odd number, in constant time; `None` if there is none. The library leaves copies of both in
+    /// memory, so that a secret modulus takes [`super::power::inverse`].
     pub(super) fn inverse(&self, modulus: &Self) -> Option<Self> {
         let bits = u32::try_from(modulus.width().saturating_mul(LIMB)).ok()?;
         let odd: Option<Odd<BoxedUint>> = modulus.to_uint().into_odd().into();

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::factored::{Factored, Side, difference_mod};
 use super::montgomery::{Element, Modulus, Ring, Square};
 use super::number::{LIMB, Natural};
-use super::power::{Comb, power, power_vartime};
+use super::power::{Comb, inverse, power, power_vartime};
 
 /// A key to encrypt under.
 pub(super) struct PublicKey {
@@ -141,28 +141,39 @@ pub(super) fn are_units<'a>(
     modulus.leave(&product).is_coprime(modulus.number())
 }
 
+/// 1/q² modulo p², from 1/q modulo p: Newton's iteration doubles the correct digits.
+fn square_inverse(ring: &Square, q: &Side, inverse: &Natural) -> Option<Natural> {
+    let square = |number: &Natural| {
+        let entered = ring.enter(number);
+        ring.times(&entered, &entered)
+    };
+    let (whole, near) = (square(q.prime.expose()), square(inverse));
+    let product = Zeroizing::new(ring.leave(&ring.times(&whole, &near)));
+    let exact = ring.times(&near, &difference_mod(ring, &Natural::small(2, ring.width()), &product));
+    (*ring.times(&whole, &exact) == ring.one()).then(|| ring.leave(&exact))
+}
+
 impl SecretKey {
     /// The key with these primes.
     pub(super) fn from_factored(factored: Factored) -> Option<Self> {
         let public = PublicKey::new(factored.number())?;
         let [p, q] = factored.sides();
-        let q_squared = Zeroizing::new(q.prime.expose().times(q.prime.expose()));
-        let p_squared = Zeroizing::new(p.prime.expose().times(p.prime.expose()));
-        let q_inverse = Secret::new(q_squared.inverse(&p_squared)?);
         let half = |one: &Side, other: &Side| {
             let ring = Square::new(one.prime.expose())?;
             let (_, exponent) = other.prime.expose().divided(&one.order())?;
             let reduced = Zeroizing::new(one.modulus.leave(&one.modulus.enter(other.prime.expose())));
             let negated = Zeroizing::new(one.modulus.negated(&reduced));
-            let factor = negated.inverse(one.prime.expose())?;
+            let factor = inverse(&one.modulus, &negated)?;
             Some(Half {
                 ring,
                 other: Secret::new(exponent),
-                factor: Secret::new(factor),
+                factor: Secret::new(Natural::clone(&*factor)),
                 generator: OnceLock::new(),
             })
         };
         let halves = [half(p, q)?, half(q, p)?];
+        let [of_p, _] = &halves;
+        let q_inverse = Secret::new(square_inverse(&of_p.ring, q, factored.q_inverse())?);
         Some(Self { halves, q_inverse, public, factored })
     }
 
@@ -278,7 +289,7 @@ impl SecretKey {
         for side in self.factored.sides() {
             // 1/N modulo p − 1 = 2·p′: what is 1/N modulo p′ and odd.
             let half = side.half();
-            let inverse = Zeroizing::new(n.inverse(&half)?);
+            let inverse = inverse(&Modulus::new(&half)?, n)?;
             let even = 1 ^ inverse.bit(0);
             let addend = Zeroizing::new(half.times(&Natural::small(even, 1)));
             let exponent = Zeroizing::new(inverse.plus(&addend).resized(half.width()));

@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use super::montgomery::{Element, Ring};
+use super::montgomery::{Element, Modulus, Ring};
 use super::number::{LIMB, Natural};
 
 /// Bits of a window of a secret exponent.
@@ -57,6 +57,15 @@ pub(super) fn power<R: Ring>(ring: &R, base: &[u64], exponent: &Natural) -> Elem
         std::mem::swap(&mut product, &mut spare);
     }
     product
+}
+
+/// The inverse modulo a prime, as a power; `None` if there is none, or if the modulus is no prime.
+pub(super) fn inverse(modulus: &Modulus, number: &Natural) -> Option<Zeroizing<Natural>> {
+    let exponent = Zeroizing::new(modulus.number().minus(&Natural::small(2, 1)));
+    let base = modulus.enter(number);
+    let inverse = power(modulus, &base, &exponent);
+    let holds = *modulus.times(&inverse, &base) == modulus.one();
+    holds.then(|| Zeroizing::new(modulus.leave(&inverse)))
 }
 
 /// `base^exponent` for a public exponent and any base.

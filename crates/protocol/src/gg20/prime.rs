@@ -144,10 +144,8 @@ fn passes_lucas(modulus: &Modulus) -> bool {
         let quarter = if negative { size.saturating_add(1) / 4 } else { size.saturating_sub(1) / 4 };
         if negative { small(quarter) } else { negate(&small(quarter)) }
     };
-    let half = {
-        let Some(half) = Natural::small(2, 1).inverse(n) else { return false };
-        modulus.enter(&half)
-    };
+    // 1/2 = (n + 1)/2.
+    let half = modulus.enter(&n.halved().plus(&Natural::small(1, 1)));
     let plus_one = n.plus(&Natural::small(1, 1));
     let twos = (0..).take_while(|at| plus_one.bit(*at) == 0).count();
     let (mut u, mut v, mut qk) = (small(1), small(1), q.clone());

@@ -59,10 +59,10 @@ fn about(members: &BTreeMap<Party, Member>, session: SessionId, size: u16) -> Co
 }
 
 /// What came of a batch in which some lie.
-struct Outcome {
-    blamed: BTreeSet<Party>,
+pub struct Outcome {
+    pub blamed: BTreeSet<Party>,
     faults: BTreeMap<Party, BTreeSet<Fault>>,
-    done: usize,
+    pub done: usize,
     /// One of the blames that honest signers brought.
     example: Option<Blame>,
     context: Context,
@@ -70,7 +70,11 @@ struct Outcome {
 }
 
 /// A batch of two in which the given parties lie in the given way.
-fn with_liars(seed: u64, liars: &[Party], mut lie: impl FnMut(Party, Hash, &mut Vec<Outgoing>)) -> Outcome {
+pub fn with_liars(
+    seed: u64,
+    liars: &[Party],
+    mut lie: impl FnMut(Party, Hash, &mut Vec<Outgoing>),
+) -> Outcome {
     let (mut world, members) = scene(seed);
     let session = world.new_session();
     let lie = std::cell::RefCell::new(&mut lie);
@@ -116,7 +120,7 @@ fn with_change<T: Wire>(seed: u64, round: u8, mut change: impl FnMut(&mut T)) ->
     })
 }
 
-fn assert_blamed(outcome: &Outcome, fault: Fault) {
+pub fn assert_blamed(outcome: &Outcome, fault: Fault) {
     assert_eq!(outcome.blamed, BTreeSet::from([party(3)]));
     assert_eq!(outcome.faults[&party(3)], BTreeSet::from([fault]));
     assert_eq!(outcome.done, 0, "nobody has a presignature");

@@ -9,7 +9,7 @@ use keymoot_protocol::context::Context;
 use keymoot_protocol::curve::Secp256k1;
 use keymoot_protocol::dkls23::{Bans, Payload, VerifyingKey};
 use keymoot_protocol::gg20::{
-    Aggregator, Auxiliary, Generation, Natural, Order as SignOrder, Presignature, Presigner, SafePrime,
+    Aggregator, Auxiliary, Generation, Hunt, Natural, Order as SignOrder, Presignature, Presigner, SafePrime,
     Signer, Suite, Table, auxiliary, sign,
 };
 use keymoot_protocol::key::KeyShare;
@@ -21,27 +21,35 @@ use keymoot_types::{Party, Path, Scheme, SessionId};
 use crate::net::{Mail, Node, Order, Rogue, Seated, blamed, honest, run};
 use crate::parties::{DEADLINE, World, rng, run_all};
 
-/// The parameters that these tests run with.
+/// The parameters that these tests run with: the small ones, except in an optimised build, which has none but the full.
 pub fn suite() -> Suite {
     *Suite::ALL.last().expect("a suite")
 }
 
-fn hex_prime(number: usize) -> Vec<u8> {
+fn hex_prime(number: usize) -> Option<Vec<u8>> {
     let text = include_str!("../../vectors/gg20_primes.json");
     let all: serde_json::Value = serde_json::from_str(text).expect("vectors");
     let list = if suite() == Suite::Full { "full" } else { "small" };
-    hex::decode(all[list][number].as_str().expect("a prime")).expect("hexadecimal")
+    all[list].get(number).map(|prime| hex::decode(prime.as_str().expect("a prime")).expect("hexadecimal"))
 }
 
 pub fn prime(number: usize) -> Natural {
-    Natural::from_be(&hex_prime(number))
+    Natural::from_be(&hex_prime(number).expect("as many primes"))
 }
 
-/// Four primes of the vectors, which are not used by anybody else.
+/// Four primes which are not used by anybody else: of the vectors, or looked for where these have no more.
 pub fn primes(member: usize) -> [SafePrime; 4] {
+    let hunt = |number: usize| {
+        let (hunt, mut rng) = (Hunt::new(suite()), rng(number as u64));
+        std::iter::repeat_with(|| hunt.step(&mut rng)).flatten().next().expect("there are enough")
+    };
     let one = |at: usize| {
-        SafePrime::unseal(&prime(4 * member + at).encode(), suite(), &mut rng(at as u64))
-            .expect("a safe prime")
+        let number = 4 * member + at;
+        let known = hex_prime(number).map(|prime| Natural::from_be(&prime).encode());
+        known.map_or_else(
+            || hunt(number),
+            |prime| SafePrime::unseal(&prime, suite(), &mut rng(at as u64)).expect("a safe prime"),
+        )
     };
     [one(0), one(1), one(2), one(3)]
 }
@@ -98,7 +106,12 @@ impl World {
 
     /// A generation in which everybody is honest.
     pub fn generate_moduli(&mut self) -> BTreeMap<Party, Arc<Auxiliary>> {
-        let place = self.place(None);
+        self.replace_moduli(None)
+    }
+
+    /// The same, of moduli that replace others.
+    pub fn replace_moduli(&mut self, previous: Option<Arc<Table>>) -> BTreeMap<Party, Arc<Auxiliary>> {
+        let place = self.place(previous);
         let mut seats = self.generation_seats(&place);
         run_all(&mut seats, Order::First, honest);
         let done = |(party, seat): (Party, Seated<Generation>)| {
@@ -114,13 +127,20 @@ pub struct Member {
     pub auxiliary: Arc<Auxiliary>,
 }
 
+/// Everybody's share beside its moduli.
+pub fn members_of(
+    shares: Vec<Arc<KeyShare<Secp256k1>>>,
+    moduli: BTreeMap<Party, Arc<Auxiliary>>,
+) -> BTreeMap<Party, Member> {
+    let members = shares.into_iter().zip(moduli);
+    members.map(|(share, (party, auxiliary))| (party, Member { share, auxiliary })).collect()
+}
+
 impl World {
     /// A committee that is ready to presign.
     pub fn gg20_members(&mut self) -> BTreeMap<Party, Member> {
         let shares = self.generate_for(Scheme::Gg20, 2);
-        let moduli = self.generate_moduli();
-        let members = shares.into_iter().zip(moduli);
-        members.map(|(share, (party, auxiliary))| (party, Member { share, auxiliary })).collect()
+        members_of(shares, self.generate_moduli())
     }
 
     pub fn gg20_presigner(

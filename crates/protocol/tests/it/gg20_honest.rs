@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keymoot_protocol::any::{AnyMachine, AnyOutput};
+use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::dkls23::{Payload, PayloadHash};
 use keymoot_protocol::gg20::{Auxiliary, Presignature, Table};
 use keymoot_protocol::session::Session;
-use keymoot_types::Path;
+use keymoot_types::{Party, Path, Scheme};
 
 use crate::dkls::{payload, verifies_elsewhere};
-use crate::gg20::{order_for, take_first};
+use crate::gg20::{Member, members_of, order_for, suite, take_first};
 use crate::net::{Order, Seated, honest};
 use crate::parties::{DEADLINE, World, party, rng, run_all};
 
@@ -18,35 +19,91 @@ fn paths() -> [Path; 3] {
     ["m", "m/7", "m/44/0/3"].map(|text| text.parse().expect("a path"))
 }
 
-fn committee_signs(needed: u16, total: u16, quorums: &[&[u16]], seed: u64) {
-    let mut world = World::new(needed, total, seed);
-    let members = world.gg20_members();
-    for quorum in quorums {
+/// A committee that signs, and how long each part took: with the full parameters it is minutes.
+struct Run {
+    world: World,
+    members: BTreeMap<Party, Member>,
+    name: String,
+    signed: usize,
+}
+
+impl Run {
+    fn new(needed: u16, total: u16, seed: u64) -> Self {
+        let name = format!("{needed}-of-{total} with {}", suite().name());
+        let (world, members) = (World::new(needed, total, seed), BTreeMap::new());
+        let mut run = Self { world, members, name, signed: 0 };
+        let shares = run.world.generate_for(Scheme::Gg20, 2);
+        run.tell("a key");
+        run.members = members_of(shares, run.world.generate_moduli());
+        run.tell("moduli");
+        run
+    }
+
+    fn tell(&self, part: &str) {
+        println!("{}: {part}", self.name);
+    }
+
+    /// New moduli for the same key.
+    fn replace_moduli(&mut self) {
+        let table = Arc::clone(self.members[&party(1)].auxiliary.table());
+        for (party, auxiliary) in self.world.replace_moduli(Some(table)) {
+            self.members.get_mut(&party).expect("a member").auxiliary = auxiliary;
+        }
+        self.tell("new moduli");
+    }
+
+    /// Signatures by a quorum: of the key itself and of keys that are derived from it.
+    fn sign(&mut self, quorum: &[u16]) {
         let signers: Vec<_> = quorum.iter().map(|index| party(*index)).collect();
-        let mut done = world.gg20_presign(&members, &signers, 3);
+        let mut done = self.world.gg20_presign(&self.members, &signers, 3);
+        self.tell(&format!("three presignatures of {quorum:?}"));
+        let mut keys = BTreeSet::new();
         for path in paths() {
             let presignatures = take_first(&mut done);
             let names: BTreeSet<_> = presignatures.values().map(Presignature::id).collect();
             assert_eq!(names.len(), 1, "all signers know it by one name");
             let payload = payload(format!("to be signed at {path}").as_bytes());
-            let order = order_for(&members[&signers[0]], &path, &payload, &presignatures);
-            let mut signing = world.gg20_signing(&order, presignatures);
+            let order = order_for(&self.members[&signers[0]], &path, &payload, &presignatures);
+            let mut signing = self.world.gg20_signing(&order, presignatures);
             signing.run(Order::First, honest);
             let signature = signing.aggregator.output.expect("an honest signing succeeds");
             assert!(verifies_elsewhere(order.key(), &payload, &signature));
             assert_eq!(signature.recover(payload.digest().as_bytes()), Some(*order.key().public()));
+            assert!(keys.insert(Secp256k1::encode_point(order.key().public())), "a key of its own");
+            self.signed += 1;
         }
+        self.tell("their signatures");
+    }
+
+    fn end(self) {
+        println!("count: {} signatures of {} verify elsewhere", self.signed, self.name);
     }
 }
 
 #[test]
 fn two_of_three_sign_with_every_quorum_and_derived_keys() {
-    committee_signs(2, 3, &[&[1, 2], &[1, 3], &[2, 3]], 950);
+    let mut run = Run::new(2, 3, 950);
+    for quorum in [[1, 2], [1, 3], [2, 3]] {
+        run.sign(&quorum);
+    }
+    run.end();
 }
 
 #[test]
-fn three_of_five_sign() {
-    committee_signs(3, 5, &[&[1, 3, 5]], 951);
+fn three_of_five_sign_and_go_on_with_new_moduli() {
+    let mut run = Run::new(3, 5, 951);
+    run.sign(&[1, 3, 5]);
+    run.replace_moduli();
+    run.sign(&[2, 3, 4]);
+    run.end();
+}
+
+#[test]
+fn five_of_nine_sign() {
+    let mut run = Run::new(5, 9, 955);
+    run.sign(&[1, 3, 5, 7, 9]);
+    run.sign(&[2, 4, 6, 8, 9]);
+    run.end();
 }
 
 #[test]

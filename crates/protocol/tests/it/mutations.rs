@@ -5,19 +5,20 @@
 //! same key or a valid signature, and where something corrupt was signed that everybody saw, somebody is blamed or
 //! the session times out with nobody blamed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keymoot_protocol::abort::{Abort, Benign};
+use keymoot_protocol::abort::{Abort, Benign, Blame};
 use keymoot_protocol::curve::{Curve, Ed25519, Secp256k1};
 use keymoot_protocol::envelope::{Header, Kind};
 use keymoot_protocol::frost::Order as SignOrder;
+use keymoot_protocol::machine::Machine;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party, Path};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::RngCore;
 
-use crate::net::{Mail, Node, Order, blamed_by};
+use crate::net::{Mail, Node, Order, Seated, blamed, blamed_by};
 use crate::parties::{Checked, World, party, rng, run_all, signing_keys};
 use crate::tokens::mutate;
 
@@ -62,6 +63,11 @@ impl Plan {
         }
     }
 
+    /// Who is corrupt: nobody, where only the relay acts.
+    pub fn corrupt(&self) -> BTreeSet<Party> {
+        if matches!(self.how, How::Relay) { BTreeSet::new() } else { BTreeSet::from([self.corrupt]) }
+    }
+
     /// What arrives instead of this piece of mail.
     pub fn apply<C: Curve>(
         &mut self,
@@ -98,6 +104,71 @@ impl Plan {
     }
 }
 
+/// What was said in an honest run, for lies that are no noise.
+pub type Template = BTreeMap<(u8, Kind), Vec<u8>>;
+
+/// Lets mail pass, and keeps what it says.
+pub fn listen(seen: &mut Template, mail: Mail) -> Vec<Mail> {
+    let header = mail.header();
+    seen.insert((header.round, header.kind), mail.envelope().body().to_vec());
+    vec![mail]
+}
+
+/// What was said where a plan wants to lie.
+pub fn template(seen: &Template, plan: &Plan) -> Vec<u8> {
+    seen.get(&(plan.round, plan.kind)).cloned().unwrap_or_else(|| vec![UINT_ZERO, 0, 0, 0, 0, 0, 0, 0, 0])
+}
+
+/// What became of many runs.
+#[derive(Default)]
+pub struct Tally {
+    pub runs: u64,
+    pub unfinished: u64,
+    pub blamed: u64,
+    pub banned: u64,
+}
+
+impl Tally {
+    pub fn tell(&self, what: &str) {
+        let Self { runs, unfinished, blamed, banned } = self;
+        println!(
+            "count: {runs} mutated {what}, {unfinished} unfinished, {blamed} with a convicted and {banned} with a \
+             banned culprit, 0 honest parties blamed or banned"
+        );
+        assert!(blamed + banned > runs / 4, "the mutations reach the checks");
+    }
+
+    /// Checks what the seats of those who are not corrupt say when a run is over: nobody else is blamed or banned, all
+    /// evidence convinces the judge, and who waits times out without a culprit. Returns the seats that have finished.
+    pub fn judge<M: Machine>(
+        &mut self,
+        seats: BTreeMap<Party, Seated<M>>,
+        corrupt: &BTreeSet<Party>,
+        seed: u64,
+        convicts: impl Fn(&Blame) -> bool,
+    ) -> BTreeMap<Party, Seated<M>> {
+        let blamed = blamed(seats.values(), convicts);
+        let mut banned = BTreeSet::new();
+        for seat in seats.values() {
+            if let Some(Abort::BanAndBurn(blames)) = &seat.abort {
+                banned.extend(blames.iter().map(|blame| blame.party));
+            }
+        }
+        assert!(blamed.is_subset(corrupt), "seed {seed}: honest parties blamed: {blamed:?}");
+        assert!(banned.is_subset(corrupt), "seed {seed}: honest parties banned: {banned:?}");
+        self.runs += 1;
+        self.blamed += u64::from(!blamed.is_empty());
+        self.banned += u64::from(!banned.is_empty());
+        self.unfinished += u64::from(!seats.values().all(Node::is_done));
+        let (done, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            seats.into_iter().partition(|(_, seat)| seat.is_done());
+        for (_, seat) in rest.into_iter().filter(|(_, seat)| seat.abort().is_none()) {
+            assert_times_out(seat);
+        }
+        done
+    }
+}
+
 fn twist(header: &mut Header, rng: &mut ChaCha20Rng) {
     match rng.next_u32() % 7 {
         0 => header.round = header.round.wrapping_add(1),
@@ -114,7 +185,7 @@ fn twist(header: &mut Header, rng: &mut ChaCha20Rng) {
 fn mutated_dkgs<C: Checked>(count: u64, salt: u64) {
     let mut reference = World::new(2, 3, salt);
     let context = reference.dkg_context::<C>();
-    let mut seen = std::collections::BTreeMap::new();
+    let mut seen = BTreeMap::new();
     run_all(&mut reference.dkg::<C>(&context), Order::First, |mail| {
         let header = mail.header();
         seen.insert((header.round, header.kind), mail.envelope().body().to_vec());
@@ -128,9 +199,8 @@ fn mutated_dkgs<C: Checked>(count: u64, salt: u64) {
         let mut seats = world.dkg::<C>(&context);
         let mut plan = Plan::draw(&mut world, &[party(1), party(2), party(3)], 6);
         let other = seen.get(&(plan.round, plan.kind)).cloned().unwrap_or_else(|| vec![UINT_ZERO; 9]);
-        let relay_only = matches!(plan.how, How::Relay);
         run_all(&mut seats, Order::First, |mail| plan.apply::<C>(mail, &other, &world, &mut tamper));
-        let corrupt = if relay_only { BTreeSet::new() } else { BTreeSet::from([plan.corrupt]) };
+        let corrupt = plan.corrupt();
         let honest: Vec<_> =
             seats.iter().filter(|(party, _)| !corrupt.contains(party)).map(|(_, seat)| seat).collect();
         let blamed = blamed_by(&context, honest.iter().copied());
@@ -162,9 +232,9 @@ fn mutated_dkgs<C: Checked>(count: u64, salt: u64) {
     assert!(convicted > count / 4, "the mutations reach the checks");
 }
 
-pub const UINT_ZERO: u8 = 2;
+const UINT_ZERO: u8 = 2;
 
-pub fn assert_times_out<M: keymoot_protocol::machine::Machine>(mut seat: crate::net::Seated<M>) {
+pub fn assert_times_out<M: Machine>(mut seat: Seated<M>) {
     let session = seat.take_session().expect("a seat that is neither done nor dead has a session");
     let Err(abort) = session.check_deadline(Millis(60_000)) else { panic!("the deadline has passed") };
     assert!(matches!(&abort, Abort::Benign(Benign::TimedOut { missing }) if !missing.is_empty()));
@@ -178,7 +248,7 @@ fn mutated_signings<C: Checked>(count: u64, salt: u64) {
     let keys = signing_keys(&shares, &Path::root());
     let pair = [party(1), party(3)];
     let order = SignOrder::new(Arc::clone(keys[0].public()), pair.to_vec(), C::MESSAGE.to_vec()).unwrap();
-    let mut seen = std::collections::BTreeMap::new();
+    let mut seen = BTreeMap::new();
     world.signing(&order, &keys).run(Order::First, |mail| {
         seen.insert(mail.header().round, mail.envelope().body().to_vec());
         vec![mail]
@@ -195,7 +265,7 @@ fn mutated_signings<C: Checked>(count: u64, salt: u64) {
         let mut signing = world.signing(&order, &keys);
         let other = seen[&plan.round].clone();
         signing.run(Order::First, |mail| plan.apply::<C>(mail, &other, &world, &mut tamper));
-        let corrupt = if relay_only { BTreeSet::new() } else { BTreeSet::from([plan.corrupt]) };
+        let corrupt = plan.corrupt();
         let own = signing.signers.remove(&plan.corrupt).filter(|_| relay_only);
         let mut blamed = signing.blamed();
         signing.signers.extend(own.map(|own| (plan.corrupt, own)));

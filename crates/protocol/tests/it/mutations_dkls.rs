@@ -2,43 +2,21 @@
 //! banned, nothing panics, all evidence that claims to be transferable holds, and what does not end a session leaves
 //! everybody able to go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keymoot_protocol::abort::Abort;
 use keymoot_protocol::context::Context;
 use keymoot_protocol::curve::Secp256k1;
 use keymoot_protocol::dkls23::{Order as SignOrder, PairSetup, Presignature};
+use keymoot_protocol::evidence::judge;
 use keymoot_protocol::machine::Machine;
 use keymoot_protocol::session::Session;
 use keymoot_types::{Party, Path};
 
 use crate::dkls::{Member, payload, take_first, verifies_elsewhere, verifying_key};
-use crate::mutations::{How, Plan, UINT_ZERO, assert_times_out};
-use crate::net::{Mail, Node, Order, Seated, blamed_by};
+use crate::mutations::{Plan, Tally, Template, listen, template};
+use crate::net::{Node, Order, Seated};
 use crate::parties::{DEADLINE, World, party, rng, run_all};
-
-type Template = BTreeMap<(u8, keymoot_protocol::envelope::Kind), Vec<u8>>;
-
-/// What became of many runs.
-#[derive(Default)]
-struct Tally {
-    runs: u64,
-    unfinished: u64,
-    blamed: u64,
-    banned: u64,
-}
-
-impl Tally {
-    fn tell(&self, what: &str) {
-        let Self { runs, unfinished, blamed, banned } = self;
-        println!(
-            "count: {runs} mutated {what}, {unfinished} unfinished, {blamed} with a convicted and {banned} with a \
-             banned culprit, 0 honest parties blamed or banned"
-        );
-        assert!(blamed + banned > runs / 4, "the mutations reach the checks");
-    }
-}
 
 /// Runs seats under one plan, and checks what they say in the end. Returns those who are not corrupt and have finished.
 fn judge_run<M: Machine>(
@@ -51,38 +29,9 @@ fn judge_run<M: Machine>(
 ) -> BTreeMap<Party, Seated<M>> {
     let mut tamper = rng(!seed);
     run_all(&mut seats, Order::First, |mail| plan.apply::<Secp256k1>(mail, other, world, &mut tamper));
-    let relay_only = matches!(plan.how, How::Relay);
-    let corrupt = if relay_only { BTreeSet::new() } else { BTreeSet::from([plan.corrupt]) };
+    let corrupt = plan.corrupt();
     seats.retain(|party, _| !corrupt.contains(party));
-    let blamed = blamed_by(context, seats.values());
-    let mut banned = BTreeSet::new();
-    for seat in seats.values() {
-        if let Some(Abort::BanAndBurn(blames)) = &seat.abort {
-            banned.extend(blames.iter().map(|blame| blame.party));
-        }
-    }
-    assert!(blamed.is_subset(&corrupt), "seed {seed}: honest parties blamed: {blamed:?}");
-    assert!(banned.is_subset(&corrupt), "seed {seed}: honest parties banned: {banned:?}");
-    tally.runs += 1;
-    tally.blamed += u64::from(!blamed.is_empty());
-    tally.banned += u64::from(!banned.is_empty());
-    tally.unfinished += u64::from(!seats.values().all(Node::is_done));
-    let (done, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        seats.into_iter().partition(|(_, seat)| seat.is_done());
-    for (_, seat) in rest.into_iter().filter(|(_, seat)| seat.abort().is_none()) {
-        assert_times_out(seat);
-    }
-    done
-}
-
-fn listen(seen: &mut Template, mail: Mail) -> Vec<Mail> {
-    let header = mail.header();
-    seen.insert((header.round, header.kind), mail.envelope().body().to_vec());
-    vec![mail]
-}
-
-fn template(seen: &Template, plan: &Plan) -> Vec<u8> {
-    seen.get(&(plan.round, plan.kind)).cloned().unwrap_or_else(|| vec![UINT_ZERO, 0, 0, 0, 0, 0, 0, 0, 0])
+    tally.judge(seats, &corrupt, seed, |blame| judge::<M>(context, blame).is_ok())
 }
 
 #[test]
@@ -175,8 +124,7 @@ fn no_mutation_of_an_ecdsa_signing_frames_anybody() {
         let other = template(&seen, &plan);
         let mut tamper = rng(!seed);
         signing.run(Order::First, |mail| plan.apply::<Secp256k1>(mail, &other, &world, &mut tamper));
-        let relay_only = matches!(plan.how, How::Relay);
-        let corrupt = if relay_only { BTreeSet::new() } else { BTreeSet::from([plan.corrupt]) };
+        let corrupt = plan.corrupt();
         signing.signers.retain(|party, _| !corrupt.contains(party));
         let blamed = signing.blamed();
         assert!(blamed.is_subset(&corrupt), "seed {seed}: honest parties blamed: {blamed:?}");

@@ -138,10 +138,13 @@ codes! {
         "Start nodes until as many as needed are there, then send the same request again; it is idempotent.";
     CheatersNamed = "E2105", 502, Aborted,
         "nodes broke the protocol",
-        "A session ended with proof that certain nodes broke the protocol. They are named in `culprits`, \
-         and honest nodes do not work with them again until a person lifts that.",
+        "A session ended with proof that certain nodes broke the protocol. They are named in `culprits`. There is no \
+         signature and no key of this request. With dkls23 honest nodes do not work with a node again that has failed a check \
+         which depends on their secrets, until a person lifts that. In all other cases, and always with gg20, nobody is banned: \
+         the honest nodes keep what the culprit has signed, which shows it to anybody, in their journals.",
         "Look at the named nodes before you do anything else: their machine or their software is not to be \
-         trusted.";
+         trusted. The nodes' logs say `a member has broken the protocol`, with the session and the fault. Then ask anew: a new \
+         request is tried with others first.";
     KeyRetired = "E2106", 409, FailedPrecondition,
         "the key is retired",
         "The key was retired by a signed request: so many nodes have buried it that no quorum signs with it \
@@ -152,6 +155,23 @@ codes! {
         "Each node reads the payload itself, and it is not what its kind says: it cannot be decoded, or \
          asks for something that is never signed. There is no signature.",
         "Check the payload and its kind; `raw_digest` is refused on purpose.";
+    ModuliMissing = "E2108", 503, Unavailable,
+        "the moduli of the committee are not made yet",
+        "A key of gg20 signs with moduli that all nodes make together, once for all keys: each node looks for four safe \
+         primes, some 20 seconds of one core and sometimes minutes, and a session of all of them follows. A restart does not \
+         cost them. Until they are there nothing is signed and no presignature is used. A pending request is signed as soon \
+         as they are made, if that is within three minutes; one that has failed had waited for so long.",
+        "The message says how far each node is. `keymoot node list` shows it again, and `keymoot sign --wait 180` waits. A node \
+         that does not say that it serves gg20 needs `gg20` among `schemes` in its configuration; one that is not reachable has \
+         to come back, since the moduli need all nodes. If `culprits` names a node, it has spoiled them: look at that \
+         one. To have a signature now, use a key of dkls23.";
+    SchemeNotServed = "E2109", 403, PermissionDenied,
+        "nodes do not serve the scheme",
+        "Each node serves the schemes that its operator lists under `schemes`, and gg20 is none of those that it serves by \
+         itself. A key needs all nodes, a signature as many as the key says; too few of them serve this scheme. Those that \
+         do not are in `denials`, with their signed words. Nothing was made and nothing was signed.",
+        "Have `gg20` listed in the configuration of each node that `denials` names (`schemes`, or KEYMOOT_SCHEMES), and start \
+         these nodes again; then ask anew. Or ask for a key of dkls23, whose signatures are of the same kind.";
     CertificateMissing = "E3001", 401, Unauthenticated,
         "no client certificate",
         "This service needs a client certificate in the TLS handshake, and none was presented.",

@@ -84,6 +84,22 @@ pub struct NodeView {
     pub clock_skew_ms: Option<i64>,
     /// Whether it goes by the same cluster document as the coordinators that hear it.
     pub same_document: bool,
+    /// How far it is with the moduli that gg20 needs; absent where it does not say that it serves gg20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moduli: Option<ModuliView>,
+}
+
+/// What a node says of the moduli that gg20 needs. All nodes make them together, once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModuliView {
+    /// Whether it has them.
+    pub made: bool,
+    /// Whether it takes part in a session that makes them.
+    pub making: bool,
+    /// Safe primes that it has found.
+    pub safe_primes: u32,
+    /// How many it takes.
+    pub wanted: u32,
 }
 
 /// All nodes of the cluster document.

@@ -1,5 +1,6 @@
 //! What callers hear, and when.
 
+use keymoot_types::Scheme;
 use keymoot_wire::mpc::mpc_coordinator_client::MpcCoordinatorClient;
 use keymoot_wire::mpc::mpc_keys_client::MpcKeysClient;
 use keymoot_wire::mpc::request::Result as Came;
@@ -127,4 +128,61 @@ async fn a_retired_key_signs_nothing_any_more_and_is_shown_as_retired() {
     assert!(shown.into_inner().retired);
     let refused = gateway.sign(signature_of(&key, "hello"), 2_000).await;
     assert!(refused.is_err() || refused.is_ok_and(|answer| answer.status() != RequestStatus::Complete));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_a_node_does_not_serve_is_refused_with_the_word_of_that_node() {
+    let mut cluster = Cluster::build(1).await;
+    cluster.start_coordinator(0).await;
+    cluster.start_node(2).await;
+    cluster.schemes = Scheme::ALL.into();
+    cluster.start_node(0).await;
+    cluster.start_node(1).await;
+    cluster.until_connected(3).await;
+    let gateway = Caller::gateway(&cluster, 0);
+    let answer = gateway.make_key("gg20", "blamed").await;
+    assert_eq!((answer.status(), answer.code.as_str()), (RequestStatus::Denied, "E2109"), "{answer:?}");
+    assert_eq!(answer.denials.len(), 1);
+    assert!(
+        answer.denials[0].node == "node-3" && answer.denials[0].reason.contains("`schemes`"),
+        "{answer:?}"
+    );
+    let states = gateway.moduli_of(2).await;
+    assert!(states[0].is_some_and(|state| !state.made && state.wanted == 4), "{states:?}");
+    assert_eq!(states[2], None, "it has nothing to do with them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_that_waits_for_moduli_says_so_and_who_is_how_far() {
+    let mut cluster = Cluster::build(2).await;
+    cluster.limits.engine.patience = 1_500;
+    cluster.limits.engine.moduli = 1_500;
+    cluster.schemes = Scheme::ALL.into();
+    for place in 0..2 {
+        cluster.start_coordinator(place).await;
+    }
+    for place in 0..3 {
+        cluster.start_node(place).await;
+    }
+    cluster.until_connected(3).await;
+    let [one, two] = [0, 1].map(|place| Caller::gateway(&cluster, place));
+    let key = one.must_make_key("gg20", "blamed").await;
+    // One that does not come back: primes are looked for, and no moduli are made.
+    cluster.stop_node(2).await;
+    cluster.until_connected(2).await;
+    for caller in [&one, &two] {
+        caller.moduli_of(2).await;
+    }
+    let signed = signature_of(&key, "hello");
+    let pending = one.sign(signed.clone(), 0).await.expect("an answer");
+    for answer in [pending.clone(), two.status(&pending.id, 0).await.expect("an answer")] {
+        assert_eq!((answer.status(), answer.code.as_str()), (RequestStatus::Pending, "E2108"), "{answer:?}");
+        for words in ["node-1 has ", " of 4 safe primes", "node-3 is not reachable"] {
+            assert!(answer.reason.contains(words), "{}", answer.reason);
+        }
+    }
+    let failed = one.sign(signed, 50_000).await.expect("an answer");
+    assert_eq!((failed.status(), failed.code.as_str()), (RequestStatus::Failed, "E2108"), "{failed:?}");
+    assert!(failed.finished_ms - failed.created_ms >= 3_000, "moduli have their own time: {failed:?}");
+    assert!(failed.culprits.is_empty() && failed.reason.contains("moduli"), "{failed:?}");
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use keymoot_engine::message::{Address, Complete, Ended, Invite, Message, SessionMail, What};
+use keymoot_engine::coordinator::StoreCall;
+use keymoot_engine::message::{Address, Answer, Complete, Ended, Invite, Message, SessionMail, What};
 use keymoot_engine::outcome::Outcome;
 use keymoot_engine::plan::Effect;
 use keymoot_engine::record::{Entry, Record};
@@ -17,7 +18,7 @@ use keymoot_protocol::envelope::{Envelope, Kind};
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Party, Path, Scheme, SessionId};
 
-use crate::cluster::{Cluster, Deed, Post, Postman, STOLEN, Seat, honest, payload};
+use crate::cluster::{Cluster, Deed, Post, Postman, STOLEN, Seat, honest, id_of, payload};
 use crate::room::{Room, party};
 
 /// The round in which members sign their table.
@@ -440,6 +441,71 @@ fn whoever_signs_wrongly_is_named_and_the_others_sign() {
 }
 
 #[test]
+fn whoever_signs_wrongly_where_nobody_else_is_left_is_found_out_by_the_coordinator() {
+    let mut cluster = cluster(248);
+    cluster.run_until(all_have_one);
+    let key = cluster.key(Scheme::Gg20).id;
+    cluster.crash_coordinator(1);
+    cluster.crash_node(party(3));
+    cluster.run_for(5_000);
+    cluster.postman = liar(&cluster, party(1), |what| matches!(what, What::Sign { .. }), 1);
+    let body = cluster.sign_request(key, "by nobody");
+    let id = id_of(&body);
+    cluster.ask(0, &body);
+    let found_out = |cluster: &Cluster| cluster.replicas[&0].coordinator().found_out(id);
+    cluster.run_until(|cluster| !found_out(cluster).is_empty());
+    assert_eq!(found_out(&cluster).into_iter().collect::<Vec<_>>(), [party(1)]);
+    assert_eq!(cluster.replicas[&0].coordinator().scheme_of_request(id), Some(Scheme::Gg20));
+}
+
+fn has_ended(cluster: &Cluster, body: &[u8]) -> bool {
+    let is_it = |id, answer: &Answer| id == id_of(body) && matches!(answer, Answer::Final(_));
+    cluster.answers.iter().any(|(_, id, answer)| is_it(*id, answer))
+}
+
+#[test]
+fn every_session_is_known_by_the_scheme_that_it_serves() {
+    let mut cluster = cluster(249);
+    let mut seen = BTreeSet::new();
+    let mut look = |cluster: &Cluster| {
+        for replica in cluster.replicas.values() {
+            let coordinator = replica.coordinator();
+            let runs = coordinator.view().runs;
+            let of = |session| coordinator.scheme_of_session(session).map(Scheme::name);
+            seen.extend(runs.into_iter().map(|run| (run.kind, of(run.session))));
+        }
+    };
+    cluster.run_until(|cluster| {
+        look(cluster);
+        all_have_one(cluster)
+    });
+    for scheme in [Scheme::Gg20, Scheme::Dkls23] {
+        let body = cluster.request(Ask::Key(scheme));
+        cluster.ask(0, &body);
+        cluster.run_until(|cluster| {
+            look(cluster);
+            has_ended(cluster, &body)
+        });
+        let Outcome::Key(package) = cluster.outcome(&body) else { panic!("no key") };
+        let key = cluster.described(&package).id;
+        let body = cluster.sign_request(key, "seen");
+        cluster.ask(0, &body);
+        cluster.run_until(|cluster| {
+            look(cluster);
+            has_ended(cluster, &body)
+        });
+    }
+    for kind in ["key generation", "presigning", "signing"] {
+        let schemes: Vec<_> = seen.iter().filter(|(of, _)| *of == kind).map(|(_, scheme)| *scheme).collect();
+        assert_eq!(schemes, [Some("dkls23"), Some("gg20")], "{kind}");
+    }
+    assert!(
+        seen.contains(&("moduli", Some("gg20"))) && seen.contains(&("pair setup", Some("dkls23"))),
+        "{seen:?}"
+    );
+}
+
+#[test]
 fn where_one_node_does_not_serve_it_nothing_is_made_and_that_node_says_why() {
     let mut cluster = cluster(243);
     cluster.schemes = Scheme::USUAL.into();
@@ -447,7 +513,9 @@ fn where_one_node_does_not_serve_it_nothing_is_made_and_that_node_says_why() {
     cluster.run_for(60_000);
     assert!(calls(&cluster).is_empty() && cluster.seats.values().all(|seat| seat.count(pending) == 0));
     let body = cluster.request(Ask::Key(Scheme::Gg20));
-    let Outcome::Denied(denials) = cluster.outcome(&body) else { panic!("a key of gg20") };
+    let outcome = cluster.outcome(&body);
+    assert!(outcome.is_for_want_of_scheme() && !outcome.is_for_want_of_moduli(), "{outcome:?}");
+    let Outcome::Denied(denials) = outcome else { panic!("a key of gg20") };
     assert_eq!(denials.iter().map(|(party, ..)| *party).collect::<Vec<_>>(), [party(2)]);
     let said = cluster.lure(party(2), What::Moduli);
     assert!(matches!(said.as_slice(), [Message::Refused(_, Refusal::NotServed, None)]), "{said:?}");
@@ -464,10 +532,16 @@ fn where_one_node_does_not_serve_it_nothing_is_made_and_that_node_says_why() {
     cluster.restart_node(party(2));
     cluster.run_for(2_000);
     let ask = Ask::Sign { key, what: ToSign::new(Path::root(), payload("by nobody")) };
-    let body = cluster.request_by(&cluster.client(), ask, 100_000);
+    let body = cluster.request_by(&cluster.client(), ask, 300_000);
+    cluster.ask(0, &body);
+    cluster.run_for(120_000);
+    let settled = cluster
+        .stored
+        .iter()
+        .filter(|(_, call, _)| matches!(call, StoreCall::Finish { request, .. } if *request == id_of(&body)));
+    assert_eq!(settled.count(), 0, "moduli may have to be made first");
     let outcome = cluster.outcome(&body);
-    let Outcome::Failed(why) = outcome else { panic!("{outcome:?}") };
-    assert!(why.contains("or do not serve the scheme"), "{why}");
+    assert!(outcome.is_for_want_of_moduli() && !outcome.is_for_want_of_scheme(), "{outcome:?}");
 }
 
 #[test]

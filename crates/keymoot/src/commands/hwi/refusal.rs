@@ -58,10 +58,10 @@ impl From<Failure> for Refusal {
 fn number(code: &str, exit: u8) -> i32 {
     match (code, exit) {
         ("E2701" | "E2702" | "E2703" | "E2704" | "E2107", _) => INVALID_TX,
-        ("E2104" | "E2110" | "E5902", _) => DEVICE_NOT_READY,
+        ("E2104" | "E2108" | "E2110" | "E5902", _) => DEVICE_NOT_READY,
         ("E2001" | "E4002", _) => BAD_ARGUMENT,
         ("E5901", _) | (_, 5) => DEVICE_CONN_ERROR,
-        ("E2101" | "E2705", _) | (_, 3) => ACTION_CANCELED,
+        ("E2101" | "E2109" | "E2705", _) | (_, 3) => ACTION_CANCELED,
         ("E2601" | "E2602", _) => DEVICE_CONN_ERROR,
         _ => UNKNOWN_ERROR,
     }

@@ -35,14 +35,17 @@ pub(super) fn read(args: &SignArgs) -> Result<(String, Vec<u8>), Failure> {
     let kind = args.kind.clone().unwrap_or_else(|| Kind::Message.name().to_owned());
     let bytes = match (&args.message, &args.hex) {
         (Some(message), _) => message.clone().into_bytes(),
-        (None, Some(given)) => {
-            digits(given).unwrap_or_else(|| Err(bad("`--hex` takes hexadecimal digits")))?
-        }
+        (None, Some(given)) => read_hex(given)?,
         (None, None) => {
             read_file(args.message_file.as_deref().or(args.file.as_deref()).unwrap_or(Path::new("-")))?
         }
     };
     Ok((kind, bytes))
+}
+
+/// `--hex`.
+pub fn read_hex(given: &str) -> Result<Vec<u8>, Failure> {
+    digits(given).unwrap_or_else(|| Err(bad("`--hex` takes hexadecimal digits")))
 }
 
 /// A file, or standard input.
