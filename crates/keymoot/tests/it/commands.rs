@@ -208,7 +208,8 @@ fn must_look_at_what_is_down(demo: &Demo) {
         let list = demo.must_fail(&["node", "list"], code, 5);
         assert!(!list.to_string().contains("signed request"), "{list}");
         demo.must_print(&["node", "start", name]);
-        while !demo.run(&["health"]).status.success() {}
+        // A coordinator that has begun again hears of one node after the other.
+        while !String::from_utf8_lossy(&demo.run(&["health"]).stdout).contains("3 of 3 nodes up") {}
     }
 }
 

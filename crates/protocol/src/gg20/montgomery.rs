@@ -174,7 +174,9 @@ impl Ring for Modulus {
         // Horner over pieces of the width of n, each of which may be above n: one multiplication reduces it.
         let mut sum = Zeroizing::new(vec![0; self.width()]);
         for piece in number.limbs().chunks(self.width().max(1)).rev() {
-            let mut whole = Zeroizing::new(piece.to_vec());
+            // With all of its room from the beginning: growth would leave a copy behind.
+            let mut whole = Zeroizing::new(Vec::with_capacity(self.width()));
+            whole.extend_from_slice(piece);
             whole.resize(self.width(), 0);
             // sum·R + piece, both in the ring's form.
             let shifted = self.times(&sum, self.square.limbs());

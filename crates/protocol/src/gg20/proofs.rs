@@ -77,8 +77,9 @@ pub(super) fn scalar_of(number: &Natural) -> Scalar {
     // Horner over halves of 256 bits: each step reduces sum·2^256 + piece.
     let shift = <Scalar as Reduce<U512>>::reduce(U512::ONE.shl_vartime(256));
     number.limbs().chunks(4).rev().fold(Scalar::ZERO, |sum, piece| {
-        let bytes = Natural::from_limbs(piece.to_vec()).resized(8).to_be();
-        let wide = Zeroizing::new(<[u8; 64]>::try_from(bytes.as_slice()).unwrap_or([0; 64]));
+        let mut wide = Zeroizing::new([0; 64]);
+        let places = wide.rchunks_exact_mut(8);
+        places.zip(piece).for_each(|(place, limb)| place.copy_from_slice(&limb.to_be_bytes()));
         sum * shift + Secp256k1::reduce_wide(&wide)
     })
 }

@@ -1,6 +1,7 @@
 //! Equations between ciphertexts, A·C^e = (1 + z·N)·w^N, checked one by one or many together.
 
 use rand_core::CryptoRngCore;
+use zeroize::Zeroizing;
 
 use super::super::montgomery::{Element, Ring};
 use super::super::number::Natural;
@@ -41,9 +42,10 @@ impl Claim {
         let base = key.public().base();
         let enter = |number: &Natural| base.enter(number);
         let scaled = base.times(&enter(message), &enter(&Natural::from_u128(self.challenge)));
-        let left = base.leave(&scaled).plus(&key.decrypt(&self.commitment));
+        let left = Zeroizing::new(base.leave(&scaled).plus(&key.decrypt(&self.commitment)));
         let factor = self.factor.as_ref().map(|(_, exponent)| base.times(&enter(exponent), &enter(plain)));
-        let right = factor.map(|factor| base.leave(&factor)).unwrap_or_default().plus(&self.message);
+        let product = factor.map(|factor| Zeroizing::new(base.leave(&factor))).unwrap_or_default();
+        let right = Zeroizing::new(product.plus(&self.message));
         enter(&left) == enter(&right)
     }
 }
