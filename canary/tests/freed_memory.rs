@@ -5,48 +5,34 @@ use std::sync::Arc;
 
 use keymoot_canary::{Scanner, freed_with};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::Protocol;
 use keymoot_protocol::curve::Ed25519;
 use keymoot_protocol::dkg::Dkg;
 use keymoot_protocol::frost::{NoncePool, Order, Signer, SigningKey, VerifyingKey};
-use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::session::{Advance, Session};
-use keymoot_types::{Epoch, GroupId, KeyId, Millis, Path, Scheme, SessionId, Threshold};
+use keymoot_types::{Millis, Path, Scheme, SessionId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+
+use pair::{context, identity, parties};
+
+#[path = "pair/parties.rs"]
+mod pair;
 
 #[global_allocator]
 static ALLOCATOR: Scanner = Scanner;
 
 const END: Millis = Millis(u64::MAX);
 
-fn identities() -> Vec<Arc<IdentityKey>> {
-    [1, 2].map(|seed| Arc::new(IdentityKey::from_seed([seed; 32]))).into()
-}
-
 /// A key of 2-of-2, the same one at every call; the shares of both parties.
 fn generate() -> Vec<KeyShare<Ed25519>> {
-    let threshold = Threshold::new(2, 2).unwrap();
-    let members = threshold.parties().zip(identities()).map(|(party, key)| (party, key.public())).collect();
-    let context = Arc::new(Context {
-        session: SessionId::new([1; 16]),
-        scheme: Scheme::FrostEd25519,
-        protocol: Protocol::Dkg,
-        committee: Arc::new(Committee::new(GroupId::new([2; 16]), threshold, members).unwrap()),
-        key: Some(KeyId::new([3; 16])),
-        epoch: Epoch::FIRST,
-        signers: None,
-        group_key: None,
-        merkle_root: None,
-        intent: None,
-        batch: None,
-    });
+    let context = context(Scheme::FrostEd25519, Protocol::Dkg);
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let mut mail = VecDeque::new();
     let mut waiting = Vec::new();
-    for (party, identity) in threshold.parties().zip(identities()) {
-        let opening = Dkg::<Ed25519>::start(Arc::clone(&context), party, identity, &mut rng).unwrap();
+    for party in parties() {
+        let opening = Dkg::<Ed25519>::start(Arc::clone(&context), party, identity(party), &mut rng).unwrap();
         let Advance::Waiting { session, outbox, .. } = Session::open(opening, END) else {
             panic!("it waits")
         };
@@ -89,7 +75,7 @@ fn draw_and_sign(keys: &[Arc<SigningKey<Ed25519>>]) {
     let other = NoncePool::default().refill(&keys[1], 1, &mut ChaCha20Rng::seed_from_u64(6));
     let list = [(keys[0].party(), published[0].1), (keys[1].party(), other[0].1)];
     let nonces = pool.burn(published[0].0).unwrap();
-    let identity = identities().remove(0);
+    let identity = identity(keys[0].party());
     let session = SessionId::new([7; 16]);
     let signer = Signer::prepared(Arc::clone(&keys[0]), order, session, identity, nonces, &list).unwrap();
     assert!(matches!(Session::open(signer, END), Advance::Done { .. }), "a prepared signer answers");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keymoot_canary::{Scanner, freed_with, peak_of};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::Protocol;
 use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::dkg::Dkg;
 use keymoot_protocol::dkls23::{Bans, Payload, PayloadHash, VerifyingKey};
@@ -14,35 +14,24 @@ use keymoot_protocol::gg20::{
     Auxiliary, Generation, Hunt, Natural, Order, Presignature, Presigner, SafePrime, Signer, Suite, Table,
     auxiliary,
 };
-use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Machine, Next, Opening, Outgoing, Round};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Epoch, GroupId, KeyId, Party, Path, Scheme, SessionId, Threshold};
+use keymoot_types::{Party, Path, Scheme};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+
+use pair::{NAME, committee, context, identity, parties};
+
+#[path = "pair/parties.rs"]
+mod pair;
 
 #[global_allocator]
 static ALLOCATOR: Scanner = Scanner;
 
-const NAME: SessionId = SessionId::new([1; 16]);
-
 /// The small parameters.
 fn suite() -> Suite {
     *Suite::ALL.last().unwrap()
-}
-
-fn identity(party: Party) -> Arc<IdentityKey> {
-    Arc::new(IdentityKey::from_seed([party.index() as u8; 32]))
-}
-
-fn parties() -> Vec<Party> {
-    Threshold::new(2, 2).unwrap().parties().collect()
-}
-
-fn committee() -> Arc<Committee> {
-    let members = parties().into_iter().map(|party| (party, identity(party).public())).collect();
-    Arc::new(Committee::new(GroupId::new([2; 16]), Threshold::new(2, 2).unwrap(), members).unwrap())
 }
 
 /// What a run yields, and what was said in it, by round and author.
@@ -113,19 +102,7 @@ fn moduli(sealed: &BTreeMap<Party, Vec<Vec<u8>>>) -> BTreeMap<Party, Auxiliary> 
 }
 
 fn key() -> BTreeMap<Party, KeyShare<Secp256k1>> {
-    let context = Arc::new(Context {
-        session: NAME,
-        scheme: Scheme::Gg20,
-        protocol: Protocol::Dkg,
-        committee: committee(),
-        key: Some(KeyId::new([3; 16])),
-        epoch: Epoch::FIRST,
-        signers: None,
-        group_key: None,
-        merkle_root: None,
-        intent: None,
-        batch: None,
-    });
+    let context = context(Scheme::Gg20, Protocol::Dkg);
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let start = |party: Party| {
         (party, Dkg::<Secp256k1>::start(Arc::clone(&context), party, identity(party), &mut rng).unwrap())

@@ -5,51 +5,27 @@ use std::sync::Arc;
 
 use keymoot_canary::{Scanner, freed_with, peak_of};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::Protocol;
 use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::dkg::Dkg;
 use keymoot_protocol::dkls23::{
     Bans, Freshness, Ledger, Order, PairSetup, Payload, PayloadHash, Presignature, Presigner, Setup, Signer,
     VerifyingKey,
 };
-use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Machine, Opening};
 use keymoot_protocol::session::{Advance, Session};
-use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Path, Scheme, SessionId, Threshold};
+use keymoot_types::{Millis, Party, Path, Scheme};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use pair::{NAME, committee, context, identity, parties};
+
+#[path = "pair/parties.rs"]
+mod pair;
+
 #[global_allocator]
 static ALLOCATOR: Scanner = Scanner;
-
-const NAME: SessionId = SessionId::new([1; 16]);
-
-fn identity(party: Party) -> Arc<IdentityKey> {
-    Arc::new(IdentityKey::from_seed([party.index() as u8; 32]))
-}
-
-fn parties() -> Vec<Party> {
-    Threshold::new(2, 2).unwrap().parties().collect()
-}
-
-fn context(protocol: Protocol) -> Arc<Context> {
-    let members = parties().into_iter().map(|party| (party, identity(party).public())).collect();
-    let threshold = Threshold::new(2, 2).unwrap();
-    Arc::new(Context {
-        session: NAME,
-        scheme: Scheme::Dkls23,
-        protocol,
-        committee: Arc::new(Committee::new(GroupId::new([2; 16]), threshold, members).unwrap()),
-        key: (protocol == Protocol::Dkg).then_some(KeyId::new([3; 16])),
-        epoch: Epoch::FIRST,
-        signers: None,
-        group_key: None,
-        merkle_root: None,
-        intent: None,
-        batch: None,
-    })
-}
 
 /// Delivers everything to the other of two parties, until both have finished.
 fn drive<M: Machine>(openings: Vec<(Party, Opening<M>)>) -> BTreeMap<Party, M::Output> {
@@ -86,7 +62,7 @@ struct Node {
 
 fn nodes() -> Vec<Node> {
     let mut rng = ChaCha20Rng::seed_from_u64(4);
-    let (dkg, setup) = (context(Protocol::Dkg), context(Protocol::DklsSetup));
+    let (dkg, setup) = (context(Scheme::Dkls23, Protocol::Dkg), context(Scheme::Dkls23, Protocol::DklsSetup));
     let start = |party: Party| {
         let opening = Dkg::<Secp256k1>::start(Arc::clone(&dkg), party, identity(party), &mut rng);
         (party, opening.unwrap())
@@ -164,7 +140,7 @@ fn presigning_leaves_no_secret_behind_and_keeps_its_memory_bounded() {
     assert_eq!(freed_with(&sought, || sign(&nodes, first)), none, "signing leaves nothing behind");
     drop(sealed);
     // A burnt pair is freed while its setup is not, and wiped before.
-    let spare = PairSetup::unseal(&nodes[0].setup.seal(), context(Protocol::DklsSetup).committee.clone());
+    let spare = PairSetup::unseal(&nodes[0].setup.seal(), committee());
     let (spare, peer) = (spare.unwrap(), nodes[1].share.party());
     assert_eq!(freed_with(&sought, || spare.burn(peer)), none, "burning leaves nothing behind");
     assert_eq!(spare.peers().count(), 0);

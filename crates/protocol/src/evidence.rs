@@ -177,7 +177,10 @@ impl<'a> Trial<'a> {
             let header = &envelope.header;
             let after = self.spec(header.round)?.after;
             let seen = !views || Some(header.view) == self.record.view_after(after);
-            if header.kind != Kind::Body || !seen || !self.is_accuseds(&envelope.attestation()) {
+            // Its view binds the rounds before. Of its own round the record says what it says itself, or nothing.
+            let recorded = self.record.body(header.round, header.from);
+            let same = recorded.is_none_or(|recorded| recorded == envelope.body());
+            if header.kind != Kind::Body || !seen || !same || !self.is_accuseds(&envelope.attestation()) {
                 return None;
             }
             messages.insert(header.round, (header.to, envelope.body()));

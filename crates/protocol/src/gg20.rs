@@ -30,7 +30,7 @@ pub use auxiliary::{Auxiliary, Generation, GenerationRefused, Table, TableError,
 pub use number::Natural;
 pub use presign::{PresignRefused, Presigner};
 pub use presignature::{BurntPresignature, Presignature, Public};
-pub use prime::{Hunt, POOL_MAX, Pool, PoolError, SafePrime};
+pub use prime::{Hunt, SafePrime};
 pub use sign::{Aggregator, Order, Released, Signer};
 pub use suite::Suite;
 

@@ -180,35 +180,24 @@ fn jacobi_symbols_of_small_numbers_are_those_of_the_definition() {
 }
 
 #[test]
-fn a_hunt_finds_safe_primes_and_the_pool_keeps_them_once() {
-    use super::prime::{Hunt, Pool, PoolError, SafePrime};
+fn a_hunt_finds_safe_primes_which_are_checked_again_when_they_are_read_back() {
+    use super::prime::{Hunt, SafePrime};
     let (hunt, mut rng) = (Hunt::new(Suite::Small), rng(7));
-    let mut pool = Pool::new(Suite::Small, 5);
-    assert_eq!(pool.take().err(), Some(PoolError::TooFew { found: 0, needed: 4 }));
-    while pool.wanted() > 0 {
-        pool.work(&hunt, &mut rng);
-    }
-    assert_eq!(pool.len(), 5);
-    assert!(!pool.work(&hunt, &mut rng), "a full pool looks for nothing");
-    let sealed = pool.seal();
-    let mut again = Pool::unseal(&sealed, Suite::Small, &mut rng).unwrap();
-    assert_eq!(again.len(), 5);
-    let taken = again.take().unwrap();
-    assert_eq!(again.len(), 1);
-    assert!(again.take().is_err());
-    for prime in &taken {
+    let mut find = || std::iter::repeat_with(|| hunt.step(&mut rng)).flatten().next().unwrap();
+    let (one, other) = (find(), find());
+    assert!(one.expose() != other.expose(), "each has a start of its own");
+    for prime in [&one, &other] {
         let half = prime.expose().halved();
         assert!(is_prime(prime.expose(), &mut rng) && is_prime(&half, &mut rng));
         assert_eq!(prime.expose().window(0, 2), 3);
         assert_eq!(prime.expose().bits_vartime(), Suite::Small.prime_bits());
     }
-    let [one, ..] = taken;
-    let copy = SafePrime::unseal(&one.seal(), Suite::Small, &mut rng).unwrap();
-    assert!(again.put(one));
-    assert!(!again.put(copy), "the same prime twice");
+    let sealed = one.seal();
+    let again = SafePrime::unseal(&sealed, Suite::Small, &mut rng).unwrap();
+    assert!(again.expose() == one.expose());
     let mut wrong = sealed.to_vec();
     let at = wrong.len() - 3;
     wrong[at] ^= 2;
-    assert!(Pool::unseal(&wrong, Suite::Small, &mut rng).is_err(), "no safe prime any more");
-    assert!(Pool::unseal(&sealed, Suite::Full, &mut rng).is_err(), "another suite");
+    assert!(SafePrime::unseal(&wrong, Suite::Small, &mut rng).is_err(), "no safe prime any more");
+    assert!(SafePrime::unseal(&sealed, Suite::Full, &mut rng).is_err(), "another suite");
 }

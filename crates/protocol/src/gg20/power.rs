@@ -24,6 +24,13 @@ fn look_up(table: &[Element], at: u64, element: &mut [u64]) {
     }
 }
 
+/// One of two elements of the same width, reading both.
+pub(super) fn chosen(two: [Element; 2], at: u64) -> Element {
+    let mut element = Zeroizing::new(vec![0; two[0].len()]);
+    look_up(&two, at, &mut element);
+    element
+}
+
 /// 1, base, base², …
 fn powers<R: Ring>(ring: &R, base: &[u64], count: usize) -> Vec<Element> {
     let mut table = Vec::with_capacity(count);
@@ -127,9 +134,9 @@ pub(super) struct Comb {
 }
 
 impl Comb {
-    /// For exponents of at most so many bits.
+    /// For exponents of at most so many bits, and as many more as their limbs have.
     pub(super) fn new<R: Ring>(ring: &R, base: &[u64], bits: usize) -> Self {
-        let columns = bits.div_ceil(TEETH * BLOCKS).max(1);
+        let columns = bits.next_multiple_of(LIMB).div_ceil(TEETH * BLOCKS).max(1);
         let mut tooth = Zeroizing::new(base.to_vec());
         let mut spare = tooth.clone();
         // base^(2^(row·columns·BLOCKS + block·columns)), row by row.
@@ -158,9 +165,9 @@ impl Comb {
         self.columns.saturating_mul(TEETH * BLOCKS)
     }
 
-    /// The base to a secret exponent; `None` if its width goes beyond the comb by more than a limb.
+    /// The base to a secret exponent; `None` if its width goes beyond the comb.
     pub(super) fn power<R: Ring>(&self, ring: &R, exponent: &Natural) -> Option<Element> {
-        if exponent.width().saturating_mul(LIMB) >= self.bits().saturating_add(LIMB) {
+        if exponent.width().saturating_mul(LIMB) > self.bits() {
             return None;
         }
         let mut product = Zeroizing::new(ring.one().to_vec());

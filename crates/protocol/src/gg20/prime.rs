@@ -1,20 +1,20 @@
 //! Primes: deciding whether a number is one, and looking for safe ones.
 //!
 //! A safe prime is p = 2·p′ + 1 with p′ prime. Decisions about numbers of others are theirs to know and may take any time.
-//! The search throws away what does not fit; only the time of throwing away is seen.
+//! The search throws away what does not fit, and the time of that is seen. A prime that is kept is decided on by the same code:
+//! its powers and Lucas's steps take a time that does not depend on it; its length, its lowest bits, and what it leaves of small
+//! numbers (symbols and trial divisions) are not hidden from whoever measures inside the machine.
 
 mod hunt;
-mod pool;
 
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
 pub use hunt::{Hunt, SafePrime};
-pub use pool::{POOL_MAX, Pool, PoolError};
 
 use super::montgomery::{Modulus, Ring};
 use super::number::Natural;
-use super::power::power;
+use super::power::{chosen, power};
 
 /// Primes below this divide no modulus of ours.
 pub(super) const TRIAL_BOUND: u32 = 1 << 20;
@@ -159,11 +159,12 @@ fn passes_lucas(modulus: &Modulus) -> bool {
     };
     for at in (twos..plus_one.bits_vartime().saturating_sub(1)).rev() {
         double(&mut u, &mut v, &mut qk);
-        if plus_one.bit(at) == 1 {
-            let next = modulus.times(&add(&u, &v), &half);
-            v = modulus.times(&add(&modulus.times(&d, &u), &v), &half);
-            u = next;
-            qk = modulus.times(&qk, &q);
+        // Both are computed, since the number may be a secret prime.
+        let next_u = modulus.times(&add(&u, &v), &half);
+        let next_v = modulus.times(&add(&modulus.times(&d, &u), &v), &half);
+        let next_qk = modulus.times(&qk, &q);
+        for (element, next) in [(&mut u, next_u), (&mut v, next_v), (&mut qk, next_qk)] {
+            *element = chosen([std::mem::take(element), next], plus_one.bit(at));
         }
     }
     let is_zero = |element: &[u64]| modulus.leave(element).is_zero();

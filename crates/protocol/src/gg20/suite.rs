@@ -50,6 +50,9 @@ const fn is_sound(lengths: &Lengths, statistical: usize) -> bool {
 }
 
 const _: () = assert!(is_sound(&FULL, 256), "128 bits with room");
+// Of k no more is proven than that it is below 2^(ℓ+ε). A mask has to hide what is multiplied with the largest.
+const _: () =
+    assert!(FULL.mask >= 2 * SCALAR + FULL.slack + 256, "products with a k of nobody honest are hidden, too");
 
 impl Suite {
     /// All that this build knows.

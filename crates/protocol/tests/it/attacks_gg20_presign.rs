@@ -7,6 +7,7 @@ use k256::{ProjectivePoint, Scalar};
 use keymoot_protocol::abort::{Abort, Blame, Fault};
 use keymoot_protocol::codec::Wire;
 use keymoot_protocol::context::{Batch, Context};
+use keymoot_protocol::envelope::Kind;
 use keymoot_protocol::gg20::presign::{
     AffineProofs, Closing, EncryptionProofs, Offers, Shares, Sums, context, convict,
 };
@@ -67,6 +68,16 @@ pub struct Outcome {
     example: Option<Blame>,
     context: Context,
     members: BTreeMap<Party, Member>,
+    /// What was said, by round, author and recipient: envelopes.
+    pub said: BTreeMap<(u8, Party, Option<Party>), Vec<u8>>,
+}
+
+impl Outcome {
+    /// Whether third parties hold this proven.
+    pub fn convicts(&self, blame: &Blame) -> bool {
+        let member = &self.members[&party(1)];
+        convict(&self.context, member.auxiliary.table(), member.share.group(), blame).is_ok()
+    }
 }
 
 /// A batch of two in which the given parties lie in the given way.
@@ -92,7 +103,14 @@ pub fn with_liars(
     }
     let mut nodes: Vec<&mut dyn Node> = seats.values_mut().map(|seat| seat as &mut dyn Node).collect();
     nodes.extend(rogues.iter_mut().map(|rogue| rogue as &mut dyn Node));
-    run(&mut nodes, Order::First, honest);
+    let mut said = BTreeMap::new();
+    run(&mut nodes, Order::First, |mail| {
+        let header = mail.header();
+        if header.kind == Kind::Body {
+            said.insert((header.round, header.from, header.to), mail.bytes.clone());
+        }
+        honest(mail)
+    });
     let (context, member) = (about(&members, session, 2), &members[&party(1)]);
     let convicts =
         |blame: &Blame| convict(&context, member.auxiliary.table(), member.share.group(), blame).is_ok();
@@ -106,7 +124,7 @@ pub fn with_liars(
         }
         _ => None,
     });
-    Outcome { blamed, faults, done, example, context, members }
+    Outcome { blamed, faults, done, example, context, members, said }
 }
 
 /// As [`with_liars`] with party 3 as the only liar, who changes the message of one round.
@@ -408,10 +426,8 @@ fn g22_true_blame_cannot_be_turned_against_others() {
                 }
             }
         });
-        let (member, mut blame) = (&outcome.members[&party(1)], outcome.example.expect("a blame"));
-        let convicted = |blame: &Blame| {
-            convict(&outcome.context, member.auxiliary.table(), member.share.group(), blame).is_ok()
-        };
+        let mut blame = Blame::decode(&outcome.example.as_ref().expect("a blame").encode()).expect("travels");
+        let convicted = |blame: &Blame| outcome.convicts(blame);
         assert!(convicted(&blame), "round {round}");
         let fault = blame.fault;
         for other in Fault::ALL {

@@ -17,6 +17,7 @@ mod attacks_dkls_presign;
 mod attacks_dkls_setup;
 mod attacks_dkls_smart;
 mod attacks_frost;
+mod attacks_gg20_judge;
 mod attacks_gg20_keys;
 mod attacks_gg20_moduli;
 mod attacks_gg20_presign;

@@ -60,7 +60,15 @@ impl AwaitingAffines {
                 Some(opened) => {
                     plains.iter_mut().zip(opened).for_each(|(all, one)| drop(all.insert(*party, one)));
                 }
-                None => charges.bring(*party, Fault::WrongProof, &[3, 4]),
+                // Nobody is accused for an error of ours: whoever judges has the public check alone.
+                None => {
+                    let (ours, theirs) = (run.offers.get(&task.me), shares.get(party));
+                    let (ours, theirs) = (ours.ok_or(STRANGER)?, theirs.ok_or(STRANGER)?);
+                    if scene.affines_hold((*party, task.me), ours, theirs, proofs) {
+                        return Err(Abort::Bug("a check with our key and its public form disagree"));
+                    }
+                    charges.bring(*party, Fault::WrongProof, &[3, 4]);
+                }
             }
         }
         charges.verdict()?;
