@@ -88,7 +88,8 @@ impl Scribe<'_> {
             (request.status, request.code, request.reason) =
                 (status.into(), code.as_str().to_owned(), reason);
         };
-        let lacks = (outcome.is_for_want_of_moduli(), outcome.is_for_want_of_scheme());
+        let is_unserved = outcome.is_for_want_of_scheme();
+        let is_moduli = matches!(outcome, Outcome::NoModuli(_));
         match outcome {
             Outcome::Key(_) | Outcome::Retired { .. } => {
                 request.status = RequestStatus::Complete.into();
@@ -102,11 +103,10 @@ impl Scribe<'_> {
                     Some(Came::Signature(mpc::Signature { encoded: signature, signers, session }));
             }
             Outcome::Denied(denials) => {
-                let (code, words) = match lacks {
-                    (_, true) => {
-                        (Code::SchemeNotServed, "so many nodes do not serve the scheme that too few are left")
-                    }
-                    _ => (Code::Denied, "so many nodes refuse that no quorum is left"),
+                let (code, words) = if is_unserved {
+                    (Code::SchemeNotServed, "so many nodes do not serve the scheme that too few are left")
+                } else {
+                    (Code::Denied, "so many nodes refuse that no quorum is left")
                 };
                 problem(&mut request, RequestStatus::Denied, code, words.to_owned());
                 let denials = denials.into_iter();
@@ -117,11 +117,11 @@ impl Scribe<'_> {
                 let words = "its time ran out before it was done".to_owned();
                 problem(&mut request, RequestStatus::Expired, Code::TimeRanOut, words);
             }
-            Outcome::Failed(why) => {
-                let code = match lacks {
-                    _ if !ending.culprits.is_empty() => Code::CheatersNamed,
-                    (true, _) => Code::ModuliMissing,
-                    _ => Code::AttemptsUsedUp,
+            Outcome::Failed(why) | Outcome::NoModuli(why) => {
+                let code = match ending.culprits.is_empty() {
+                    false => Code::CheatersNamed,
+                    true if is_moduli => Code::ModuliMissing,
+                    true => Code::AttemptsUsedUp,
                 };
                 problem(&mut request, RequestStatus::Failed, code, why);
             }

@@ -317,6 +317,6 @@ pub(crate) const fn word(outcome: &Outcome) -> &'static str {
         Outcome::Denied(_) => "denied",
         Outcome::Retired { .. } => RETIRED,
         Outcome::Expired => "expired",
-        Outcome::Failed(_) => "failed",
+        Outcome::Failed(_) | Outcome::NoModuli(_) => "failed",
     }
 }

@@ -290,7 +290,7 @@ fn close(observer: &Observer, found_out: &BTreeSet<Party>, request: RequestId, o
     let outcome = Outcome::decode(outcome).ok();
     let mut tally = observer.tally(request);
     tally.culprits.extend(found_out);
-    if outcome.as_ref().is_some_and(Outcome::is_for_want_of_moduli) {
+    if matches!(outcome, Some(Outcome::NoModuli(_))) {
         tally.culprits.extend(observer.spoilers());
     }
     // Where a quorum has done it, whoever was in the way is nobody's concern.
@@ -367,19 +367,16 @@ mod tests {
         }
         observer.cancels(session);
         assert!(!observer.makes_moduli());
-        let culprits = |why: &str| {
-            close(&observer, &BTreeSet::new(), request, &Outcome::Failed(why.to_owned()).encode())
-                .ending
-                .culprits
+        let culprits = |outcome: &Outcome| {
+            close(&observer, &BTreeSet::new(), request, &outcome.encode()).ending.culprits
         };
-        assert!(culprits("something else").is_empty());
-        let why = "0 attempts failed; what was missing last: too few nodes have moduli: they look for safe primes, make \
-                   their table, or do not serve the scheme";
-        assert_eq!(culprits(why), ["node-3"]);
+        assert!(culprits(&Outcome::Failed("something else".to_owned())).is_empty());
+        let why = Outcome::NoModuli("0 attempts failed".to_owned());
+        assert_eq!(culprits(&why), ["node-3"]);
         let told = Moduli { tables: vec![Hash::from_bytes([1; 32])], primes: 0 };
         observer.heard(three, &Message::Moduli(told.clone()), None);
-        assert_eq!(culprits(why), ["node-3"], "one may say so of itself");
+        assert_eq!(culprits(&why), ["node-3"], "one may say so of itself");
         observer.heard(one, &Message::Moduli(told), None);
-        assert!(culprits(why).is_empty(), "so many have them that they can sign");
+        assert!(culprits(&why).is_empty(), "so many have them that they can sign");
     }
 }

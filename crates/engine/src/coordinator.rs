@@ -27,7 +27,7 @@ use rand_core::CryptoRngCore;
 use crate::crypto::{Crypto, Order, Reading};
 use crate::event::{Clock, Now};
 use crate::message::{Address, Message};
-use crate::outcome::{NO_MODULI, Outcome};
+use crate::outcome::Outcome;
 use crate::request::{Ask, ClientId, ClientKey, Request, RequestId};
 
 use moduli::Moduli;
@@ -202,6 +202,10 @@ struct Drive {
     /// What went wrong last.
     trouble: &'static str,
 }
+
+/// What a signature waits for whose scheme needs moduli.
+const NO_MODULI: &str =
+    "too few nodes have moduli: they look for safe primes, make their table, or do not serve the scheme";
 
 impl Drive {
     /// Whether it waits for nothing but moduli.

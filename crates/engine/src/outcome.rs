@@ -20,10 +20,6 @@ pub(crate) const RESULT_MAX: usize = 1 << 16;
 /// The longest reason, in bytes.
 const WORDS_MAX: usize = 1024;
 
-/// What a signature has waited for that failed because no moduli were made.
-pub(crate) const NO_MODULI: &str =
-    "too few nodes have moduli: they look for safe primes, make their table, or do not serve the scheme";
-
 /// The last word on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -49,6 +45,8 @@ pub enum Outcome {
     Expired,
     /// It was tried as often as is reasonable.
     Failed(String),
+    /// The same, and what was missing last are the moduli that its scheme needs.
+    NoModuli(String),
 }
 
 /// What a signer signs when it releases its share.
@@ -82,12 +80,6 @@ pub const fn retirements_needed(threshold: Threshold) -> u16 {
 }
 
 impl Outcome {
-    /// Whether it has failed because the moduli that its scheme needs were not made in time.
-    #[must_use]
-    pub fn is_for_want_of_moduli(&self) -> bool {
-        matches!(self, Self::Failed(why) if why.ends_with(NO_MODULI))
-    }
-
     /// Whether it is denied for no other reason than that nodes do not serve the scheme.
     #[must_use]
     pub fn is_for_want_of_scheme(&self) -> bool {
@@ -146,7 +138,7 @@ impl Outcome {
                     && denials.iter().all(|(party, why, word)| says(*party, &denial::<C>(id, why), word))
             }
             (Self::Key(_) | Self::Signed { .. } | Self::Retired { .. }, _) => false,
-            (Self::Expired | Self::Failed(_), _) => true,
+            (Self::Expired | Self::Failed(_) | Self::NoModuli(_), _) => true,
         }
     }
 }
@@ -177,6 +169,10 @@ impl Wire for Outcome {
                 writer.uint(4);
                 writer.bytes(why.as_bytes());
             }
+            Self::NoModuli(why) => {
+                writer.uint(6);
+                writer.bytes(why.as_bytes());
+            }
             Self::Retired { words } => {
                 writer.uint(5);
                 write_words(writer, words);
@@ -198,6 +194,7 @@ impl Wire for Outcome {
             })?),
             3 => Self::Expired,
             4 => Self::Failed(text(reader, WORDS_MAX)?),
+            6 => Self::NoModuli(text(reader, WORDS_MAX)?),
             5 => Self::Retired { words: read_words(reader)? },
             _ => return Err(Malformed::Choice),
         })

@@ -34,6 +34,7 @@ use serde_json::json;
 use crate::cli::Given;
 use crate::explain::{NOT_CONFIRMED, START};
 use crate::failure::{Failure, Trouble};
+use crate::ink::Ink;
 use crate::printer::{Printer, tame};
 
 /// Prints a page or a script: as it is for people, in an object for programs.
@@ -78,6 +79,15 @@ fn must_confirm(question: &str, undone: &str) -> Result<(), Failure> {
         return Err(trouble.help("in a script, which has decided already, say --yes").into());
     }
     if confirm(question)? { Ok(()) } else { Err(refused("not confirmed").into()) }
+}
+
+/// Shows what is to be decided: in the output; and where that goes to a program or a file and somebody is asked, beside it.
+fn show(printer: &Printer, is_asked: bool, lines: impl Fn(Ink) -> Vec<String>) -> Result<(), Failure> {
+    lines(printer.ink).iter().try_for_each(|line| printer.line(line))?;
+    if is_asked && has_terminal() && (printer.json || !is_read_at_a_terminal()) {
+        lines(Ink::of(&std::io::stderr())).iter().try_for_each(|line| aside(line))?;
+    }
+    Ok(())
 }
 
 /// A line beside the output, for a person who reads along.

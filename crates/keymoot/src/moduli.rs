@@ -72,7 +72,8 @@ impl Moduli {
     }
 }
 
-/// Says how far the moduli are; and if somebody wants to wait for them, until when, each change of it.
+/// Says how far the moduli are; and if somebody wants to wait for them, until when, each change of it. The key is made: that it is
+/// not known how far they are takes nothing from that.
 pub async fn follow(remote: &Remote, printer: &Printer, until: Option<Instant>) -> Result<(), Failure> {
     // Whoever cannot watch sees how far they are all the same.
     let mut events = if until.is_some() { remote.events().await.ok() } else { None };
@@ -80,7 +81,18 @@ pub async fn follow(remote: &Remote, printer: &Printer, until: Option<Instant>) 
     let mut progress = Progress::new(printer.ink, members);
     let mut shown = None;
     loop {
-        let moduli = Moduli::of(&remote.nodes().await?, remote.document.signers().needed());
+        let moduli = match remote.nodes().await {
+            Ok(list) => Moduli::of(&list, remote.document.signers().needed()),
+            Err(_) if until.is_some_and(|until| Instant::now() < until) => {
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            Err(failure) => {
+                let unknown = "how far its moduli are is not known";
+                let help = "`keymoot node list` shows it, and a signature waits for them with --wait";
+                return printer.line(&format!("  the key is made; {unknown}, {}: {help}", failure.code()));
+            }
+        };
         if shown.as_ref() != Some(&moduli) {
             printer.object(&moduli.document())?;
             printer.line(&moduli.line())?;

@@ -1,6 +1,7 @@
 //! The cluster, as a command sees it: through the gateway of its context, as the client of its context.
 
 mod certificate;
+mod lack;
 mod pending;
 mod requests;
 #[cfg(test)]
@@ -19,8 +20,8 @@ use keymoot_types::Scheme;
 use keymoot_wire::cluster::{ClusterDocument, DocumentHandle, PolicyName};
 use keymoot_wire::problem::Code;
 use keymoot_wire::rest::{
-    AskView, CreateSignatureBody, EventView, KeyView, NodeList, ReadyView, RequestView, SessionList,
-    SignatureView, Status, TokenView, VersionView,
+    CreateSignatureBody, EventView, KeyView, NodeList, ReadyView, RequestView, SessionList, SignatureView,
+    Status, TokenView, VersionView,
 };
 use keymoot_wire::signed::SigningKey;
 use keymoot_wire::tls::{CredentialFiles, Identity};
@@ -34,10 +35,11 @@ use crate::explain::{BAD_CONTEXT, FILE_DAMAGED, PENDING};
 use crate::failure::{Failure, MODULI_MISSING, NOT_ENOUGH_SIGNERS, Trouble};
 use crate::place::{self, AUTHORITY, CERTIFICATE, REQUEST_KEY, TLS_KEY};
 use certificate::Certificates;
+use lack::{Purpose, no_moduli};
 use pending::{Pending, Wanted};
 pub use requests::settled;
 pub use trouble::ambiguous;
-use trouble::{of_client, of_question};
+use trouble::{of_client, of_question, settles};
 
 /// How long the service is asked to wait at a time. Short first: what cannot be done now is said soon.
 const FIRST: Duration = Duration::from_secs(1);
@@ -79,16 +81,9 @@ enum Unsigned {
 }
 
 impl Unsigned {
-    /// What is said of the request itself settles it, also that nobody knows it. What is said of us, or lost on its way,
-    /// settles nothing: an earlier try may have come through.
-    fn by(remote: &Remote, error: &ClientError) -> Self {
-        let failure =
-            remote.undecided(error, "the same command again asks for the same request, and signs once");
-        let is_settled = error.problem().and_then(|problem| problem.code.parse().ok()).is_some_and(|code| {
-            matches!(code, Code::NoSuchRequest | Code::RequestOutOfTime)
-                || (matches!(code.http_status(), 400 | 404 | 409 | 413 | 415 | 422) && !code.is_passing())
-        });
-        if is_settled { Self::Settled(failure) } else { Self::Open(failure) }
+    /// Whoever sent it may send the same again, unless the request itself was answered.
+    fn by(error: &ClientError, failure: Failure) -> Self {
+        if settles(error) { Self::Settled(failure) } else { Self::Open(failure) }
     }
 }
 
@@ -348,21 +343,24 @@ impl Remote {
 
     /// Sends a request for a signature and waits until it is finished, or cannot be for want of nodes or their moduli.
     async fn signed(&self, prepared: &Prepared) -> Result<SignatureView, Unsigned> {
-        let lost = |error| Unsigned::by(self, &error);
+        let again = "the same command again asks for the same request, and signs once";
+        let unsent = |error| Unsigned::by(&error, self.undecided(&error, again));
         let deadline = Instant::now() + self.patience();
-        let mut signed: SignatureView = self.client.send(prepared, FIRST).await.map_err(lost)?;
+        let mut signed: SignatureView = self.client.send(prepared, FIRST).await.map_err(unsent)?;
         while !signed.status.is_final() {
             if !self.awaits_nodes(signed.code.as_deref(), deadline).await {
                 let reason = signed.reason.as_deref();
                 return Err(Unsigned::Open(match signed.code.as_deref() {
-                    Some(MODULI_MISSING) => trouble::no_moduli(&signed.id, reason, &signed.culprits),
-                    _ => self.not_enough(&signed.id, reason, false).await,
+                    Some(MODULI_MISSING) => no_moduli(&signed.id, reason, &signed.culprits),
+                    _ => self.not_enough(&signed.id, reason, Purpose::Signature).await,
                 }));
             }
             if Instant::now() > deadline {
                 return Err(Unsigned::Open(pending_trouble(&signed.id, self.patience())));
             }
-            signed = self.client.signature(&signed.id, next(deadline)).await.map_err(lost)?;
+            let next = self.client.signature(&signed.id, next(deadline)).await;
+            signed =
+                next.map_err(|error| Unsigned::by(&error, self.unfinished(&error, &signed.id, again)))?;
         }
         if signed.status == Status::Complete {
             return Ok(signed);
@@ -384,14 +382,15 @@ impl Remote {
                 return Err(settled(&request));
             }
             if !self.awaits_nodes(request.code.as_deref(), deadline).await {
-                let for_a_key = matches!(request.ask, AskView::Key { .. });
-                return Err(self.not_enough(&id, request.reason.as_deref(), for_a_key).await);
+                let purpose = Purpose::of(&request.ask);
+                return Err(self.not_enough(&id, request.reason.as_deref(), purpose).await);
             }
             if Instant::now() > deadline {
                 return Err(pending_trouble(&id, self.patience()));
             }
-            request =
-                self.client.request(&id, next(deadline)).await.map_err(|error| self.unanswered(&error))?;
+            let again = format!("`keymoot request wait {id}` waits for it");
+            let next = self.client.request(&id, next(deadline)).await;
+            request = next.map_err(|error| self.unfinished(&error, &id, &again))?;
         }
     }
 

@@ -15,6 +15,8 @@ pub(crate) struct Turns<T> {
 
 struct Line<T> {
     waiting: VecDeque<(SessionId, T)>,
+    /// How many of its jobs are under way. How long they take is known when they end.
+    under_way: usize,
     had: Duration,
 }
 
@@ -40,7 +42,8 @@ impl<T> Turns<T> {
     /// Puts a job at the end of somebody's line.
     pub(crate) fn put(&mut self, whose: Address, session: SessionId, job: T) {
         let floor = self.floor;
-        let line = self.lines.entry(whose).or_insert(Line { waiting: VecDeque::new(), had: floor });
+        let line =
+            self.lines.entry(whose).or_insert(Line { waiting: VecDeque::new(), under_way: 0, had: floor });
         if line.waiting.is_empty() {
             line.had = line.had.max(floor);
         }
@@ -50,10 +53,10 @@ impl<T> Turns<T> {
     /// Takes the next job.
     pub(crate) fn take(&mut self) -> Option<Turn<T>> {
         let waits = self.lines.iter_mut().filter(|(_, line)| !line.waiting.is_empty());
-        let (whose, line) = waits.min_by_key(|(_, line)| line.had)?;
+        // Several workers do not serve one line while somebody else waits.
+        let (whose, line) = waits.min_by_key(|(_, line)| (line.under_way, line.had))?;
         self.floor = self.floor.max(line.had);
-        // How long it takes is known later. Until then it counts for something, so that several workers do not serve one line.
-        line.had = line.had.saturating_add(Duration::from_nanos(1));
+        line.under_way = line.under_way.saturating_add(1);
         let (session, job) = line.waiting.pop_front()?;
         Some(Turn { whose: *whose, session, job })
     }
@@ -61,6 +64,7 @@ impl<T> Turns<T> {
     /// Somebody's job has taken so long.
     pub(crate) fn took(&mut self, whose: Address, time: Duration) {
         if let Some(line) = self.lines.get_mut(&whose) {
+            line.under_way = line.under_way.saturating_sub(1);
             line.had = line.had.saturating_add(time);
         }
     }
@@ -125,6 +129,21 @@ mod tests {
         put(&mut turns, A, 0, &["long1", "long2"]);
         put(&mut turns, B, 10, &["b1", "b2", "b3", "b4"]);
         assert_eq!(served(&mut turns), ["long1", "b1", "b2", "b3", "b4", "long2"]);
+    }
+
+    #[test]
+    fn two_workers_do_not_serve_one_while_another_waits() {
+        let mut turns = Turns::default();
+        put(&mut turns, A, 0, &["long1", "long2"]);
+        put(&mut turns, B, 10, &["b1", "b2", "b3"]);
+        let mut next = || turns.take().map(|turn| (turn.whose, turn.job)).unwrap();
+        assert_eq!((next(), next()), ((A, "long1"), (B, "b1")));
+        // B has had a second by now, and A nothing yet: but its job still runs.
+        turns.took(B, Duration::from_secs(1));
+        assert_eq!(turns.take().map(|turn| turn.job), Some("b2"));
+        turns.took(B, Duration::from_secs(1));
+        turns.took(A, Duration::from_secs(10));
+        assert_eq!(served(&mut turns), ["b3", "long2"]);
     }
 
     #[test]

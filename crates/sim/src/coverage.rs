@@ -277,7 +277,7 @@ impl From<&Outcome> for Kind {
             Outcome::Denied(_) => Self::DeniedByAll,
             Outcome::Retired { .. } => Self::NoQuorumLeft,
             Outcome::Expired => Self::OutOfTime,
-            Outcome::Failed(_) => Self::Failed,
+            Outcome::Failed(_) | Outcome::NoModuli(_) => Self::Failed,
         }
     }
 }

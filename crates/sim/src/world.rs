@@ -277,7 +277,7 @@ impl<B: Backend> World<B> {
                 Outcome::Signed { .. } => 1,
                 Outcome::Denied(_) => 2,
                 Outcome::Expired => 3,
-                Outcome::Failed(_) => 4,
+                Outcome::Failed(_) | Outcome::NoModuli(_) => 4,
                 Outcome::Retired { .. } => 5,
             }] += 1;
         }

@@ -8,10 +8,10 @@ use rand_core::CryptoRngCore;
 
 use super::select::COSTLY;
 use super::supply::Pace;
-use super::{Aim, Coordinator, Deed, Drive, Past, Run, StoreCall};
+use super::{Aim, Coordinator, Deed, Drive, NO_MODULI, Past, Run, StoreCall};
 use crate::crypto::{Crypto, Described, Next, Order, Reading, Task};
 use crate::message::{Address, Invite, Message, What};
-use crate::outcome::{NO_MODULI, Outcome};
+use crate::outcome::Outcome;
 use crate::refusal::Refusal;
 use crate::request::{Ask, RequestId, key_of_attempt};
 
@@ -103,7 +103,8 @@ impl<C: Crypto> Coordinator<C> {
         };
         if drive.attempt >= most || now >= drive.began.plus(self.patience(drive)) {
             let why = format!("{} attempts failed; what was missing last: {}", drive.attempt, drive.trouble);
-            return self.conclude(id, Outcome::Failed(why));
+            let outcome = if drive.lacks_moduli() { Outcome::NoModuli(why) } else { Outcome::Failed(why) };
+            return self.conclude(id, outcome);
         }
         match drive.request.ask {
             Ask::Key(_) => self.generate(id, rng),

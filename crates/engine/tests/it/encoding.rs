@@ -84,6 +84,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::Expired,
         Outcome::Failed("nobody is there".to_owned()),
         Outcome::Retired { words: vec![(party(1), WORD), (party(2), WORD)] },
+        Outcome::NoModuli("nobody has any".to_owned()),
     ]
 }
 

@@ -42,23 +42,29 @@ pub struct AdmitArgs {
 pub fn run(given: &Given, args: &AdmitArgs) -> Result<(), Failure> {
     let printer = Printer::new(given.json);
     let hearing = Hearing::open(&args.dir, &args.files)?;
-    let mut rows = Vec::new();
-    for Applicant { name, role, client_role, fingerprint } in &hearing.applicants {
-        rows.push(json!({
+    super::show(&printer, !args.yes, |ink| {
+        let line = |Applicant { name, role, client_role, fingerprint }: &Applicant| {
+            let wants = client_role.map_or_else(|| role.clone(), |wants| format!("{role}, {wants}"));
+            format!("  {name:<16} {wants:<18} {}", ink.strong(fingerprint))
+        };
+        hearing.applicants.iter().map(line).collect()
+    })?;
+    let row = |Applicant { name, role, client_role, fingerprint }: &Applicant| {
+        json!({
             "name": name, "role": role, "client_role": client_role.map(Role::name), "fingerprint": fingerprint,
-        }));
-        let wants = client_role.map_or_else(|| role.clone(), |wants| format!("{role}, {wants}"));
-        printer.line(&format!("  {name:<16} {wants:<18} {}", printer.ink.strong(fingerprint)))?;
-    }
+        })
+    };
+    let rows: Vec<_> = hearing.applicants.iter().map(row).collect();
     if !args.yes {
         super::must_confirm("Are these the fingerprints and roles?", "nothing was signed")?;
     }
     let admitted = hearing.admit(&args.allow, args.days)?;
     let signed = format!("version {} of the cluster document is signed; for each member:", admitted.version);
+    let files: Vec<String> = admitted.files.iter().map(|file| file.display().to_string()).collect();
     let mut lines = vec![format!("  {} {signed}", printer.ink.good("✓"))];
-    lines.extend(admitted.files.iter().map(|file| format!("    {}", file.display())));
+    lines.extend(files.iter().map(|file| format!("    {file}")));
     let object = json!({
-        "schema": "keymoot/admit/v1", "version": admitted.version, "admitted": rows, "files": admitted.files,
+        "schema": "keymoot/admit/v1", "version": admitted.version, "admitted": rows, "files": files,
     });
     printer.either(&object, &lines)
 }

@@ -65,7 +65,7 @@ pub fn run(given: &Given) -> Result<(), Failure> {
         findings.extend(answers(&remote).await);
         findings.push(policy(remote.document.policy));
         let places = places(&remote);
-        findings.extend(places.iter().filter_map(|place| certificate(place)));
+        findings.extend(places.iter().map(|place| certificate(place)));
         if remote.context.supervisor.is_none() {
             let what = "those of nodes, coordinators and gateways are on their hosts, and not seen from here";
             let help = "there: openssl x509 -enddate -noout -in DIR/tls.pem; admitting the same answers again renews them";
@@ -237,24 +237,34 @@ fn places(remote: &Remote) -> Vec<PathBuf> {
     places
 }
 
-fn certificate(place: &Path) -> Option<Finding> {
-    let pem = std::fs::read(place.join(CERTIFICATE)).ok()?;
-    let der = CertificateDer::from_pem_slice(&pem).ok()?;
-    let (_, parsed) = x509_parser::parse_x509_certificate(&der).ok()?;
-    let now = i64::try_from(wall_ms() / 1000).ok()?;
-    let days = (parsed.validity().not_after.timestamp() - now) / (24 * 60 * 60);
-    let who = place.file_name()?.to_string_lossy().into_owned();
+fn certificate(place: &Path) -> Finding {
+    let file = place.join(CERTIFICATE);
+    let Some(days) = days_left(&file) else {
+        let found = finding("certificate", Verdict::Bad, format!("{} cannot be read", file.display()));
+        return found
+            .help("put the file back from the NAME.admit.json of its owner with `keymoot join --finish`");
+    };
+    // `./` has no name of its own.
+    let whole = std::path::absolute(place).unwrap_or_else(|_| place.to_owned());
+    let who = whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy();
     let verdict = match days {
         days if days < DAYS_BAD => Verdict::Bad,
         days if days < DAYS_WARN => Verdict::Note,
         _ => Verdict::Good,
     };
     let found = finding("certificate", verdict, format!("{who}: {days} days left"));
-    Some(if verdict == Verdict::Good {
-        found
-    } else {
-        found.help(format!("keymoot admit joined/{who}.join.json at the authority renews it"))
-    })
+    match verdict {
+        Verdict::Good => found,
+        _ => found.help(format!("keymoot admit joined/{who}.join.json at the authority renews it")),
+    }
+}
+
+/// For how many days a certificate is good.
+fn days_left(file: &Path) -> Option<i64> {
+    let der = CertificateDer::from_pem_slice(&std::fs::read(file).ok()?).ok()?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&der).ok()?;
+    let now = i64::try_from(wall_ms() / 1000).ok()?;
+    Some((parsed.validity().not_after.timestamp() - now) / (24 * 60 * 60))
 }
 
 fn disk(place: &Path) -> Result<Finding, Failure> {

@@ -1,7 +1,7 @@
 //! `keymoot health`: can we sign now, and who is missing?
 
 use clap::Args;
-use keymoot_wire::rest::{NodeList, NodeView};
+use keymoot_wire::rest::{NodeList, NodeView, ReadyView};
 use serde_json::json;
 
 use crate::cli::Given;
@@ -37,6 +37,9 @@ pub fn run(given: &Given, _: &HealthArgs) -> Result<(), Failure> {
         let (needed, total) = (remote.document.signers().needed(), remote.document.nodes.len());
         let up = nodes.as_ref().map(|list| list.nodes.iter().filter(|node| is_up(node)).count());
         let degraded = nodes.as_ref().map(degraded).unwrap_or_default();
+        // These are two questions at two moments, and a coordinator that has just begun again has not heard of all nodes yet.
+        let ready =
+            if is_contradicted(up, needed.into()) { ReadyView { ready: false, ..ready } } else { ready };
         printer.object(&json!({
             "schema": "keymoot/health/v1", "ready": ready.ready, "reasons": ready.reasons, "degraded": degraded,
             "up": up, "needed": needed, "total": total,
@@ -58,6 +61,11 @@ pub fn run(given: &Given, _: &HealthArgs) -> Result<(), Failure> {
     })
 }
 
+/// Whether fewer nodes are heard than must sign, if it is known how many are.
+fn is_contradicted(up: Option<usize>, needed: usize) -> bool {
+    up.is_some_and(|up| up < needed)
+}
+
 const fn is_up(node: &NodeView) -> bool {
     !node.connected.is_empty()
 }
@@ -76,7 +84,12 @@ fn degraded(list: &NodeList) -> Vec<String> {
 mod tests {
     use keymoot_wire::rest::{NodeList, NodeView};
 
-    use super::degraded;
+    use super::{degraded, is_contradicted};
+
+    #[test]
+    fn with_fewer_nodes_than_must_sign_it_is_not_ready_whatever_was_said_before() {
+        assert!(is_contradicted(Some(1), 2) && !is_contradicted(Some(2), 2) && !is_contradicted(None, 2));
+    }
 
     #[test]
     fn whoever_is_missing_is_named_and_nobody_else() {

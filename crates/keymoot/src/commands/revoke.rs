@@ -43,13 +43,12 @@ pub fn run(given: &Given, args: &RevokeArgs) -> Result<(), Failure> {
     let revocation = Revocation::open(&args.dir, &args.name)?;
     let Revocation { name, role, client_role, fingerprint, keys, .. } = &revocation;
     let is = client_role.map_or_else(|| role.to_string(), |client| format!("{role}, {client}"));
-    printer.line(&format!("  {name:<16} {is:<18} {}", printer.ink.strong(fingerprint)))?;
-    for key in keys {
-        printer.line(&format!("    TLS key {key}"))?;
-    }
-    for line in consequences(*role, &revocation.left) {
-        printer.line(&format!("    {line}"))?;
-    }
+    super::show(&printer, !args.yes, |ink| {
+        let mut lines = vec![format!("  {name:<16} {is:<18} {}", ink.strong(fingerprint))];
+        lines.extend(keys.iter().map(|key| format!("    TLS key {key}")));
+        lines.extend(consequences(*role, &revocation.left).iter().map(|line| format!("    {line}")));
+        lines
+    })?;
     if !args.yes {
         super::must_confirm(&format!("Revoke {name}?"), "nothing was signed, and nobody was revoked")?;
     }
@@ -60,13 +59,14 @@ pub fn run(given: &Given, args: &RevokeArgs) -> Result<(), Failure> {
     let (name, role) = (name.clone(), *role);
     let signed = revocation.revoke()?;
     object["version"] = json!(signed.version);
-    object["files"] = json!(signed.files);
+    let files: Vec<String> = signed.files.iter().map(|file| file.display().to_string()).collect();
+    object["files"] = json!(files);
     let mut lines = vec![format!(
         "  {} {name} is revoked in version {} of the cluster document; bring it to each of them:",
         printer.ink.good("✓"),
         signed.version
     )];
-    lines.extend(signed.files.iter().map(|file| format!("    {}", file.display())));
+    lines.extend(files.iter().map(|file| format!("    {file}")));
     lines.push("  There, as the first time: keymoot join --finish NAME.admit.json --dir DIR".to_owned());
     if role != PeerRole::Client {
         lines.push(format!("  At {name}: keymoot join ceremony.json --as {name} --dir DIR --new-tls-key"));

@@ -13,7 +13,6 @@ use keymoot_wire::rest::KeyView;
 use crate::cli::{EXIT_CODES, Given};
 use crate::facts;
 use crate::failure::{Failure, Trouble};
-use crate::ink::Ink;
 use crate::network::NetworkName;
 use crate::place;
 use crate::printer::Printer;
@@ -122,7 +121,8 @@ pub fn run(given: &Given, args: &SignArgs) -> Result<(), Failure> {
 fn unsent(failure: Failure) -> Failure {
     match failure {
         Failure::Trouble(trouble) if trouble.exit_code() == 5 => {
-            trouble.undone("NOT signed: this command has sent no request, so none of it is pending").into()
+            let undone = "NOT signed: this command has asked for nothing; what an earlier one asked for may be pending";
+            trouble.undone(undone).into()
         }
         Failure::Trouble(trouble) if trouble.exit_code() == 2 => trouble.undone("nothing was sent").into(),
         failure => failure,
@@ -163,14 +163,7 @@ fn confirm(
     if !is_asked && read.payload.kind() == Kind::Message {
         return Ok(());
     }
-    let has_somebody = super::has_terminal();
-    if !printer.json {
-        facts.painted(printer.ink).iter().try_for_each(|line| printer.line(line))?;
-    }
-    if is_asked && has_somebody && (printer.json || !super::is_read_at_a_terminal()) {
-        // The output goes to a program or a file; whoever is asked reads what stands beside it.
-        facts.painted(Ink::of(&std::io::stderr())).iter().try_for_each(|line| super::aside(line))?;
-    }
+    super::show(printer, is_asked, |ink| facts.painted(ink))?;
     if is_asked { super::must_confirm("Sign this?", "nothing was sent") } else { Ok(()) }
 }
 

@@ -91,6 +91,11 @@ impl Trouble {
         self.0.exit
     }
 
+    /// What to do, where that is said of this very trouble.
+    pub fn own_help(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
     /// The line with its causes.
     fn sentence(&self) -> String {
         let mut line = one_line(&self.0.what);

@@ -89,23 +89,32 @@ async fn grant(wish: Wish, supervisor: &Arc<Supervisor>) -> Result<Reply, Failur
 
 /// Asks the supervisor behind a socket.
 pub async fn ask(path: &Path, wish: &Wish) -> Result<Reply, Failure> {
-    let asked = tokio::time::timeout(ANSWER, exchange(path, wish)).await;
-    let reply = asked.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map_err(|error| {
-        Trouble::new(NOT_SUPERVISED, "nobody answers who could do that")
-            .undone("nothing was done")
-            .because(error)
-    })?;
+    let unanswered = |undone: &str| {
+        let trouble = Trouble::new(NOT_SUPERVISED, "nobody answers who could do that").undone(undone);
+        move |error: std::io::Error| trouble.because(error)
+    };
+    let stream = UnixStream::connect(path).await.map_err(unanswered("nothing was done"))?;
+    let asked = tokio::time::timeout(ANSWER, exchange(stream, wish)).await;
+    let asked = asked.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    let reply = asked.map_err(unanswered("it was asked for, and may be done: `keymoot node list` tells"))?;
     match reply {
         Reply::Failed(code, what) => {
             let page = explain::own(&code).unwrap_or(explain::BUG);
-            Err(Trouble::new(page, what).undone("nothing was done").into())
+            let trouble = Trouble::new(page, what);
+            // A name is looked at before anything is done; of several that are started, some may run.
+            let is_known = page.code != explain::NO_PROCESS.code;
+            let undone = if is_known {
+                "not all of it was done: `keymoot node list` shows what runs"
+            } else {
+                "nothing was done"
+            };
+            Err(trouble.undone(undone).into())
         }
         reply => Ok(reply),
     }
 }
 
-async fn exchange(path: &Path, wish: &Wish) -> std::io::Result<Reply> {
-    let mut stream = UnixStream::connect(path).await?;
+async fn exchange(mut stream: UnixStream, wish: &Wish) -> std::io::Result<Reply> {
     let mut text = serde_json::to_string(wish).map_err(std::io::Error::other)?;
     text.push('\n');
     stream.write_all(text.as_bytes()).await?;

@@ -125,8 +125,11 @@ async fn a_command_whose_answer_was_lost_asks_for_the_same_again_and_signs_once(
     assert_eq!(scene.sign(Mood::LosesAnswers, b"pay").await, Err("E5901"));
     assert_eq!(scene.sign(Mood::LosesOutcomes, b"pay").await, Err("E5901"));
     assert_eq!(scene.sign(Mood::KnowsNobody, b"pay").await, Err("E3010"), "that may pass too");
+    let asked = Asked { key: &scene.key, path: "m", kind: "message", payload: b"pay" };
+    let told = scene.remote.sign_all(&asked, 1).await.unwrap_err().document().unwrap().to_string();
+    assert!(told.contains("may be pending") && !told.contains("nothing came"), "{told}");
     assert_eq!(scene.sign(Mood::Signs, b"pay").await, Ok(()));
-    assert_eq!(scene.count(), 1, "all four were one request");
+    assert_eq!(scene.count(), 1, "all five were one request");
     assert_eq!(scene.sign(Mood::Signs, b"pay").await, Ok(()));
     assert_eq!(scene.count(), 2, "what is signed is not asked for again");
 }

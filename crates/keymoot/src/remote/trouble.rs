@@ -1,7 +1,5 @@
 //! What the cluster says no with, in the form in which this program says it.
 
-use std::collections::BTreeMap;
-
 use keymoot_client::ClientError;
 use keymoot_wire::problem::{Code, Denial};
 use keymoot_wire::rest::{KeyView, Status};
@@ -9,7 +7,6 @@ use keymoot_wire::rest::{KeyView, Status};
 use super::Remote;
 use crate::explain::{BAD_CONTEXT, KEY_UNCERTIFIED, UNREACHABLE, VERIFY_FAILED};
 use crate::failure::{Failure, Trouble};
-use crate::local::{MemberState, Reply, Wish, ask};
 
 /// With which code the program ends.
 const fn exit(code: Code) -> u8 {
@@ -57,14 +54,21 @@ pub fn of_client(error: &ClientError) -> Trouble {
                     `keymoot join --finish`; if not, somebody poses as it";
         trouble = trouble.undone("nothing was sent to it").help(help);
     }
+    if let ClientError::Connect { cause, .. } = error
+        && cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    {
+        let help = "whoever is there is not let in by us or does not let us in: compare the address and both clocks, and get the \
+                    newest admission of this client; if they are right, somebody poses as the gateway";
+        trouble = trouble.undone("nothing was sent to it").help(help);
+    }
+    if matches!(error, ClientError::Revoked(_)) {
+        let help = "the gateway is there, and says that the certificate of this client is revoked: ask the authority";
+        trouble =
+            trouble.undone("nothing was sent over this connection: this client is not let in").help(help);
+    }
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         trouble = trouble.branch(inner.to_string());
-        if is_revoked(inner) {
-            let help = "the gateway is there, and says that the certificate of this client is revoked: ask the authority";
-            trouble =
-                trouble.undone("nothing was sent over this connection: this client is not let in").help(help);
-        }
         cause = inner.source();
     }
     trouble
@@ -82,13 +86,17 @@ pub fn of_question(error: &ClientError) -> Trouble {
     }
 }
 
-/// The same of a signed request, which may have been sent several times.
+/// The same of a signed request that is sent, and may have been sent several times.
 pub fn of_request(error: &ClientError, again: &str) -> Trouble {
     let trouble = of_client(error);
     match (error, error.code().map(Code::http_status)) {
-        (_, Some(status)) if (400..500).contains(&status) => {
-            trouble.or_undone("the request was refused: nothing came of it")
+        (_, Some(status)) if settles(error) && (400..500).contains(&status) => {
+            trouble.or_undone("the gateway says that the request was refused: nothing came of it")
         }
+        // That is said of us and not of the request, which may have come through before.
+        (_, Some(status)) if (400..500).contains(&status) => trouble.or_undone(
+            "this try was refused, says the gateway; what came of an earlier one, if there was one, may be pending",
+        ),
         // They have said it all.
         (ClientError::NotAGateway { .. } | ClientError::Revoked(_), _) => trouble,
         _ if trouble.exit_code() == 5 => {
@@ -100,10 +108,22 @@ pub fn of_request(error: &ClientError, again: &str) -> Trouble {
     }
 }
 
-/// Whether the other side has told us so with an alert of TLS. Of that only its text comes through HTTP/2.
-fn is_revoked(error: &(dyn std::error::Error + 'static)) -> bool {
-    let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRevoked);
-    error.to_string().ends_with(&alert.to_string())
+/// The same of a request that was admitted, and whose outcome was asked for: it goes on, whatever is said to whoever asks.
+pub fn of_wait(error: &ClientError, id: &str, again: &str) -> Trouble {
+    let trouble = of_client(error).request(id);
+    let is_off = matches!(error, ClientError::NotAGateway { .. } | ClientError::Revoked(_));
+    let trouble = trouble.undone("the request was admitted: it may be pending, or done");
+    // Whoever is not let in has to mend that first, and is told how.
+    if trouble.exit_code() == 5 && !is_off { trouble.help(again) } else { trouble }
+}
+
+/// Whether it is said of the request itself, so that there is no more to come of it, nor of an earlier try. What is said of us, or
+/// lost on its way, settles nothing.
+pub fn settles(error: &ClientError) -> bool {
+    error.code().is_some_and(|code| {
+        matches!(code, Code::NoSuchRequest | Code::RequestOutOfTime)
+            || (matches!(code.http_status(), 400 | 404 | 409 | 413 | 415 | 422) && !code.is_passing())
+    })
 }
 
 /// Several keys have this name. A guess could be the wrong money.
@@ -119,7 +139,7 @@ pub fn ambiguous(name: &str, keys: &[KeyView]) -> Failure {
     trouble.undone("nothing was asked of any of them").help("say the id of the one that is meant").into()
 }
 
-fn coded(code: Code, detail: &str) -> Trouble {
+pub(super) fn coded(code: Code, detail: &str) -> Trouble {
     let what = if detail.is_empty() { code.title().to_owned() } else { detail.to_owned() };
     Trouble::coded(code.as_str(), exit(code), what).help(code.remedy())
 }
@@ -149,23 +169,6 @@ pub fn of_outcome(
     trouble.into()
 }
 
-/// A signature waits for moduli, which the nodes make by themselves.
-pub(super) fn no_moduli(id: &str, reason: Option<&str>, culprits: &[String]) -> Failure {
-    let short = id.get(..12).unwrap_or(id);
-    let mut trouble = coded(Code::ModuliMissing, reason.unwrap_or_default()).request(id);
-    for culprit in culprits {
-        trouble = trouble.branch(format!("{culprit:<8} broke the protocol when they were to be made"));
-    }
-    let help = format!(
-        "they are made once, by all nodes, which takes a minute or some: --wait 180 waits for them; the same command again is \
-         idempotent ({short}…)"
-    );
-    trouble
-        .undone("NOT signed yet, no presignature used; pending: signed when they are made")
-        .help(help)
-        .into()
-}
-
 /// The nearest of some names, if one is near.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = |known: &&str| strsim::damerau_levenshtein(name, known) <= 1 + name.chars().count() / 4;
@@ -181,6 +184,11 @@ impl Remote {
     /// Why there is no outcome of a signed request, and what asks for it again.
     pub(super) fn undecided(&self, error: &ClientError, again: &str) -> Failure {
         self.with_start(of_request(error, again))
+    }
+
+    /// Why the outcome of an admitted request is not known, and what asks for it again.
+    pub(super) fn unfinished(&self, error: &ClientError, id: &str, again: &str) -> Failure {
+        self.with_start(of_wait(error, id, again))
     }
 
     fn with_start(&self, trouble: Trouble) -> Failure {
@@ -201,64 +209,16 @@ impl Remote {
             None => trouble.into(),
         }
     }
-
-    /// Why a request cannot go on for want of nodes: who is there, who is not, and what to do.
-    pub(super) async fn not_enough(&self, id: &str, reason: Option<&str>, for_a_key: bool) -> Failure {
-        let Ok(list) = self.nodes().await else {
-            return coded(Code::NotEnoughSigners, reason.unwrap_or_default()).request(id).into();
-        };
-        let killed = self.processes().await;
-        let signers = self.document.signers();
-        // A key is made by all.
-        let needed = if for_a_key { signers.total() } else { signers.needed() };
-        let (up, down): (Vec<_>, Vec<_>) = list.nodes.iter().partition(|node| !node.connected.is_empty());
-        let names: Vec<&str> = up.iter().map(|node| node.name.as_str()).collect();
-        let who = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        let missed = if for_a_key { "not all nodes are there to make a key" } else { "not enough signers" };
-        let what = format!("{missed}: need {needed}, reachable {} ({who})", names.len());
-        let mut trouble = Trouble::coded(Code::NotEnoughSigners.as_str(), 5, what).request(id);
-        for node in &down {
-            let since = node.silent_ms.map_or("never heard".to_owned(), |ms| format!("down {} s", ms / 1000));
-            let by = killed.get(&node.name).filter(|state| state.killed).map_or("", |_| "   (killed by you)");
-            trouble = trouble.branch(format!("{:<8} {since}{by}", node.name));
-        }
-        // It was admitted, and goes on by itself: whoever thinks that nothing comes of it would ask for the same twice.
-        trouble = trouble.undone(if for_a_key {
-            "there is no key yet; the request is pending, and goes on when all are back"
-        } else {
-            "NOT signed yet, no presignature used; pending: signed when nodes are back"
-        });
-        let short = id.get(..12).unwrap_or(id);
-        let start = match (down.first(), self.context.supervisor.is_some()) {
-            (Some(node), true) => format!("`keymoot node start {}`, then", node.name),
-            _ => "start nodes, then".to_owned(),
-        };
-        let help = if for_a_key {
-            format!(
-                "{start} `keymoot request wait {id}` waits for the key; until then `key create` with this name is refused"
-            )
-        } else {
-            format!("{start} run the same command again; it is idempotent ({short}…)")
-        };
-        trouble.help(help).into()
-    }
-
-    /// The processes that a supervisor here runs, by name.
-    async fn processes(&self) -> BTreeMap<String, MemberState> {
-        let Some(socket) = &self.context.supervisor else { return BTreeMap::new() };
-        match ask(socket, &Wish::State).await {
-            Ok(Reply::State(states)) => states.into_iter().map(|state| (state.name.clone(), state)).collect(),
-            _ => BTreeMap::new(),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use keymoot_client::ClientError;
     use keymoot_wire::problem::{Code, Problem};
 
-    use super::{nearest, of_question, of_request};
+    use super::{nearest, of_client, of_question, of_request, of_wait};
     use crate::failure::Trouble;
 
     fn told(trouble: &Trouble) -> String {
@@ -287,8 +247,39 @@ mod tests {
         assert!(lost.contains("may be pending") && lost.contains(again), "{lost}");
         let lost = told(&of_request(&problem(Code::CoordinatorsUnavailable), again));
         assert!(lost.contains("may be pending") && lost.contains(again), "{lost}");
-        let refused = told(&of_request(&problem(Code::RoleTooLow), again));
-        assert!(refused.contains("was refused") && !refused.contains(again), "{refused}");
+        // Of a role it is said of us; the payload is the request itself.
+        let role = told(&of_request(&problem(Code::RoleTooLow), again));
+        assert!(role.contains("this try was refused") && role.contains("may be pending"), "{role}");
+        let refused = told(&of_request(&problem(Code::PayloadRefused), again));
+        assert!(refused.contains("nothing came of it") && refused.contains("the gateway says"), "{refused}");
+    }
+
+    #[test]
+    fn what_was_admitted_goes_on_whatever_is_said_when_its_outcome_is_asked_for() {
+        let again = "the same command again";
+        let shut = io::Error::other("shut");
+        let lost = [ClientError::TookTooLong, ClientError::Ended(shut), problem(Code::TooManyRequests)];
+        for error in lost.into_iter().chain([problem(Code::RoleTooLow), problem(Code::NoSuchRequest)]) {
+            let told = told(&of_wait(&error, "req_1", again));
+            assert!(told.contains("was admitted") && told.contains("req_1"), "{told}");
+            assert!(!told.contains("nothing came of it") && !told.contains("was a question"), "{told}");
+        }
+    }
+
+    #[test]
+    fn that_we_are_revoked_is_believed_of_a_gateway_and_of_nobody_who_has_not_shown_that_it_is_one() {
+        let alert = || {
+            let alert = rustls::AlertDescription::CertificateRevoked;
+            io::Error::new(io::ErrorKind::InvalidData, rustls::Error::AlertReceived(alert))
+        };
+        let proven = told(&of_client(&ClientError::Revoked(alert())));
+        assert!(proven.contains("the gateway is there, and says"), "{proven}");
+        let gateway = "https://127.0.0.1:1".to_owned();
+        let anybody = told(&of_client(&ClientError::Connect { gateway, cause: alert() }));
+        assert!(
+            anybody.contains("poses as the gateway") && !anybody.contains("the gateway is there"),
+            "{anybody}"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -202,14 +203,21 @@ fn must_look_at_what_is_down(demo: &Demo) {
         told.lines().for_each(|line| schema::must_fit(&serde_json::from_str(line).expect("an object")));
         let unsigned = demo.must_fail(&["sign", "--key", "quick", "--message", "down"], code, 5);
         assert!(
-            unsigned["undone"].to_string().contains("NOT signed: this command has sent no request"),
+            unsigned["undone"].to_string().contains("NOT signed: this command has asked for nothing"),
             "{unsigned}"
         );
         let list = demo.must_fail(&["node", "list"], code, 5);
         assert!(!list.to_string().contains("signed request"), "{list}");
         demo.must_print(&["node", "start", name]);
         // A coordinator that has begun again hears of one node after the other.
-        while !String::from_utf8_lossy(&demo.run(&["health"]).stdout).contains("3 of 3 nodes up") {}
+        let hears_all = || String::from_utf8_lossy(&demo.run(&["health"]).stdout).contains("3 of 3 nodes up");
+        let since = Instant::now();
+        while !hears_all() {
+            assert!(
+                since.elapsed() < Duration::from_secs(30),
+                "{name} has begun again, and hears of no node"
+            );
+        }
     }
 }
 

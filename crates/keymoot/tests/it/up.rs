@@ -65,13 +65,13 @@ fn a_second_directory_takes_no_context_over_and_a_foreign_one_is_left_alone() {
     let second = place.join("second/you").display().to_string();
     let both = vec![("second".to_owned(), second), ("up".to_owned(), first)];
     assert_eq!(contexts(place), both);
-    // What has ended says how it is started again, and that nothing is pending.
+    // What has ended says how it is started again, and that this command has asked for nothing.
     let told = must_refuse(place, &["sign", "--key", "hot", "--message", "x", "--context", "up"], "E5901", 5);
     assert!(
         told["help"].to_string().contains("keymoot up --dir") && told["help"].to_string().contains("first"),
         "{told}"
     );
-    assert!(told["undone"].to_string().contains("none of it is pending"), "{told}");
+    assert!(told["undone"].to_string().contains("has asked for nothing"), "{told}");
     let output = run(place, &["doctor", "--context", "up"]);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use keymoot_engine::message::{SessionMail, What};
+use keymoot_engine::request::{Ask, SignedRequest};
+use keymoot_protocol::codec::Wire;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Party, SessionId};
 
@@ -46,6 +48,16 @@ impl<B: Backend> Watch<B> {
         self.keys.values().any(|(digest, of)| digest == key && B::describe(of).scheme.has_moduli())
     }
 
+    fn asks_for_moduli(&self, ask: &Ask) -> bool {
+        match ask {
+            Ask::Key(scheme) => scheme.has_moduli(),
+            Ask::Sign { key, .. } => {
+                self.keys.get(key).is_some_and(|(_, key)| B::describe(key).scheme.has_moduli())
+            }
+            Ask::Retire { .. } => false,
+        }
+    }
+
     /// I2: whoever does not serve the scheme has no part in its moduli, nor in what is made with them.
     pub(super) fn invariant_i02_serves_what_it_allows(
         &self,
@@ -55,7 +67,10 @@ impl<B: Backend> Watch<B> {
         let needs = |what: &What| match what {
             What::Moduli => true,
             What::Presign { key, .. } => self.needs_moduli(key),
-            What::Keygen { .. } | What::Setup { .. } | What::Sign { .. } | What::Retire { .. } => false,
+            What::Keygen { request, .. } | What::Sign { request, .. } => {
+                SignedRequest::decode(request).is_ok_and(|signed| self.asks_for_moduli(&signed.request.ask))
+            }
+            What::Setup { .. } | What::Retire { .. } => false,
         };
         let serves = self.has_use_for_moduli.get(place(party)) == Some(&true);
         if !serves && self.is_all(party, session, needs) {

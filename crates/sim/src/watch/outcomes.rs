@@ -70,7 +70,7 @@ impl<B: Backend> Watch<B> {
             (Outcome::Signed { .. } | Outcome::Key(_) | Outcome::Retired { .. }, _) => {
                 broken("I6", format!("{id:?} has the outcome of something else"))
             }
-            (Outcome::Expired | Outcome::Failed(_), _) => Ok(()),
+            (Outcome::Expired | Outcome::Failed(_) | Outcome::NoModuli(_), _) => Ok(()),
         }
     }
 

@@ -257,7 +257,7 @@ fn outcome(outcome: &keymoot_engine::outcome::Outcome) -> String {
             format!(", retired by {}", parties(words.iter().map(|(party, _)| *party)))
         }
         Outcome::Expired => ", expired".to_owned(),
-        Outcome::Failed(why) => format!(", failed: {why}"),
+        Outcome::Failed(why) | Outcome::NoModuli(why) => format!(", failed: {why}"),
     }
 }
 

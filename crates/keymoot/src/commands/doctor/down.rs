@@ -19,9 +19,13 @@ pub fn of_failure(check: &'static str, failure: &Failure, help: Option<String>) 
     let details = document["details"].as_array().into_iter().flatten().filter_map(|line| line.as_str());
     let what: Vec<&str> = document["what"].as_str().into_iter().chain(details).collect();
     let found = finding(check, Verdict::Bad, format!("{} {}", failure.code(), what.join(": ")));
-    // That this client is let in no more is not mended by starting something.
-    let said = document["help"].as_str().filter(|help| help.contains("revoked")).map(str::to_owned);
-    match said.or(help) {
+    // Whoever knows what to do has said it: an impostor is not mended by starting something. That this command tells more is no
+    // help in it.
+    let said = match failure {
+        Failure::Trouble(trouble) => trouble.own_help().filter(|help| !help.contains("keymoot doctor")),
+        _ => None,
+    };
+    match said.map(str::to_owned).or(help) {
         Some(help) => found.help(help),
         None => found,
     }
@@ -131,5 +135,8 @@ mod tests {
         let revoked = Failure::from(trouble().help("this client is revoked"));
         let found = of_failure("gateway", &revoked, Some("start it".into()));
         assert_eq!(found.help.as_deref(), Some("this client is revoked"));
+        let circular = Failure::from(trouble().help("`keymoot doctor` says who does not answer"));
+        let found = of_failure("gateway", &circular, Some("start it".into()));
+        assert_eq!(found.help.as_deref(), Some("start it"));
     }
 }
