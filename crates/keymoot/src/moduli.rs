@@ -72,6 +72,11 @@ impl Moduli {
     }
 }
 
+/// For programs, where nobody answers.
+fn unknown() -> Value {
+    json!({ "schema": "keymoot/moduli/v1", "made": null, "nodes": [] })
+}
+
 /// Says how far the moduli are; and if somebody wants to wait for them, until when, each change of it. The key is made: that it is
 /// not known how far they are takes nothing from that.
 pub async fn follow(remote: &Remote, printer: &Printer, until: Option<Instant>) -> Result<(), Failure> {
@@ -79,18 +84,24 @@ pub async fn follow(remote: &Remote, printer: &Printer, until: Option<Instant>) 
     let mut events = if until.is_some() { remote.events().await.ok() } else { None };
     let members = remote.document.nodes.iter().map(|node| node.name.clone()).collect();
     let mut progress = Progress::new(printer.ink, members);
-    let mut shown = None;
+    let (mut shown, mut is_unanswered) = (None, false);
     loop {
         let moduli = match remote.nodes().await {
             Ok(list) => Moduli::of(&list, remote.document.signers().needed()),
-            Err(_) if until.is_some_and(|until| Instant::now() < until) => {
-                tokio::time::sleep(AGAIN).await;
-                continue;
-            }
             Err(failure) => {
-                let unknown = "how far its moduli are is not known";
-                let help = "`keymoot node list` shows it, and a signature waits for them with --wait";
-                return printer.line(&format!("  the key is made; {unknown}, {}: {help}", failure.code()));
+                let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+                let left = left.filter(|left| !left.is_zero() && failure.exit_code() == 5);
+                if left.is_none() || !is_unanswered {
+                    let unknown = "the key is made; how far its moduli are is not known";
+                    let help = "`keymoot node list` shows it, and a signature waits for them with --wait";
+                    printer.line(&format!("  {unknown}, {}: {help}", failure.code()))?;
+                }
+                let Some(left) = left else {
+                    return printer.object(&unknown());
+                };
+                is_unanswered = true;
+                tokio::time::sleep(AGAIN.min(left)).await;
+                continue;
             }
         };
         if shown.as_ref() != Some(&moduli) {

@@ -35,7 +35,8 @@ use crate::explain::{BAD_CONTEXT, FILE_DAMAGED, PENDING};
 use crate::failure::{Failure, MODULI_MISSING, NOT_ENOUGH_SIGNERS, Trouble};
 use crate::place::{self, AUTHORITY, CERTIFICATE, REQUEST_KEY, TLS_KEY};
 use certificate::Certificates;
-use lack::{Purpose, no_moduli};
+pub use lack::Purpose;
+use lack::no_moduli;
 use pending::{Pending, Wanted};
 pub use requests::settled;
 pub use trouble::ambiguous;
@@ -84,6 +85,12 @@ impl Unsigned {
     /// Whoever sent it may send the same again, unless the request itself was answered.
     fn by(error: &ClientError, failure: Failure) -> Self {
         if settles(error) { Self::Settled(failure) } else { Self::Open(failure) }
+    }
+
+    /// The same of a request that was admitted: what is said to a question about it does not end it, unless nobody knows it.
+    fn since(error: &ClientError, failure: Failure) -> Self {
+        let is_unknown = error.code() == Some(Code::NoSuchRequest);
+        if is_unknown { Self::Settled(failure) } else { Self::Open(failure) }
     }
 }
 
@@ -356,17 +363,25 @@ impl Remote {
                 }));
             }
             if Instant::now() > deadline {
-                return Err(Unsigned::Open(pending_trouble(&signed.id, self.patience())));
+                return Err(Unsigned::Open(pending_trouble(&signed.id, self.patience(), Purpose::Signature)));
             }
             let next = self.client.signature(&signed.id, next(deadline)).await;
             signed =
-                next.map_err(|error| Unsigned::by(&error, self.unfinished(&error, &signed.id, again)))?;
+                next.map_err(|error| Unsigned::since(&error, self.unfinished(&error, &signed.id, again)))?;
         }
         if signed.status == Status::Complete {
             return Ok(signed);
         }
         let SignatureView { id, status, code, reason, denials, culprits, .. } = &signed;
-        let failure = trouble::of_outcome(id, *status, code.as_deref(), reason.as_deref(), denials, culprits);
+        let failure = trouble::of_outcome(
+            id,
+            *status,
+            code.as_deref(),
+            reason.as_deref(),
+            denials,
+            culprits,
+            Purpose::Signature,
+        );
         Err(Unsigned::Settled(failure))
     }
 
@@ -374,7 +389,7 @@ impl Remote {
     async fn finished(&self, mut request: RequestView) -> Result<RequestView, Failure> {
         let deadline = Instant::now() + self.patience();
         loop {
-            let (id, status) = (request.id.clone(), request.status);
+            let (id, status, purpose) = (request.id.clone(), request.status, Purpose::of(&request.ask));
             if status == Status::Complete {
                 return Ok(request);
             }
@@ -382,11 +397,10 @@ impl Remote {
                 return Err(settled(&request));
             }
             if !self.awaits_nodes(request.code.as_deref(), deadline).await {
-                let purpose = Purpose::of(&request.ask);
                 return Err(self.not_enough(&id, request.reason.as_deref(), purpose).await);
             }
             if Instant::now() > deadline {
-                return Err(pending_trouble(&id, self.patience()));
+                return Err(pending_trouble(&id, self.patience(), purpose));
             }
             let again = format!("`keymoot request wait {id}` waits for it");
             let next = self.client.request(&id, next(deadline)).await;
@@ -450,13 +464,11 @@ fn next(deadline: Instant) -> Duration {
     NEXT.min(deadline.saturating_duration_since(Instant::now()))
 }
 
-fn pending_trouble(id: &str, patience: Duration) -> Failure {
+fn pending_trouble(id: &str, patience: Duration, purpose: Purpose) -> Failure {
     let what = format!("{id} is not finished after {} seconds", patience.as_secs());
     Trouble::new(PENDING, what)
-        .undone("there is no signature and no key yet; the request goes on until it expires")
-        .help(format!(
-            "`keymoot request wait {id}` waits for it; `keymoot sign` as before asks for the same again"
-        ))
+        .undone(format!("{}; the request goes on until it expires", purpose.unfinished()))
+        .help(purpose.help_to_wait(id))
         .request(id)
         .into()
 }

@@ -44,7 +44,7 @@ impl<T> Turns<T> {
         let floor = self.floor;
         let line =
             self.lines.entry(whose).or_insert(Line { waiting: VecDeque::new(), under_way: 0, had: floor });
-        if line.waiting.is_empty() {
+        if line.waiting.is_empty() && line.under_way == 0 {
             line.had = line.had.max(floor);
         }
         line.waiting.push_back((session, job));

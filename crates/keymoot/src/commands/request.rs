@@ -12,7 +12,7 @@ use crate::cli::{EXIT_CODES, Given};
 use crate::explain::PENDING;
 use crate::failure::{Failure, Trouble};
 use crate::printer::Printer;
-use crate::remote::{Remote, settled};
+use crate::remote::{Purpose, Remote, settled};
 
 #[derive(Subcommand)]
 pub enum RequestCommand {
@@ -135,6 +135,6 @@ async fn wait(remote: &Remote, printer: &Printer, args: &WaitArgs) -> Result<(),
         trouble = trouble.branch(format!("{} {reason}", request.code.as_deref().unwrap_or("because")));
     }
     let until = request.expires_at.as_deref().unwrap_or("it expires");
-    let undone = format!("there is no signature and no key yet; it goes on until {until}");
+    let undone = format!("{}; it goes on until {until}", Purpose::of(&request.ask).unfinished());
     Err(trouble.undone(undone).help("the same command waits on").request(&request.id).into())
 }

@@ -102,8 +102,8 @@ pub async fn ask(path: &Path, wish: &Wish) -> Result<Reply, Failure> {
             let page = explain::own(&code).unwrap_or(explain::BUG);
             let trouble = Trouble::new(page, what);
             // A name is looked at before anything is done; of several that are started, some may run.
-            let is_known = page.code != explain::NO_PROCESS.code;
-            let undone = if is_known {
+            let is_begun = ![explain::NO_PROCESS.code, explain::USAGE.code].contains(&page.code);
+            let undone = if is_begun {
                 "not all of it was done: `keymoot node list` shows what runs"
             } else {
                 "nothing was done"

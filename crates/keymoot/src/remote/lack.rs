@@ -14,7 +14,7 @@ use crate::local::{MemberState, Reply, Wish, ask};
 
 /// What a request that waits for nodes is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub enum Purpose {
     Signature,
     Key,
     Retirement,
@@ -23,7 +23,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    pub(super) const fn of(ask: &AskView) -> Self {
+    pub const fn of(ask: &AskView) -> Self {
         match ask {
             AskView::Key { .. } => Self::Key,
             AskView::Signature { .. } => Self::Signature,
@@ -60,6 +60,36 @@ impl Purpose {
                 "NOT retired yet; pending: nodes that are there may have ended their part, the others do when they are back"
             }
             Self::Other => "NOT done yet; pending: it goes on when nodes are back",
+        }
+    }
+
+    /// While it goes on.
+    pub const fn unfinished(self) -> &'static str {
+        match self {
+            Self::Signature => "there is no signature yet",
+            Self::Key => "there is no key yet",
+            Self::Retirement => "the key is not retired yet; nodes may have ended their part",
+            Self::Other => "it is not done yet",
+        }
+    }
+
+    /// When it is over.
+    pub(super) const fn failed(self) -> &'static str {
+        match self {
+            Self::Signature => "there is no signature",
+            Self::Key => "there is no key",
+            Self::Retirement => {
+                "the key is not retired; nodes that have ended their part sign nothing with it any more"
+            }
+            Self::Other => "it is not done",
+        }
+    }
+
+    pub(super) fn help_to_wait(self, id: &str) -> String {
+        let waits = format!("`keymoot request wait {id}` waits for it");
+        match self {
+            Self::Signature => format!("{waits}; `keymoot sign` as before asks for the same again"),
+            Self::Key | Self::Retirement | Self::Other => waits,
         }
     }
 
@@ -102,7 +132,8 @@ impl Remote {
         // It was admitted, and goes on by itself: whoever thinks that nothing comes of it would ask for the same twice.
         let pending = |trouble: Trouble| trouble.request(id).undone(purpose.pending());
         let Ok(list) = self.nodes().await else {
-            return pending(coded(Code::NotEnoughSigners, reason.unwrap_or_default())).into();
+            let trouble = pending(coded(Code::NotEnoughSigners, reason.unwrap_or_default()));
+            return trouble.help(purpose.help("start nodes, then", id)).into();
         };
         let killed = self.processes().await;
         let needed = purpose.needed(self.document.signers());
@@ -147,6 +178,8 @@ mod tests {
         assert_eq!(needed, [2, 5, 4].map(Some), "with four out of five no two are left that sign");
         let told = [Purpose::Retirement.missed(), Purpose::Retirement.pending()].concat();
         assert!(told.contains("retire") && !told.contains("sign"), "{told}");
+        let told = [Purpose::Retirement.unfinished(), Purpose::Retirement.failed()].concat();
+        assert!(told.contains("not retired") && !told.contains("signature"), "{told}");
         let help = Purpose::Retirement.help("start nodes, then", "req_1");
         assert!(
             help.contains("request wait req_1"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use keymoot_client::Page;
 use keymoot_wire::rest::{RequestView, Status};
 
+use super::lack::Purpose;
 use super::trouble::of_outcome;
 use super::{PAGES_MAX, Remote};
 use crate::failure::Failure;
@@ -15,7 +16,8 @@ const PAGE: u32 = 200;
 /// Why a request that has ended has no result.
 pub fn settled(request: &RequestView) -> Failure {
     let RequestView { id, status, code, reason, denials, culprits, .. } = request;
-    of_outcome(id, *status, code.as_deref(), reason.as_deref(), denials, culprits)
+    let purpose = Purpose::of(&request.ask);
+    of_outcome(id, *status, code.as_deref(), reason.as_deref(), denials, culprits, purpose)
 }
 
 impl Remote {

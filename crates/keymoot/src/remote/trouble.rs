@@ -5,6 +5,7 @@ use keymoot_wire::problem::{Code, Denial};
 use keymoot_wire::rest::{KeyView, Status};
 
 use super::Remote;
+use super::lack::Purpose;
 use crate::explain::{BAD_CONTEXT, KEY_UNCERTIFIED, UNREACHABLE, VERIFY_FAILED};
 use crate::failure::{Failure, Trouble};
 
@@ -54,9 +55,7 @@ pub fn of_client(error: &ClientError) -> Trouble {
                     `keymoot join --finish`; if not, somebody poses as it";
         trouble = trouble.undone("nothing was sent to it").help(help);
     }
-    if let ClientError::Connect { cause, .. } = error
-        && cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
-    {
+    if is_strange(error) {
         let help = "whoever is there is not let in by us or does not let us in: compare the address and both clocks, and get the \
                     newest admission of this client; if they are right, somebody poses as the gateway";
         trouble = trouble.undone("nothing was sent to it").help(help);
@@ -90,6 +89,9 @@ pub fn of_question(error: &ClientError) -> Trouble {
 pub fn of_request(error: &ClientError, again: &str) -> Trouble {
     let trouble = of_client(error);
     match (error, error.code().map(Code::http_status)) {
+        _ if error.code() == Some(Code::RequestOutOfTime) => trouble.or_undone(
+            "the time of this request is over; an earlier try may have been signed: `keymoot request list --status any`",
+        ),
         (_, Some(status)) if settles(error) && (400..500).contains(&status) => {
             trouble.or_undone("the gateway says that the request was refused: nothing came of it")
         }
@@ -97,8 +99,10 @@ pub fn of_request(error: &ClientError, again: &str) -> Trouble {
         (_, Some(status)) if (400..500).contains(&status) => trouble.or_undone(
             "this try was refused, says the gateway; what came of an earlier one, if there was one, may be pending",
         ),
-        // They have said it all.
-        (ClientError::NotAGateway { .. } | ClientError::Revoked(_), _) => trouble,
+        // What to do they have said.
+        _ if is_off(error) => {
+            trouble.undone("nothing was sent over the last connection; an earlier try, if there was one, may be pending")
+        }
         _ if trouble.exit_code() == 5 => {
             let undone =
                 "nothing has come back, and the request may be pending: a try of it may have arrived";
@@ -111,14 +115,28 @@ pub fn of_request(error: &ClientError, again: &str) -> Trouble {
 /// The same of a request that was admitted, and whose outcome was asked for: it goes on, whatever is said to whoever asks.
 pub fn of_wait(error: &ClientError, id: &str, again: &str) -> Trouble {
     let trouble = of_client(error).request(id);
-    let is_off = matches!(error, ClientError::NotAGateway { .. } | ClientError::Revoked(_));
+    if error.code() == Some(Code::NoSuchRequest) {
+        return trouble
+            .undone("the request was admitted, and is not known any more: whoever asks again asks anew");
+    }
     let trouble = trouble.undone("the request was admitted: it may be pending, or done");
     // Whoever is not let in has to mend that first, and is told how.
-    if trouble.exit_code() == 5 && !is_off { trouble.help(again) } else { trouble }
+    if trouble.exit_code() == 5 && !is_off(error) { trouble.help(again) } else { trouble }
 }
 
-/// Whether it is said of the request itself, so that there is no more to come of it, nor of an earlier try. What is said of us, or
-/// lost on its way, settles nothing.
+/// Whether TLS came to nothing: whoever is there is not let in by us or does not let us in.
+fn is_strange(error: &ClientError) -> bool {
+    let is_tls = |cause: &std::io::Error| cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    matches!(error, ClientError::Connect { cause, .. } if is_tls(cause))
+}
+
+/// Whether something has to be mended before the same can be sent again.
+fn is_off(error: &ClientError) -> bool {
+    is_strange(error) || matches!(error, ClientError::NotAGateway { .. } | ClientError::Revoked(_))
+}
+
+/// Whether it is said of the request itself, so that no more is to come of it. What is said of us, or lost on its way, settles
+/// nothing.
 pub fn settles(error: &ClientError) -> bool {
     error.code().is_some_and(|code| {
         matches!(code, Code::NoSuchRequest | Code::RequestOutOfTime)
@@ -152,14 +170,14 @@ pub fn of_outcome(
     reason: Option<&str>,
     denials: &[Denial],
     culprits: &[String],
+    purpose: Purpose,
 ) -> Failure {
     let code = code.and_then(|code| code.parse().ok()).unwrap_or(match status {
         Status::Denied => Code::Denied,
         Status::Expired => Code::TimeRanOut,
         _ => Code::AttemptsUsedUp,
     });
-    let mut trouble =
-        coded(code, reason.unwrap_or_default()).request(id).undone("there is no signature and no key");
+    let mut trouble = coded(code, reason.unwrap_or_default()).request(id).undone(purpose.failed());
     for denial in denials {
         trouble = trouble.branch(format!("{:<8} {}", denial.node, denial.reason));
     }
@@ -252,6 +270,20 @@ mod tests {
         assert!(role.contains("this try was refused") && role.contains("may be pending"), "{role}");
         let refused = told(&of_request(&problem(Code::PayloadRefused), again));
         assert!(refused.contains("nothing came of it") && refused.contains("the gateway says"), "{refused}");
+    }
+
+    #[test]
+    fn whoever_cannot_connect_any_more_is_told_what_to_mend_and_what_may_be_pending() {
+        let again = "the same command again";
+        let gateway = "https://127.0.0.1:1".to_owned();
+        let cause = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let cause = io::Error::new(io::ErrorKind::InvalidData, cause);
+        let strange = ClientError::Connect { gateway, cause };
+        for told in [told(&of_request(&strange, again)), told(&of_wait(&strange, "req_1", again))] {
+            assert!(told.contains("may be pending") && told.contains("poses as the gateway"), "{told}");
+        }
+        let late = told(&of_request(&problem(Code::RequestOutOfTime), again));
+        assert!(late.contains("may have been signed") && !late.contains("nothing came of it"), "{late}");
     }
 
     #[test]

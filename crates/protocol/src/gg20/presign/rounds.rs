@@ -179,17 +179,20 @@ impl AwaitingEncryptions {
             charges.unless(proofs.0.len() == task.size, *party, Fault::Malformed, &[2]);
         }
         charges.verdict()?;
-        let mut charges = Charges::default();
+        let (mut charges, mut is_ours) = (Charges::default(), false);
         for (party, proofs) in &all {
             let offers = offers.get(party).ok_or(STRANGER)?;
             if !encryptions_hold(&scene, (*party, task.me), offers, proofs, &mut rng) {
-                if scene.encryptions_hold((*party, task.me), offers, proofs) {
-                    return Err(Abort::Bug("a combined check and its parts disagree"));
+                match scene.encryptions_hold((*party, task.me), offers, proofs) {
+                    true => is_ours = true,
+                    false => charges.bring(*party, Fault::WrongProof, &[1, 2]),
                 }
-                charges.bring(*party, Fault::WrongProof, &[1, 2]);
             }
         }
         charges.verdict()?;
+        if is_ours {
+            return Err(Abort::Bug("a combined check and its parts disagree"));
+        }
         let factor = lagrange::<Secp256k1>(&task.signers, task.me).ok_or(STRANGER)?;
         let run =
             Run { items, offers, pairs: Vec::new(), weighted: Secret::new(factor * task.share.expose()) };

@@ -53,7 +53,7 @@ impl AwaitingAffines {
         charges.verdict()?;
         let scene = task.scene(round.ssid);
         let mut rng = task.chance.grow(round.ssid, "gg20/presign/sums");
-        let mut charges = Charges::default();
+        let (mut charges, mut is_ours) = (Charges::default(), false);
         let mut plains: Vec<BTreeMap<Party, Plains>> = (0..task.size).map(|_| BTreeMap::new()).collect();
         for (party, proofs) in &all {
             match open_products(&task, &scene, &run, (&shares, *party), proofs, &mut rng) {
@@ -64,14 +64,17 @@ impl AwaitingAffines {
                 None => {
                     let (ours, theirs) = (run.offers.get(&task.me), shares.get(party));
                     let (ours, theirs) = (ours.ok_or(STRANGER)?, theirs.ok_or(STRANGER)?);
-                    if scene.affines_hold((*party, task.me), ours, theirs, proofs) {
-                        return Err(Abort::Bug("a check with our key and its public form disagree"));
+                    match scene.affines_hold((*party, task.me), ours, theirs, proofs) {
+                        true => is_ours = true,
+                        false => charges.bring(*party, Fault::WrongProof, &[3, 4]),
                     }
-                    charges.bring(*party, Fault::WrongProof, &[3, 4]);
                 }
             }
         }
         charges.verdict()?;
+        if is_ours {
+            return Err(Abort::Bug("a check with our key and its public form disagree"));
+        }
         let mut sums = Vec::with_capacity(task.size);
         let mut shared = Vec::with_capacity(task.size);
         for (number, plains) in plains.into_iter().enumerate() {
