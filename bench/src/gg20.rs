@@ -20,6 +20,7 @@ use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Party, Path, Scheme};
 
 use crate::measure::{Bench, timed};
+use crate::peer_cggmp24::{Cggmp24, NAME};
 use crate::world::{World, machines};
 
 pub fn run(bench: &Bench) -> Result<()> {
@@ -49,8 +50,17 @@ pub fn run(bench: &Bench) -> Result<()> {
         }
         Ok(bytes)
     };
-    bench.case(full, &mut || whole(1), None)?;
-    bench.batch(&format!("{full}/batch16"), 16, &mut || whole(16), None)
+    let mut peer = if bench.peers { Cggmp24::start()? } else { None };
+    for (case, size) in [(full.clone(), 1_u16), (format!("{full}/batch16"), 16)] {
+        let runs = usize::from(size);
+        match &mut peer {
+            None => bench.beside(&case, runs, &mut || whole(size), None)?,
+            Some(peer) => {
+                bench.beside(&case, runs, &mut || whole(size), Some((NAME, &mut || peer.sign())))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The safe primes of the test vectors.

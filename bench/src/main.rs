@@ -9,6 +9,7 @@ mod frost;
 mod gg20;
 mod measure;
 mod peer;
+mod peer_cggmp24;
 mod peer_dkls23;
 mod world;
 

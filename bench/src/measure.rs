@@ -43,6 +43,9 @@ struct Row<'a> {
 /// A peer's work: its name and one run of it, which returns the bytes it put on the wire, or 0 if it did not count.
 pub type Peer<'a> = (&'a str, &'a mut dyn FnMut() -> Result<usize>);
 
+/// The same, and it says itself how long it took, in microseconds of CPU time.
+pub type TimedPeer<'a> = (&'a str, &'a mut dyn FnMut() -> Result<(f64, usize)>);
+
 impl Bench {
     pub const fn new(peers: bool, only: Option<String>, json: bool) -> Self {
         Self { peers, only, json, measured: std::cell::Cell::new(0) }
@@ -77,6 +80,22 @@ impl Bench {
         ours: &mut dyn FnMut() -> Result<usize>,
         peer: Option<Peer<'_>>,
     ) -> Result<()> {
+        match peer {
+            None => self.measure(case, size, &mut || timed(&mut *ours), None),
+            Some((name, run)) => {
+                self.measure(case, size, &mut || timed(&mut *ours), Some((name, &mut || timed(&mut *run))))
+            }
+        }
+    }
+
+    /// As [`Bench::batch`], beside a peer that says itself how long it took.
+    pub fn beside(
+        &self,
+        case: &str,
+        size: usize,
+        ours: &mut dyn FnMut() -> Result<usize>,
+        peer: Option<TimedPeer<'_>>,
+    ) -> Result<()> {
         self.measure(case, size, &mut || timed(&mut *ours), peer)
     }
 
@@ -90,7 +109,7 @@ impl Bench {
         case: &str,
         size: usize,
         ours: &mut dyn FnMut() -> Result<(f64, usize)>,
-        peer: Option<Peer<'_>>,
+        peer: Option<TimedPeer<'_>>,
     ) -> Result<()> {
         if !self.wants(case) {
             return Ok(());
@@ -105,7 +124,7 @@ impl Bench {
             bytes = sent / size;
             own.push(time / size as f64);
             if let Some(peer) = &mut peer {
-                let (time, sent) = timed(&mut **peer)?;
+                let (time, sent) = peer()?;
                 peer_bytes = sent;
                 others.push(time);
             }
