@@ -10,6 +10,8 @@ use serde::Serialize;
 
 /// Samples of each case, at least; more until [`BUDGET`] is used up.
 const SAMPLES: usize = 15;
+/// The same of a case that times a short part of a long work: of so few the first after each long part would say too much.
+const TIMED_SAMPLES: usize = 64;
 const SAMPLES_MAX: usize = 400;
 const BUDGET: Duration = Duration::from_secs(3);
 
@@ -81,10 +83,13 @@ impl Bench {
         peer: Option<Peer<'_>>,
     ) -> Result<()> {
         match peer {
-            None => self.measure(case, size, &mut || timed(&mut *ours), None),
-            Some((name, run)) => {
-                self.measure(case, size, &mut || timed(&mut *ours), Some((name, &mut || timed(&mut *run))))
-            }
+            None => self.measure(case, (size, SAMPLES), &mut || timed(&mut *ours), None),
+            Some((name, run)) => self.measure(
+                case,
+                (size, SAMPLES),
+                &mut || timed(&mut *ours),
+                Some((name, &mut || timed(&mut *run))),
+            ),
         }
     }
 
@@ -96,18 +101,18 @@ impl Bench {
         ours: &mut dyn FnMut() -> Result<usize>,
         peer: Option<TimedPeer<'_>>,
     ) -> Result<()> {
-        self.measure(case, size, &mut || timed(&mut *ours), peer)
+        self.measure(case, (size, SAMPLES), &mut || timed(&mut *ours), peer)
     }
 
     /// As [`Bench::case`], where the case itself says how long the part took that counts.
     pub fn timed_case(&self, case: &str, ours: &mut dyn FnMut() -> Result<(f64, usize)>) -> Result<()> {
-        self.measure(case, 1, ours, None)
+        self.measure(case, (1, TIMED_SAMPLES), ours, None)
     }
 
     fn measure(
         &self,
         case: &str,
-        size: usize,
+        (size, least): (usize, usize),
         ours: &mut dyn FnMut() -> Result<(f64, usize)>,
         peer: Option<TimedPeer<'_>>,
     ) -> Result<()> {
@@ -118,7 +123,7 @@ impl Bench {
         let (mut own, mut others, mut units) = (Vec::new(), Vec::new(), Vec::new());
         let (mut bytes, mut peer_bytes) = (0, 0);
         let begin = thread_time();
-        while own.len() < SAMPLES || (own.len() < SAMPLES_MAX && thread_time() - begin < BUDGET) {
+        while own.len() < least || (own.len() < SAMPLES_MAX && thread_time() - begin < BUDGET) {
             units.push(timed(unit)?.0);
             let (time, sent) = ours()?;
             bytes = sent / size;
