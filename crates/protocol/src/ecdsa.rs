@@ -10,10 +10,12 @@
 use k256::elliptic_curve::bigint::{CheckedAdd, Encoding, U256};
 use k256::elliptic_curve::ops::Reduce;
 use k256::elliptic_curve::scalar::IsHigh;
+use k256::elliptic_curve::sec1::ToEncodedPoint;
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId, Signature};
 use secp256k1::{Message, PublicKey};
 
-use crate::curve::{Curve, Secp256k1, group::Group};
+use crate::curve::group::prime::PrimeCurveAffine;
+use crate::curve::{Curve, Secp256k1};
 
 /// q, the order of the group.
 const ORDER: U256 = <k256::Secp256k1 as k256::elliptic_curve::Curve>::ORDER;
@@ -37,8 +39,9 @@ impl EcdsaSignature {
     ///
     /// `None` if R is the identity, x(R) is zero modulo q, or s is zero.
     #[must_use]
-    pub fn new(nonce: &k256::ProjectivePoint, s: &k256::Scalar) -> Option<Self> {
-        let encoded = Secp256k1::encode_point(nonce);
+    pub fn new(nonce: impl Into<k256::AffinePoint>, s: &k256::Scalar) -> Option<Self> {
+        let nonce = nonce.into();
+        let encoded = Secp256k1::encode_affine(&nonce);
         let (lead, x) = encoded.split_first()?;
         let x: [u8; 32] = x.try_into().ok()?;
         let r = <k256::Scalar as Reduce<U256>>::reduce_bytes(&x.into());
@@ -108,7 +111,7 @@ impl EcdsaSignature {
         let &[recovery] = rest else {
             return None;
         };
-        let signature = Self::new(&nonce_point(r, recovery)?, &Secp256k1::decode_scalar(s)?)?;
+        let signature = Self::new(nonce_point(r, recovery)?, &Secp256k1::decode_scalar(s)?)?;
         // By now a high s is low, an r that was not below q is, and an id above 3 has lost its upper bits.
         (signature.to_recoverable() == bytes).then_some(signature)
     }
@@ -148,12 +151,13 @@ pub fn verify_compact(public: &k256::ProjectivePoint, digest: &[u8; 32], compact
 
 /// libsecp256k1 itself refuses a high s, and the identity is no key to it.
 fn verify(public: &k256::ProjectivePoint, digest: &[u8; 32], signature: &Signature) -> bool {
-    PublicKey::from_byte_array_compressed(Secp256k1::encode_point(public))
-        .is_ok_and(|public| signature.verify(Message::from_digest(*digest), &public).is_ok())
+    let encoded = public.to_affine().to_encoded_point(false);
+    let public = encoded.as_bytes().as_array().map(|bytes| PublicKey::from_byte_array_uncompressed(*bytes));
+    matches!(public, Some(Ok(public)) if signature.verify(Message::from_digest(*digest), &public).is_ok())
 }
 
 /// The point R that r and the two bits of a recovery id speak of.
-fn nonce_point(r: &[u8; 32], recovery: u8) -> Option<k256::ProjectivePoint> {
+fn nonce_point(r: &[u8; 32], recovery: u8) -> Option<k256::AffinePoint> {
     let r = U256::from_be_slice(r);
     let offset = if recovery & REDUCED == 0 { U256::ZERO } else { ORDER };
     // x ≥ p, and what does not fit 256 bits, is nobody's x.
@@ -161,5 +165,5 @@ fn nonce_point(r: &[u8; 32], recovery: u8) -> Option<k256::ProjectivePoint> {
     let mut encoded = [2 | recovery & ODD; 33];
     let (_, field) = encoded.split_at_mut(1);
     field.copy_from_slice(&x.to_be_bytes());
-    Secp256k1::decode_point(&encoded)
+    Secp256k1::decode_affine(&encoded)
 }

@@ -40,8 +40,8 @@ pub(crate) fn times_public(point: &AffinePoint, scalar: &Scalar) -> AffinePoint 
 }
 
 /// The x coordinate modulo the order: r of ECDSA.
-pub(crate) fn x_scalar(point: &ProjectivePoint) -> Scalar {
-    <Scalar as Reduce<U256>>::reduce_bytes(&point.to_affine().x())
+pub(crate) fn x_scalar(point: &AffinePoint) -> Scalar {
+    <Scalar as Reduce<U256>>::reduce_bytes(&point.x())
 }
 
 /// One equation that ties a point a peer opened to what it multiplied: `point`·χ = d·G + Γ.
@@ -164,7 +164,7 @@ mod tests {
                 assert_eq!(times_public(&point, &scalar), (point * scalar).to_affine());
             }
         }
-        assert_eq!(x_scalar(&ProjectivePoint::GENERATOR), x_scalar(&-ProjectivePoint::GENERATOR));
+        assert_eq!(x_scalar(&AffinePoint::GENERATOR), x_scalar(&-AffinePoint::GENERATOR));
     }
 
     #[test]

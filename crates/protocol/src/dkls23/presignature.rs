@@ -4,7 +4,7 @@
 //! out the one [`BurntPresignature`] for one request, and only that can sign. The tombstone that burning leaves is
 //! durable *before* anything derived from the presignature leaves the node.
 
-use k256::{ProjectivePoint, Scalar};
+use k256::{AffinePoint, Scalar};
 use keymoot_types::{Epoch, PARTIES_MAX, Party, Secret};
 use zeroize::Zeroizing;
 
@@ -33,7 +33,7 @@ pub struct Public {
     /// Exactly who signs with it.
     pub signers: Vec<Party>,
     /// R.
-    pub nonce: ProjectivePoint,
+    pub nonce: AffinePoint,
     /// Each signer's commitment to the entropy it opens when the presignature is used.
     pub entropy: Vec<Hash>,
 }
@@ -60,7 +60,7 @@ impl Wire for Public {
         self.group_key.write(writer);
         writer.uint(self.epoch.0);
         writer.list(self.signers.iter(), |writer, signer| writer.party(*signer));
-        writer.point::<Secp256k1>(&self.nonce);
+        writer.affine(&self.nonce);
         writer.list(self.entropy.iter(), |writer, commitment| commitment.write(writer));
     }
 
@@ -73,7 +73,7 @@ impl Wire for Public {
             group_key: Hash::read(reader)?,
             epoch: Epoch(reader.uint()?),
             signers: reader.list(max, Reader::party)?,
-            nonce: reader.point::<Secp256k1>()?,
+            nonce: reader.affine()?,
             entropy: reader.list(max, Hash::read)?,
         };
         let rising = public.signers.iter().zip(public.signers.iter().skip(1)).all(|(one, next)| one < next);

@@ -3,7 +3,7 @@
 //! R = k⁻¹·G, and each signer holds its shares of k and of k·x. Beside them stand the points R̄ = kᵢ·R and S = χᵢ·R of all
 //! signers, so that every share of a signature can be checked by itself.
 
-use k256::{ProjectivePoint, Scalar};
+use k256::{AffinePoint, Scalar};
 use keymoot_types::{Epoch, PARTIES_MAX, Party, Secret};
 use zeroize::Zeroizing;
 
@@ -30,13 +30,13 @@ pub struct Public {
     /// Exactly who signs with it.
     pub signers: Vec<Party>,
     /// R.
-    pub nonce: ProjectivePoint,
+    pub nonce: AffinePoint,
     /// Each signer's commitment to the entropy it opens when the presignature is used.
     pub entropy: Vec<Hash>,
     /// kᵢ·R of each signer; they add up to the generator.
-    pub nonces: Vec<ProjectivePoint>,
+    pub nonces: Vec<AffinePoint>,
     /// χᵢ·R of each signer; they add up to the key.
-    pub keys: Vec<ProjectivePoint>,
+    pub keys: Vec<AffinePoint>,
 }
 
 impl Public {
@@ -56,7 +56,7 @@ impl Public {
     }
 
     /// The points of one signer's shares.
-    pub(super) fn points_of(&self, party: Party) -> Option<[&ProjectivePoint; 2]> {
+    pub(super) fn points_of(&self, party: Party) -> Option<[&AffinePoint; 2]> {
         let at = self.position(party)?;
         Some([self.nonces.get(at)?, self.keys.get(at)?])
     }
@@ -70,10 +70,10 @@ impl Wire for Public {
         self.group_key.write(writer);
         writer.uint(self.epoch.0);
         writer.list(self.signers.iter(), |writer, signer| writer.party(*signer));
-        writer.point::<Secp256k1>(&self.nonce);
+        writer.affine(&self.nonce);
         writer.list(self.entropy.iter(), |writer, commitment| commitment.write(writer));
-        writer.list(self.nonces.iter(), |writer, point| writer.point::<Secp256k1>(point));
-        writer.list(self.keys.iter(), |writer, point| writer.point::<Secp256k1>(point));
+        writer.list(self.nonces.iter(), Writer::affine);
+        writer.list(self.keys.iter(), Writer::affine);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -85,10 +85,10 @@ impl Wire for Public {
             group_key: Hash::read(reader)?,
             epoch: Epoch(reader.uint()?),
             signers: reader.list(max, Reader::party)?,
-            nonce: reader.point::<Secp256k1>()?,
+            nonce: reader.affine()?,
             entropy: reader.list(max, Hash::read)?,
-            nonces: reader.list(max, Reader::point::<Secp256k1>)?,
-            keys: reader.list(max, Reader::point::<Secp256k1>)?,
+            nonces: reader.list(max, Reader::affine)?,
+            keys: reader.list(max, Reader::affine)?,
         };
         let rising = public.signers.iter().zip(public.signers.iter().skip(1)).all(|(one, next)| one < next);
         let counts = [public.entropy.len(), public.nonces.len(), public.keys.len()];

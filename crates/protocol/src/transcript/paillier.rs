@@ -127,7 +127,7 @@ pub struct SigningIntent<'a> {
     /// The epoch that signs.
     pub epoch: Epoch,
     /// The key under which the signature will verify.
-    pub public: &'a k256::ProjectivePoint,
+    pub public: k256::AffinePoint,
     /// The presignature.
     pub presignature: Hash,
 }
@@ -139,7 +139,7 @@ impl Transcript for SigningIntent<'_> {
         writer.bytes(self.digest);
         writer.list(self.path.steps().iter(), |writer, step| writer.uint(u64::from(*step)));
         writer.uint(self.epoch.0);
-        writer.point::<Secp256k1>(self.public);
+        writer.affine(&self.public);
         self.presignature.write(writer);
     }
 }
@@ -156,15 +156,15 @@ pub struct Rescaler<'a> {
     /// The signers, in order.
     pub signers: &'a [Party],
     /// The key.
-    pub public: &'a k256::ProjectivePoint,
+    pub public: k256::AffinePoint,
     /// The sum of the derivation's tweaks.
     pub tweak: &'a k256::Scalar,
     /// The key under which the signature will verify.
-    pub child: &'a k256::ProjectivePoint,
+    pub child: k256::AffinePoint,
     /// The digest to be signed.
     pub digest: &'a [u8; 32],
     /// The presignature's nonce point.
-    pub nonce: &'a k256::ProjectivePoint,
+    pub nonce: k256::AffinePoint,
     /// Each signer's entropy, opened after all of the above was fixed.
     pub entropy: &'a [[u8; 32]],
 }
@@ -176,11 +176,11 @@ impl Transcript for Rescaler<'_> {
         self.presignature.write(writer);
         writer.uint(self.epoch.0);
         writer.list(self.signers.iter(), |writer, signer| writer.party(*signer));
-        writer.point::<Secp256k1>(self.public);
+        writer.affine(&self.public);
         writer.scalar::<Secp256k1>(self.tweak);
-        writer.point::<Secp256k1>(self.child);
+        writer.affine(&self.child);
         writer.bytes(self.digest);
-        writer.point::<Secp256k1>(self.nonce);
+        writer.affine(&self.nonce);
         writer.list(self.entropy.iter(), |writer, entropy| writer.bytes(entropy));
     }
 }

@@ -150,7 +150,7 @@ fn signatures_are_those_of_another_signer_with_the_same_nonce() {
         let point = ProjectivePoint::GENERATOR * nonce;
         let r = scalar(&Secp256k1::encode_point(&point)[1..].try_into().unwrap());
         let s = nonce.invert().unwrap() * (scalar(&digest) + r * secret);
-        let ours = EcdsaSignature::new(&point, &s).unwrap();
+        let ours = EcdsaSignature::new(point, &s).unwrap();
         assert_eq!(ours.to_compact()[..], other.to_bytes()[..]);
         assert_eq!(ours.recovery_id(), id.unwrap().to_byte());
         must_hold(&ours, &(ProjectivePoint::GENERATOR * secret), &digest);
@@ -222,13 +222,13 @@ fn all_lengths_of_r_and_s_are_encoded_as_others_encode_them() {
 fn zero_r_zero_s_and_the_identity_make_no_signature() {
     let mut rng = rng(1_204);
     let s = Secp256k1::random(&mut rng);
-    assert!(EcdsaSignature::new(&ProjectivePoint::GENERATOR, &s).is_some());
-    assert_eq!(EcdsaSignature::new(&ProjectivePoint::IDENTITY, &s), None);
-    assert_eq!(EcdsaSignature::new(&ProjectivePoint::GENERATOR, &Scalar::ZERO), None);
+    assert!(EcdsaSignature::new(ProjectivePoint::GENERATOR, &s).is_some());
+    assert_eq!(EcdsaSignature::new(ProjectivePoint::IDENTITY, &s), None);
+    assert_eq!(EcdsaSignature::new(ProjectivePoint::GENERATOR, &Scalar::ZERO), None);
     // x = 0 is on no point of this curve, but x = q is, and only there r is zero.
     assert!(point_at(&[0; 32], false).is_none());
     for is_odd in [false, true] {
-        assert_eq!(EcdsaSignature::new(&point_at(&bytes(&Q), is_odd).unwrap(), &s), None);
+        assert_eq!(EcdsaSignature::new(point_at(&bytes(&Q), is_odd).unwrap(), &s), None);
     }
 }
 
@@ -238,7 +238,7 @@ fn nothing_verifies_under_the_identity_and_nothing_recovers_to_it() {
     let (nonce, digest) = (Secp256k1::random(&mut rng), random_bytes(&mut rng));
     // R = kG with k = m/s: sR − mG is the identity.
     let s = scalar(&digest) * nonce.invert().unwrap();
-    let signature = EcdsaSignature::new(&(ProjectivePoint::GENERATOR * nonce), &s).unwrap();
+    let signature = EcdsaSignature::new(ProjectivePoint::GENERATOR * nonce, &s).unwrap();
     assert_eq!(must_recover(&signature, &digest), None);
     assert!(!signature.verifies(&ProjectivePoint::IDENTITY, &digest));
     assert!(!verify_der(&ProjectivePoint::IDENTITY, &digest, &signature.to_der()));
@@ -261,9 +261,9 @@ fn another_key_or_digest_or_signature_does_not_verify() {
         changed[bit / 8] ^= 1 << (bit % 8);
         assert!(!must_agree(&public, &changed, &compact));
         assert!(!signature.verifies(&public, &changed));
-        let other = EcdsaSignature::new(&nonce, &(s + Scalar::ONE)).unwrap();
+        let other = EcdsaSignature::new(nonce, &(s + Scalar::ONE)).unwrap();
         assert!(!must_agree(&public, &digest, &other.to_compact()));
-        let other = EcdsaSignature::new(&nonce.double(), &s).unwrap();
+        let other = EcdsaSignature::new(nonce.double(), &s).unwrap();
         assert!(!must_agree(&public, &digest, &other.to_compact()));
     }
 }

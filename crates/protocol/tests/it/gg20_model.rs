@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use k256::elliptic_curve::point::AffineCoordinates;
 use k256::{ProjectivePoint, Scalar};
 use keymoot_protocol::envelope::Kind;
 use keymoot_types::Party;
@@ -506,17 +507,6 @@ fn the_model_follows_presigning_and_signing() {
         let compact = signature.to_compact();
         let found: Scalar = hashes::modulo_q(&compact[32..]);
         assert!(found == s || found == -s, "s is the sum of the shares");
-        assert_ne!(signature.to_compact()[..32], public.nonce.to_affine_x(), "R was re-randomised");
-    }
-}
-
-/// The x coordinate, to see that another one signs.
-trait AffineX {
-    fn to_affine_x(&self) -> [u8; 32];
-}
-
-impl AffineX for ProjectivePoint {
-    fn to_affine_x(&self) -> [u8; 32] {
-        encode::compressed(self)[1..].try_into().expect("32 bytes")
+        assert_ne!(signature.to_compact()[..32], public.nonce.x()[..], "R was re-randomised");
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k256::ProjectivePoint;
+use k256::elliptic_curve::BatchNormalize;
 use k256::elliptic_curve::group::Group;
 use keymoot_types::Party;
 
@@ -135,6 +136,7 @@ impl AwaitingOpenings {
         if nonces.iter().any(|nonce| bool::from(nonce.is_identity())) {
             return Err(Abort::Benign(Benign::Degenerate));
         }
+        let nonces = ProjectivePoint::batch_normalize(nonces.as_slice());
         Ok((AwaitingReplies::new(stream, (entropy, counts), commits, opens, nonces), Vec::new()))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use std::collections::VecDeque;
 
-use k256::{AffinePoint, ProjectivePoint, Scalar};
+use k256::{AffinePoint, Scalar};
 use keymoot_types::{Party, Secret};
 use rand_core::RngCore;
 
@@ -224,7 +224,7 @@ pub struct AwaitingReplies {
     counts: BTreeMap<Party, u64>,
     commits: BTreeMap<Party, Commit>,
     opens: BTreeMap<Party, Open>,
-    nonces: Vec<ProjectivePoint>,
+    nonces: Vec<AffinePoint>,
     chunk: usize,
 }
 
@@ -234,7 +234,7 @@ impl AwaitingReplies {
         (entropy, counts): (Secret<Vec<[u8; 32]>>, BTreeMap<Party, u64>),
         commits: BTreeMap<Party, Commit>,
         opens: BTreeMap<Party, Open>,
-        nonces: Vec<ProjectivePoint>,
+        nonces: Vec<AffinePoint>,
     ) -> Self {
         Self { stream, entropy, counts, commits, opens, nonces, chunk: 0 }
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k256::{ProjectivePoint, Scalar};
+use k256::{AffinePoint, Scalar};
 use keymoot_types::{Party, SessionId};
 
 use super::order::{self, Order};
@@ -22,7 +22,7 @@ pub enum Aggregator {
     /// Round 0.
     Approvals(Order),
     /// Round 1, with R′.
-    Shares(Order, ProjectivePoint),
+    Shares(Order, AffinePoint),
 }
 
 impl Aggregator {
@@ -55,7 +55,7 @@ impl Machine for Aggregator {
             }
             Self::Shares(order, nonce) => {
                 let shares = round.decode::<Share>()?;
-                let signature = combine(&order, &nonce, &shares).ok_or(Abort::Benign(Benign::WrongSum))?;
+                let signature = combine(&order, nonce, &shares).ok_or(Abort::Benign(Benign::WrongSum))?;
                 Ok(Step { outbox: Vec::new(), next: Next::Done(signature) })
             }
         }
@@ -68,11 +68,7 @@ impl Machine for Aggregator {
 }
 
 /// s = Σw / Σu′, if that is a signature.
-fn combine(
-    order: &Order,
-    nonce: &ProjectivePoint,
-    shares: &BTreeMap<Party, Share>,
-) -> Option<EcdsaSignature> {
+fn combine(order: &Order, nonce: AffinePoint, shares: &BTreeMap<Party, Share>) -> Option<EcdsaSignature> {
     let numerator: Scalar = shares.values().map(|share| share.numerator).sum();
     let denominator: Scalar = shares.values().map(|share| share.denominator).sum();
     let inverse = Option::<Scalar>::from(denominator.invert())?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k256::{ProjectivePoint, Scalar};
+use k256::{AffinePoint, ProjectivePoint, Scalar};
 use keymoot_types::{Party, Path, Quorum, QuorumError, Scheme, SessionId};
 
 use super::super::payload::Payload;
@@ -12,7 +12,7 @@ use super::super::presignature::Public;
 use super::Approval;
 use crate::abort::{Abort, Benign, Charges, Fault};
 use crate::context::{Committee, Context, Protocol};
-use crate::curve::group::Group;
+use crate::curve::group::prime::PrimeCurveAffine;
 use crate::derive::{DeriveError, path_tweak};
 use crate::ecdsa::EcdsaSignature;
 use crate::key::{CertificateError, GroupKey};
@@ -58,6 +58,9 @@ pub struct VerifyingKey {
     digest: Hash,
     tweak: Scalar,
     public: ProjectivePoint,
+    /// The group's key and this one in the form that is hashed for every signature.
+    root: AffinePoint,
+    child: AffinePoint,
 }
 
 impl VerifyingKey {
@@ -78,7 +81,8 @@ impl VerifyingKey {
         let tweak = path_tweak(&*group, &path).map_err(SignRefused::Path)?;
         let public = group.public + points::times_base(&tweak);
         let digest = group.digest();
-        Ok(Self { group, path, digest, tweak, public })
+        let (root, child) = (group.public.to_affine(), public.to_affine());
+        Ok(Self { group, path, digest, tweak, public, root, child })
     }
 
     /// The key package this was made from.
@@ -107,6 +111,16 @@ impl VerifyingKey {
     #[must_use]
     pub const fn public(&self) -> &ProjectivePoint {
         &self.public
+    }
+
+    /// The group's key in affine form.
+    pub(crate) const fn root(&self) -> AffinePoint {
+        self.root
+    }
+
+    /// [`VerifyingKey::public`] in affine form.
+    pub(crate) const fn child(&self) -> AffinePoint {
+        self.child
     }
 
     /// Whether these 65 bytes are a signature of the payload under this key, in the form of
@@ -158,7 +172,7 @@ impl Order {
             digest: digest.as_bytes(),
             path: &key.path,
             epoch: group.epoch,
-            public: &key.public,
+            public: key.child,
             presignature: presignature.id(),
         };
         let intent = intent.digest();
@@ -227,7 +241,7 @@ impl Order {
         &self,
         ssid: Hash,
         approvals: &BTreeMap<Party, Approval>,
-    ) -> Result<(Scalar, ProjectivePoint), Abort> {
+    ) -> Result<(Scalar, AffinePoint), Abort> {
         let mut charges = Charges::default();
         for (party, approval) in approvals {
             charges.unless(self.is_opened_by(*party, approval), *party, Fault::WrongOpening, &[0]);
@@ -240,15 +254,15 @@ impl Order {
             presignature: public.id(),
             epoch: public.epoch,
             signers: &public.signers,
-            public: &self.key.group.public,
+            public: self.key.root,
             tweak: &self.key.tweak,
-            child: &self.key.public,
+            child: self.key.child,
             digest: digest.as_bytes(),
-            nonce: &public.nonce,
+            nonce: public.nonce,
             entropy: &entropy,
         };
         let shift = shift.shift();
-        let nonce = public.nonce + points::times_base(&shift);
+        let nonce = (ProjectivePoint::from(public.nonce) + points::times_base(&shift)).to_affine();
         if bool::from(nonce.is_identity()) {
             return Err(Abort::Benign(Benign::Degenerate));
         }

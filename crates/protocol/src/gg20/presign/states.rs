@@ -15,6 +15,7 @@ use super::messages::{AffineProofs, Closing, KeyOpening, NonceOpening, Sum, Sums
 use super::rounds::{Run, STRANGER};
 use super::scene::{AllShares, Due, Factor, Scene, centred, offer, share};
 use crate::abort::{Abort, Benign, Charges, Fault};
+use crate::dkls23::points::times_public;
 use crate::machine::{Outgoing, Round};
 use crate::transcript::Hash;
 
@@ -316,6 +317,8 @@ impl AwaitingClosings {
                 .signers
                 .iter()
                 .map(|party| offer(&run.offers, *party, number).map(|offer| Hash::from_bytes(offer.entropy)));
+            // It follows from what everybody has said.
+            let times = |point: &ProjectivePoint| times_public(&point.to_affine(), &inverse);
             let public = Public {
                 ssid: round.ssid,
                 view: round.view,
@@ -323,10 +326,10 @@ impl AwaitingClosings {
                 group_key: group.digest(),
                 epoch: group.epoch,
                 signers: task.signers.clone(),
-                nonce: one.gamma * inverse,
+                nonce: times(&one.gamma),
                 entropy: entropy.collect::<Option<_>>().ok_or(STRANGER)?,
-                nonces: said.iter().map(|sum| sum.nonce * inverse).collect(),
-                keys: said.iter().map(|sum| sum.key * inverse).collect(),
+                nonces: said.iter().map(|sum| times(&sum.nonce)).collect(),
+                keys: said.iter().map(|sum| times(&sum.key)).collect(),
             };
             let secrets = Secrets::new([*item.nonce.expose(), *one.key.expose()], *item.entropy.expose());
             all.push(Presignature::new(task.me, public, identities.clone(), secrets));

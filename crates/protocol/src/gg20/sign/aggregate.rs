@@ -82,7 +82,7 @@ fn combine(
     shares: &BTreeMap<Party, SignatureShare>,
 ) -> Option<EcdsaSignature> {
     let s: Scalar = shares.values().map(|share| share.0).sum();
-    let signature = EcdsaSignature::new(&rescaled.nonce, &s)?;
+    let signature = EcdsaSignature::new(rescaled.nonce, &s)?;
     signature.verifies(order.key().public(), order.payload().digest().as_bytes()).then_some(signature)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use k256::elliptic_curve::bigint::U256;
 use k256::elliptic_curve::ops::Reduce;
-use k256::{ProjectivePoint, Scalar};
+use k256::{AffinePoint, Scalar};
 use keymoot_types::{Party, Quorum, SessionId};
 
 use super::super::presignature::Public;
@@ -33,7 +33,7 @@ pub struct Order {
 /// The presignature of one session: d and R′ = d·R.
 pub(super) struct Rescaled {
     pub(super) factor: Scalar,
-    pub(super) nonce: ProjectivePoint,
+    pub(super) nonce: AffinePoint,
     /// r, the x coordinate of R′.
     pub(super) x: Scalar,
 }
@@ -66,7 +66,7 @@ impl Order {
             digest: digest.as_bytes(),
             path: key.path(),
             epoch: group.epoch,
-            public: key.public(),
+            public: key.child(),
             presignature: name,
         };
         let intent = intent.digest();
@@ -153,16 +153,16 @@ impl Order {
             presignature: self.name,
             epoch: public.epoch,
             signers: &public.signers,
-            public: &self.key.group().public,
+            public: self.key.root(),
             tweak: self.key.tweak(),
-            child: self.key.public(),
+            child: self.key.child(),
             digest: digest.as_bytes(),
-            nonce: &public.nonce,
+            nonce: public.nonce,
             entropy: &entropy,
         };
         let factor = factor.factor();
         // Everybody has opened, so that the factor is no secret.
-        let nonce = times_public(&public.nonce.to_affine(), &factor).into();
+        let nonce = times_public(&public.nonce, &factor);
         let x = x_scalar(&nonce);
         if bool::from(factor.is_zero()) || bool::from(x.is_zero()) {
             return Err(Abort::Benign(Benign::Degenerate));

@@ -95,11 +95,11 @@ fn agreed<'a>(
         presignature: public.id(),
         epoch: public.epoch,
         signers: &public.signers,
-        public: &key.group().public,
+        public: key.group().public.into(),
         tweak: &Scalar::ZERO,
-        child: key.public(),
+        child: key.public().into(),
         digest,
-        nonce: &public.nonce,
+        nonce: public.nonce,
         entropy,
     }
 }
@@ -111,7 +111,7 @@ fn r_of(nonce: &ProjectivePoint) -> Scalar {
 impl Signed {
     /// s, r and m − s·δ of s·(k + δ) = m + r·x, where s is as it was before it was made low.
     fn equation(&self, public: &Public) -> (Scalar, Scalar, Scalar) {
-        let nonce = public.nonce + ProjectivePoint::GENERATOR * self.shift;
+        let nonce = ProjectivePoint::from(public.nonce) + ProjectivePoint::GENERATOR * self.shift;
         let (r, s) = (r_of(&nonce), modulo_q(self.signature.s()));
         assert_eq!(r, modulo_q(self.signature.r()), "δ is the one that was agreed");
         let is_flipped = (compressed(&nonce)[0] ^ self.signature.recovery_id()) & 1 == 1;
@@ -176,7 +176,7 @@ fn p03_a_chosen_digest_is_a_forgery() {
     let (stored, mut rng) = (Stored::new(571), rng(572));
     let (shares, public, key) = (shares(&stored), stored.public(), *stored.key.public());
     // The nonce is known before the digest is chosen, as that of a presignature is. The target is a message of ours.
-    let nonce = public.nonce;
+    let nonce = ProjectivePoint::from(public.nonce);
     let (target, scale) = (*payload(b"all of it, to me").digest().as_bytes(), Scalar::random(&mut rng));
     let (r, r_target) = (r_of(&nonce), r_of(&(nonce * scale)));
     let chosen = modulo_q(&target) * r * r_target.invert().unwrap();
@@ -203,7 +203,8 @@ fn p03_a_chosen_digest_is_a_forgery() {
 #[test]
 fn p04_delta_depends_on_every_field() {
     let point = |factor: u64| ProjectivePoint::GENERATOR * Scalar::from(factor);
-    let (points, tweaks) = ([2, 3, 4, 5].map(point), [Scalar::from(6u64), Scalar::from(7u64)]);
+    let (points, tweaks) =
+        ([2, 3, 4, 5].map(point).map(|point| point.to_affine()), [Scalar::from(6u64), Scalar::from(7u64)]);
     let (signers, fewer) = ([party(1), party(2)], [party(1), party(3)]);
     let (entropy, swapped) = ([[1; 32], [2; 32]], [[2; 32], [1; 32]]);
     let mut flipped = entropy;
@@ -216,11 +217,11 @@ fn p04_delta_depends_on_every_field() {
         presignature: hash(2),
         epoch: Epoch(3),
         signers: &signers,
-        public: &points[0],
+        public: points[0],
         tweak: &tweaks[0],
-        child: &points[1],
+        child: points[1],
         digest: &digests[0],
-        nonce: &points[2],
+        nonce: points[2],
         entropy: &entropy,
     };
     let changed = [
@@ -231,12 +232,12 @@ fn p04_delta_depends_on_every_field() {
         Rerandomiser { epoch: Epoch(4), ..honest() },
         Rerandomiser { signers: &fewer, ..honest() },
         Rerandomiser { signers: &signers[..1], ..honest() },
-        Rerandomiser { public: &points[3], ..honest() },
+        Rerandomiser { public: points[3], ..honest() },
         Rerandomiser { tweak: &tweaks[1], ..honest() },
-        Rerandomiser { child: &points[3], ..honest() },
-        Rerandomiser { public: &points[1], child: &points[0], ..honest() },
+        Rerandomiser { child: points[3], ..honest() },
+        Rerandomiser { public: points[1], child: points[0], ..honest() },
         Rerandomiser { digest: &digests[1], ..honest() },
-        Rerandomiser { nonce: &points[3], ..honest() },
+        Rerandomiser { nonce: points[3], ..honest() },
         Rerandomiser { entropy: &swapped, ..honest() },
         Rerandomiser { entropy: &flipped, ..honest() },
         Rerandomiser { entropy: &entropy[..1], ..honest() },

@@ -41,8 +41,8 @@ fn p09_digests_at_the_edges_are_signed_as_others_sign_them() {
             let point = ProjectivePoint::GENERATOR * nonce;
             let r = scalar(&Secp256k1::encode_point(&point)[1..].try_into().unwrap());
             let s = nonce.invert().unwrap() * (scalar(&digest) + r * secret);
-            must_hold(&EcdsaSignature::new(&point, &s).unwrap(), &public, &digest);
-            must_refuse_other_digests(&EcdsaSignature::new(&point, &s).unwrap(), &public, &digest);
+            must_hold(&EcdsaSignature::new(point, &s).unwrap(), &public, &digest);
+            must_refuse_other_digests(&EcdsaSignature::new(point, &s).unwrap(), &public, &digest);
         }
     }
 }
@@ -80,7 +80,7 @@ fn p09_over_a_zero_digest_anybody_signs_for_any_key() {
             let a = Secp256k1::random(&mut rng);
             let nonce = public * a;
             let r = scalar(&Secp256k1::encode_point(&nonce)[1..].try_into().unwrap());
-            let forged = EcdsaSignature::new(&nonce, &(r * a.invert().unwrap())).unwrap();
+            let forged = EcdsaSignature::new(nonce, &(r * a.invert().unwrap())).unwrap();
             must_hold(&forged, &public, &digest);
             must_refuse_other_digests(&forged, &public, &digest);
         }

@@ -28,8 +28,8 @@ fn p08_both_forms_of_a_signature_become_the_one_with_low_s() {
         let digest = random_bytes(&mut rng);
         let (signature, public) = must_make(&nonce, &s, &digest);
         must_hold(&signature, &public, &digest);
-        assert_eq!(EcdsaSignature::new(&-nonce, &-s), Some(signature), "the same R, said otherwise");
-        let other = EcdsaSignature::new(&nonce, &-s).unwrap();
+        assert_eq!(EcdsaSignature::new(-nonce, &-s), Some(signature), "the same R, said otherwise");
+        let other = EcdsaSignature::new(nonce, &-s).unwrap();
         assert_eq!(other.to_compact(), signature.to_compact());
         assert_eq!(other.recovery_id(), signature.recovery_id() ^ 1);
     }

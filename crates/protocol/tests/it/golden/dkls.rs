@@ -96,7 +96,7 @@ fn public() -> Public {
         group_key: hash(0xa6),
         epoch: Epoch(300),
         signers: vec![party(1), party(3)],
-        nonce: multiple::<Secp256k1>(10),
+        nonce: multiple::<Secp256k1>(10).into(),
         entropy: vec![hash(0xa7), hash(0xa8)],
     }
 }
@@ -207,20 +207,26 @@ fn presignatures() -> [(&'static str, Hashed); 6] {
     let entropy = EntropyCommitment { ssid, party: party(3), number: 256, entropy: &[0xc2; 32] };
     let (key, child) = (multiple::<Secp256k1>(18), multiple::<Secp256k1>(19));
     let (presignature, message) = (hash(0xc3), &[0xc4; 32]);
-    let intent =
-        EcdsaIntent { hash: "golden", digest: message, path: &path, epoch, public: &child, presignature };
+    let intent = EcdsaIntent {
+        hash: "golden",
+        digest: message,
+        path: &path,
+        epoch,
+        public: child.into(),
+        presignature,
+    };
     let root = Path::root();
-    let itself = EcdsaIntent { path: &root, epoch: Epoch::FIRST, public: &key, ..intent };
+    let itself = EcdsaIntent { path: &root, epoch: Epoch::FIRST, public: key.into(), ..intent };
     let factor = Rerandomiser {
         ssid: hash(0x71),
         presignature,
         epoch,
         signers,
-        public: &key,
+        public: key.into(),
         tweak: &Scalar::from(0x0809u64),
-        child: &child,
+        child: child.into(),
         digest: message,
-        nonce,
+        nonce: *nonce,
         entropy: &[[0xc5; 32], [0xc6; 32]],
     };
     let seed = PresignSeed { setup: hash(0xc7), number: 258, random: &[0xc8; 32], share: &[0xc9; 32] };

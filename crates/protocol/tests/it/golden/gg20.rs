@@ -146,7 +146,7 @@ pub fn transcripts() -> Vec<(&'static str, Hashed)> {
     let run = the_run();
     let (table, public) = (again::<Written>(&run.table), again::<Public>(&run.public));
     let path: Path = "m/3/1".parse().expect("a path");
-    let point = multiple::<keymoot_protocol::curve::Secp256k1>(5);
+    let point = multiple::<keymoot_protocol::curve::Secp256k1>(5).to_affine();
     let entropy = [[0x91; 32], [0x92; 32]];
     vec![
         ("SuiteName", hashed(&SuiteName("gg20/golden"))),
@@ -167,7 +167,7 @@ pub fn transcripts() -> Vec<(&'static str, Hashed)> {
                 digest: &[0x89; 32],
                 path: &path,
                 epoch: Epoch(4),
-                public: &point,
+                public: point,
                 presignature: hash(0x8a),
             }),
         ),
@@ -178,11 +178,11 @@ pub fn transcripts() -> Vec<(&'static str, Hashed)> {
                 presignature: hash(0x8a),
                 epoch: Epoch(4),
                 signers: &[party(1), party(3)],
-                public: &point,
+                public: point,
                 tweak: &Scalar::from(77u64),
-                child: &point,
+                child: point,
                 digest: &[0x89; 32],
-                nonce: &point,
+                nonce: point,
                 entropy: &entropy,
             }),
         ),
