@@ -7,17 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use keymoot_protocol::context::{Context, Protocol};
 use keymoot_protocol::curve::Secp256k1;
 use keymoot_protocol::dkls23::{
     Aggregator, Bans, Freshness, Ledger, Order, PairSetup, Payload, PayloadHash, Presignature, Presigner,
-    Setup, Signer, VerifyingKey,
+    Setup, Signer, VerifyingKey, setup,
 };
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Machine, Next, Opening, Round};
 use keymoot_protocol::session::{Advance, Session};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Epoch, Millis, Party, Path, Scheme};
+use keymoot_types::{Millis, Party, Path, Scheme};
 
 use crate::measure::{Bench, timed};
 use crate::peer_dkls23::Dkls23;
@@ -78,17 +77,12 @@ fn keygen(bench: &Bench, names: &[String; 3], (needed, total): (u16, u16), with_
         let (_, dkg) = world.generate_for::<Secp256k1>(Scheme::Dkls23)?;
         set_up(&mut world).map(|(_, bytes)| dkg + bytes)
     };
-    let mut peer = || Dkls23::keygen(needed, total).map(|()| 0);
+    let mut peer = || timed(|| Dkls23::keygen(needed, total).map(|()| 0));
     bench.case(keygen, &mut ours, with_peer.then_some((PEER, &mut peer)))
 }
 
 fn set_up(world: &mut World) -> Result<(Vec<PairSetup>, usize)> {
-    let context = Arc::new(Context {
-        protocol: Protocol::DklsSetup,
-        key: None,
-        epoch: Epoch::FIRST,
-        ..(*world.context(Scheme::Dkls23)).clone()
-    });
+    let context = Arc::new(setup::context(Arc::clone(&world.committee), world.new_session()));
     let mut runs = BTreeMap::new();
     for (party, identity) in &world.identities {
         let (context, identity) = (Arc::clone(&context), Arc::clone(identity));
@@ -257,7 +251,7 @@ fn signing(
     };
     let (time, bytes) = timed(|| whole(How::Machines))?;
     let mut peer = (with_peer && bench.peers).then(|| Dkls23::new(needed, total)).transpose()?;
-    let mut sign = || peer.as_mut().context("the peer was made")?.sign();
+    let mut sign = || timed(|| peer.as_mut().context("the peer was made")?.sign());
     bench.batch(full, count, &mut || whole(How::Machines), with_peer.then_some((PEER, &mut sign)))?;
     bench.batch(session, count, &mut || whole(How::Sessions), with_peer.then_some((PEER, &mut sign)))?;
     Ok(Cost { cpu_us: time / f64::from(batch), bytes: bytes / count })

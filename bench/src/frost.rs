@@ -15,7 +15,7 @@ use keymoot_protocol::session::{Advance, Session};
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party, Path, SessionId};
 
-use crate::measure::Bench;
+use crate::measure::{Bench, timed};
 use crate::peer::Zf;
 use crate::world::World;
 
@@ -39,13 +39,13 @@ pub fn run<S: Suite>(bench: &Bench, needed: u16, total: u16) -> Result<()> {
     bench.case(
         &full,
         &mut || machines(&mut world, &keys, &order),
-        Some((&name, &mut || zf.sign_as_bytes().map(|()| 0))),
+        Some((&name, &mut || timed(|| zf.sign_as_bytes().map(|()| 0)))),
     )?;
     let in_memory = format!("{name} without any encoding");
     bench.case(
         &memory,
         &mut || machines(&mut world, &keys, &order),
-        Some((&in_memory, &mut || zf.sign_in_memory().map(|()| 0))),
+        Some((&in_memory, &mut || timed(|| zf.sign_in_memory().map(|()| 0)))),
     )?;
     bench.case(&session, &mut || sessions(&mut world, &keys, &order), None)
 }

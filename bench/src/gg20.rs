@@ -54,9 +54,9 @@ pub fn run(bench: &Bench) -> Result<()> {
     for (case, size) in [(full.clone(), 1_u16), (format!("{full}/batch16"), 16)] {
         let runs = usize::from(size);
         match &mut peer {
-            None => bench.beside(&case, runs, &mut || whole(size), None)?,
+            None => bench.batch(&case, runs, &mut || whole(size), None)?,
             Some(peer) => {
-                bench.beside(&case, runs, &mut || whole(size), Some((NAME, &mut || peer.sign())))?;
+                bench.batch(&case, runs, &mut || whole(size), Some((NAME, &mut || peer.sign())))?;
             }
         }
     }

@@ -42,11 +42,9 @@ struct Row<'a> {
     bytes_ratio: Option<f64>,
 }
 
-/// A peer's work: its name and one run of it, which returns the bytes it put on the wire, or 0 if it did not count.
-pub type Peer<'a> = (&'a str, &'a mut dyn FnMut() -> Result<usize>);
-
-/// The same, and it says itself how long it took, in microseconds of CPU time.
-pub type TimedPeer<'a> = (&'a str, &'a mut dyn FnMut() -> Result<(f64, usize)>);
+/// A peer's work: its name, and one run of it, which returns the microseconds of CPU time it took (see [`timed`]) and the
+/// bytes it put on the wire, or 0 if it did not count.
+pub type Peer<'a> = (&'a str, &'a mut dyn FnMut() -> Result<(f64, usize)>);
 
 impl Bench {
     pub const fn new(peers: bool, only: Option<String>, json: bool) -> Self {
@@ -82,25 +80,6 @@ impl Bench {
         ours: &mut dyn FnMut() -> Result<usize>,
         peer: Option<Peer<'_>>,
     ) -> Result<()> {
-        match peer {
-            None => self.measure(case, (size, SAMPLES), &mut || timed(&mut *ours), None),
-            Some((name, run)) => self.measure(
-                case,
-                (size, SAMPLES),
-                &mut || timed(&mut *ours),
-                Some((name, &mut || timed(&mut *run))),
-            ),
-        }
-    }
-
-    /// As [`Bench::batch`], beside a peer that says itself how long it took.
-    pub fn beside(
-        &self,
-        case: &str,
-        size: usize,
-        ours: &mut dyn FnMut() -> Result<usize>,
-        peer: Option<TimedPeer<'_>>,
-    ) -> Result<()> {
         self.measure(case, (size, SAMPLES), &mut || timed(&mut *ours), peer)
     }
 
@@ -114,7 +93,7 @@ impl Bench {
         case: &str,
         (size, least): (usize, usize),
         ours: &mut dyn FnMut() -> Result<(f64, usize)>,
-        peer: Option<TimedPeer<'_>>,
+        peer: Option<Peer<'_>>,
     ) -> Result<()> {
         if !self.wants(case) {
             return Ok(());

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::Committee;
 use keymoot_protocol::curve::Curve;
-use keymoot_protocol::dkg::Dkg;
+use keymoot_protocol::dkg::{self, Dkg};
 use keymoot_protocol::envelope::Envelope;
 use keymoot_protocol::frost::Suite;
 use keymoot_protocol::identity::IdentityKey;
@@ -15,7 +15,7 @@ use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Machine, Next, Opening, Outgoing, Round};
 use keymoot_protocol::session::{Advance, Session};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Scheme, SessionId, Threshold};
+use keymoot_types::{GroupId, KeyId, Millis, Party, Scheme, SessionId, Threshold};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -44,22 +44,6 @@ impl World {
         })
     }
 
-    pub fn context(&mut self, scheme: Scheme) -> Arc<Context> {
-        Arc::new(Context {
-            session: self.new_session(),
-            scheme,
-            protocol: Protocol::Dkg,
-            committee: Arc::clone(&self.committee),
-            key: Some(KeyId::new([2; 16])),
-            epoch: Epoch::FIRST,
-            signers: None,
-            group_key: None,
-            merkle_root: None,
-            intent: None,
-            batch: None,
-        })
-    }
-
     /// One key generation through sessions and bytes; returns the shares and the bytes delivered.
     pub fn generate<S: Suite>(&mut self) -> Result<(Vec<KeyShare<S>>, usize)> {
         self.generate_for(S::SCHEME)
@@ -67,7 +51,8 @@ impl World {
 
     /// As [`World::generate`], for any scheme on the curve.
     pub fn generate_for<C: Curve>(&mut self, scheme: Scheme) -> Result<(Vec<KeyShare<C>>, usize)> {
-        let context = self.context(scheme);
+        let (committee, session) = (Arc::clone(&self.committee), self.new_session());
+        let context = Arc::new(dkg::context(committee, scheme, KeyId::new([2; 16]), session));
         let mut runs = BTreeMap::new();
         for (party, identity) in &self.identities {
             let opening = Dkg::<C>::start(Arc::clone(&context), *party, Arc::clone(identity), &mut self.rng)?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use keymoot_canary::{Scanner, freed_with};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::Protocol;
 use keymoot_protocol::curve::Ed25519;
 use keymoot_protocol::dkg::Dkg;
 use keymoot_protocol::frost::{NoncePool, Order, Signer, SigningKey, VerifyingKey};
@@ -15,7 +14,7 @@ use keymoot_types::{Millis, Path, Scheme, SessionId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use pair::{context, identity, parties};
+use pair::{generation, identity, parties};
 
 #[path = "pair/parties.rs"]
 mod pair;
@@ -27,7 +26,7 @@ const END: Millis = Millis(u64::MAX);
 
 /// A key of 2-of-2, the same one at every call; the shares of both parties.
 fn generate() -> Vec<KeyShare<Ed25519>> {
-    let context = context(Scheme::FrostEd25519, Protocol::Dkg);
+    let context = generation(Scheme::FrostEd25519);
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let mut mail = VecDeque::new();
     let mut waiting = Vec::new();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use keymoot_canary::{Scanner, freed_with, peak_of};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::Protocol;
 use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::dkg::Dkg;
 use keymoot_protocol::dkls23::{Bans, Payload, PayloadHash, VerifyingKey};
@@ -21,7 +20,7 @@ use keymoot_types::{Party, Path, Scheme};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use pair::{NAME, committee, context, identity, parties};
+use pair::{NAME, committee, generation, identity, parties};
 
 #[path = "pair/parties.rs"]
 mod pair;
@@ -102,7 +101,7 @@ fn moduli(sealed: &BTreeMap<Party, Vec<Vec<u8>>>) -> BTreeMap<Party, Auxiliary> 
 }
 
 fn key() -> BTreeMap<Party, KeyShare<Secp256k1>> {
-    let context = context(Scheme::Gg20, Protocol::Dkg);
+    let context = generation(Scheme::Gg20);
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let start = |party: Party| {
         (party, Dkg::<Secp256k1>::start(Arc::clone(&context), party, identity(party), &mut rng).unwrap())

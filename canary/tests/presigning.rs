@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use keymoot_canary::{Scanner, freed_with, peak_of};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::Protocol;
 use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::dkg::Dkg;
 use keymoot_protocol::dkls23::{
     Bans, Freshness, Ledger, Order, PairSetup, Payload, PayloadHash, Presignature, Presigner, Setup, Signer,
-    VerifyingKey,
+    VerifyingKey, setup,
 };
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Machine, Opening};
@@ -19,7 +18,7 @@ use keymoot_types::{Millis, Party, Path, Scheme};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use pair::{NAME, committee, context, identity, parties};
+use pair::{NAME, committee, generation, identity, parties};
 
 #[path = "pair/parties.rs"]
 mod pair;
@@ -62,14 +61,14 @@ struct Node {
 
 fn nodes() -> Vec<Node> {
     let mut rng = ChaCha20Rng::seed_from_u64(4);
-    let (dkg, setup) = (context(Scheme::Dkls23, Protocol::Dkg), context(Scheme::Dkls23, Protocol::DklsSetup));
+    let (dkg, pairs) = (generation(Scheme::Dkls23), Arc::new(setup::context(committee(), NAME)));
     let start = |party: Party| {
         let opening = Dkg::<Secp256k1>::start(Arc::clone(&dkg), party, identity(party), &mut rng);
         (party, opening.unwrap())
     };
     let shares = drive(parties().into_iter().map(start).collect());
     let start = |party: Party| {
-        let opening = Setup::start(Arc::clone(&setup), party, identity(party), &Bans::default(), &mut rng);
+        let opening = Setup::start(Arc::clone(&pairs), party, identity(party), &Bans::default(), &mut rng);
         (party, opening.unwrap())
     };
     let setups = drive(parties().into_iter().map(start).collect());

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use keymoot_protocol::codec::{Reader, Wire, Writer};
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::{Committee, Context};
 use keymoot_protocol::curve::Secp256k1;
-use keymoot_protocol::dkg::Dkg;
-use keymoot_protocol::dkls23::{Bans, Freshness, Ledger, PairSetup, Presigner, Setup};
+use keymoot_protocol::dkg::{self, Dkg};
+use keymoot_protocol::dkls23::{Bans, Freshness, Ledger, PairSetup, Presigner, Setup, setup};
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::{Machine, Next, Opening, Outgoing, Round};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Epoch, GroupId, KeyId, Party, Scheme, SessionId, Threshold};
+use keymoot_types::{GroupId, KeyId, Party, Scheme, SessionId, Threshold};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{CryptoRng, RngCore, SeedableRng};
 
@@ -21,6 +21,9 @@ use rand_chacha::rand_core::{CryptoRng, RngCore, SeedableRng};
 const LEAVES: usize = 16;
 const TREES: usize = 32;
 const SEED: usize = 32;
+
+/// The name of the sessions that key and setup come from.
+const SESSION: SessionId = SessionId::new([3; 16]);
 
 /// A committee of two.
 pub struct World {
@@ -55,24 +58,9 @@ impl World {
         Ok(world)
     }
 
-    fn context(&self, protocol: Protocol, key: Option<KeyId>) -> Arc<Context> {
-        Arc::new(Context {
-            session: SessionId::new([3; 16]),
-            scheme: Scheme::Dkls23,
-            protocol,
-            committee: Arc::clone(&self.committee),
-            key,
-            epoch: Epoch::FIRST,
-            signers: None,
-            group_key: None,
-            merkle_root: None,
-            intent: None,
-            batch: None,
-        })
-    }
-
     fn generate(&self, rng: &mut ChaCha20Rng) -> Result<BTreeMap<Party, Arc<KeyShare<Secp256k1>>>> {
-        let context = self.context(Protocol::Dkg, Some(KeyId::new([2; 16])));
+        let (committee, key) = (Arc::clone(&self.committee), KeyId::new([2; 16]));
+        let context = Arc::new(dkg::context(committee, Scheme::Dkls23, key, SESSION));
         let mut openings = Vec::new();
         for (party, identity) in &self.identities {
             let opening = Dkg::<Secp256k1>::start(Arc::clone(&context), *party, Arc::clone(identity), rng)?;
@@ -88,7 +76,7 @@ impl World {
 
     /// What a pair setup is about.
     pub fn setup_context(&self) -> Arc<Context> {
-        self.context(Protocol::DklsSetup, None)
+        Arc::new(setup::context(Arc::clone(&self.committee), SESSION))
     }
 
     pub fn setup(&self, party: Party, rng: &mut (impl RngCore + CryptoRng)) -> Result<Opening<Setup>> {

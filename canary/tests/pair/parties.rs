@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::{Committee, Context};
+use keymoot_protocol::dkg;
 use keymoot_protocol::identity::IdentityKey;
-use keymoot_types::{Epoch, GroupId, KeyId, Party, Scheme, SessionId, Threshold};
+use keymoot_types::{GroupId, KeyId, Party, Scheme, SessionId, Threshold};
 
 /// The name of every session.
 pub const NAME: SessionId = SessionId::new([1; 16]);
@@ -25,19 +26,7 @@ pub fn committee() -> Arc<Committee> {
     Arc::new(Committee::new(GroupId::new([2; 16]), Threshold::new(2, 2).unwrap(), members).unwrap())
 }
 
-/// What a session of both is about.
-pub fn context(scheme: Scheme, protocol: Protocol) -> Arc<Context> {
-    Arc::new(Context {
-        session: NAME,
-        scheme,
-        protocol,
-        committee: committee(),
-        key: (protocol == Protocol::Dkg).then_some(KeyId::new([3; 16])),
-        epoch: Epoch::FIRST,
-        signers: None,
-        group_key: None,
-        merkle_root: None,
-        intent: None,
-        batch: None,
-    })
+/// What their key generation is about.
+pub fn generation(scheme: Scheme) -> Arc<Context> {
+    Arc::new(dkg::context(committee(), scheme, KeyId::new([3; 16]), NAME))
 }

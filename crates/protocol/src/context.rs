@@ -182,6 +182,28 @@ pub struct Batch {
 }
 
 impl Context {
+    /// What all members of a committee do before there is anything to do it with.
+    pub(crate) const fn of_all(
+        committee: Arc<Committee>,
+        scheme: Scheme,
+        protocol: Protocol,
+        session: SessionId,
+    ) -> Self {
+        Self {
+            session,
+            scheme,
+            protocol,
+            committee,
+            key: None,
+            epoch: Epoch::FIRST,
+            signers: None,
+            group_key: None,
+            merkle_root: None,
+            intent: None,
+            batch: None,
+        }
+    }
+
     /// The digest that names this context.
     #[must_use]
     pub fn id(&self) -> Hash {

@@ -17,13 +17,13 @@ mod rounds;
 
 use std::sync::Arc;
 
-use keymoot_types::{Epoch, Party, Scheme, Secret};
+use keymoot_types::{Epoch, KeyId, Party, Scheme, Secret, SessionId};
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
 use crate::abort::{Abort, Fault};
 use crate::codec::Wire;
-use crate::context::{Context, Protocol};
+use crate::context::{Committee, Context, Protocol};
 use crate::curve::Curve;
 use crate::evidence::Case;
 use crate::identity::IdentityKey;
@@ -37,6 +37,12 @@ pub use messages::{Certify, Commit, Opening, Proofs, Share};
 use rounds::{
     AwaitingCertificate, AwaitingCommits, AwaitingHellos, AwaitingOpenings, AwaitingProofs, AwaitingShares,
 };
+
+/// What the generation of a key is about.
+#[must_use]
+pub fn context(committee: Arc<Committee>, scheme: Scheme, key: KeyId, session: SessionId) -> Context {
+    Context { key: Some(key), ..Context::of_all(committee, scheme, Protocol::Dkg, session) }
+}
 
 /// The rounds of every key generation.
 pub const ROUNDS: [RoundSpec; 6] = [

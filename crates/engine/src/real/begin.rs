@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use keymoot_protocol::any::AnyMachine;
-use keymoot_protocol::context::{Committee, Context, Protocol};
-use keymoot_protocol::dkg::Dkg;
+use keymoot_protocol::context::Context;
+use keymoot_protocol::dkg::{self, Dkg};
 use keymoot_protocol::dkls23::{self, Bans};
 use keymoot_protocol::frost::{self, Nonces, SigningKey, Suite as FrostSuite};
 use keymoot_protocol::gg20::{self, SafePrime, Suite};
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::machine::Opening;
-use keymoot_types::{CurveName, Epoch, KeyId, Party, Quorum, Scheme, SessionId};
+use keymoot_types::{CurveName, Party, Quorum, SessionId};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -40,11 +40,10 @@ pub(super) fn opening(
     let starter = Starter { identity, rng: &mut rng };
     match task {
         Task::Keygen { session, committee, key, scheme, me } => {
-            starter.keygen(whole(Protocol::Dkg, session, committee, scheme, Some(key)), me)
+            starter.keygen(dkg::context(committee, scheme, key, session), me)
         }
         Task::Setup { session, committee, members, me, bans } => {
-            let whole = whole(Protocol::DklsSetup, session, committee, Scheme::Dkls23, None);
-            starter.setup(among(whole, members)?, me, &bans)
+            starter.setup(among(dkls23::setup::context(committee, session), members)?, me, &bans)
         }
         Task::Moduli { session, committee, me, primes } => {
             starter.moduli(gg20::auxiliary::context(committee, suite, None, session), me, primes)
@@ -62,30 +61,7 @@ pub(super) fn opening(
     }
 }
 
-/// The context of what the whole committee does.
-const fn whole(
-    protocol: Protocol,
-    session: SessionId,
-    committee: Arc<Committee>,
-    scheme: Scheme,
-    key: Option<KeyId>,
-) -> Context {
-    Context {
-        session,
-        scheme,
-        protocol,
-        committee,
-        key,
-        epoch: Epoch::FIRST,
-        signers: None,
-        group_key: None,
-        merkle_root: None,
-        intent: None,
-        batch: None,
-    }
-}
-
-/// The same among some; nobody is named where everybody takes part, so that it has one name.
+/// The context among some; nobody is named where everybody takes part, so that it has one name.
 fn among(context: Context, members: Vec<Party>) -> Result<Context, Unfit> {
     if members == context.participants() {
         return Ok(context);

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::{Committee, Context};
+use keymoot_protocol::dkg;
 use keymoot_protocol::identity::IdentityKey;
-use keymoot_types::{Epoch, GroupId, KeyId, Party, Scheme, SessionId, Threshold};
+use keymoot_types::{GroupId, KeyId, Party, Scheme, SessionId, Threshold};
 use rand::RngCore;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
@@ -46,19 +47,7 @@ impl Assembly {
     /// What one party makes of the invitation to generate a key. It reads the committee by itself.
     pub fn invite(&self, session: SessionId, scheme: Scheme, key: KeyId) -> Result<Arc<Context>, Failure> {
         let committee = self.committee()?;
-        Ok(Arc::new(Context {
-            session,
-            scheme,
-            protocol: Protocol::Dkg,
-            committee: Arc::new(committee),
-            key: Some(key),
-            epoch: Epoch::FIRST,
-            signers: None,
-            group_key: None,
-            merkle_root: None,
-            intent: None,
-            batch: None,
-        }))
+        Ok(Arc::new(dkg::context(Arc::new(committee), scheme, key, session)))
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::{Arc, LazyLock};
 
 use keymoot_protocol::abort::Blame;
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::{Committee, Context};
 use keymoot_protocol::curve::Ed25519;
-use keymoot_protocol::dkg::Dkg;
+use keymoot_protocol::dkg::{self, Dkg};
 use keymoot_protocol::evidence::{Evidence, judge};
 use keymoot_protocol::identity::IdentityKey;
-use keymoot_types::{Epoch, GroupId, KeyId, Scheme, SessionId, Threshold};
+use keymoot_types::{GroupId, KeyId, Scheme, SessionId, Threshold};
 use libfuzzer_sys::fuzz_target;
 
 static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
@@ -18,18 +18,10 @@ static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
     let member =
         |party: keymoot_types::Party| (party, IdentityKey::from_seed([party.index() as u8; 32]).public());
     let members = threshold.parties().map(member).collect();
-    Context {
-        session: SessionId::new([0; 16]),
-        scheme: Scheme::FrostEd25519,
-        protocol: Protocol::Dkg,
-        committee: Arc::new(Committee::new(GroupId::new([1; 16]), threshold, members).expect("a committee")),
-        key: Some(KeyId::new([2; 16])),
-        epoch: Epoch::FIRST,
-        signers: None,
-        group_key: None,
-        merkle_root: None,
-        intent: None,
-            batch: None,
+    {
+        let committee =
+            Arc::new(Committee::new(GroupId::new([1; 16]), threshold, members).expect("a committee"));
+        dkg::context(committee, Scheme::FrostEd25519, KeyId::new([2; 16]), SessionId::new([0; 16]))
     }
 });
 

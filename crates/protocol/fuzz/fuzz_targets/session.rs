@@ -5,15 +5,15 @@ use std::sync::{Arc, LazyLock};
 
 use keymoot_protocol::abort::Abort;
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::{Committee, Context};
 use keymoot_protocol::curve::Secp256k1;
-use keymoot_protocol::dkg::Dkg;
+use keymoot_protocol::dkg::{self, Dkg};
 use keymoot_protocol::envelope::{Envelope, Header, Kind};
 use keymoot_protocol::evidence::judge;
 use keymoot_protocol::identity::IdentityKey;
 use keymoot_protocol::session::{Advance, Session};
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Scheme, SessionId, Threshold};
+use keymoot_types::{GroupId, KeyId, Millis, Party, Scheme, SessionId, Threshold};
 use libfuzzer_sys::fuzz_target;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -26,18 +26,10 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let threshold = Threshold::new(2, 2).expect("2-of-2");
     let keys = [1, 2].map(|seed| Arc::new(IdentityKey::from_seed([seed; 32])));
     let members = threshold.parties().zip(&keys).map(|(party, key)| (party, key.public())).collect();
-    let context = Context {
-        session: SessionId::new([0; 16]),
-        scheme: Scheme::FrostTaproot,
-        protocol: Protocol::Dkg,
-        committee: Arc::new(Committee::new(GroupId::new([1; 16]), threshold, members).expect("a committee")),
-        key: Some(KeyId::new([2; 16])),
-        epoch: Epoch::FIRST,
-        signers: None,
-        group_key: None,
-        merkle_root: None,
-        intent: None,
-            batch: None,
+    let context = {
+        let committee =
+            Arc::new(Committee::new(GroupId::new([1; 16]), threshold, members).expect("a committee"));
+        dkg::context(committee, Scheme::FrostTaproot, KeyId::new([2; 16]), SessionId::new([0; 16]))
     };
     World { context: Arc::new(context), keys }
 });

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::transcript::oblivious::{PairSeed, SetupHedge, SetupSeed};
 use crate::transcript::{ContextId, Hash, Transcript};
-use keymoot_types::{Epoch, Party, Scheme};
+use keymoot_types::{Epoch, Party, Scheme, SessionId};
 use rand_core::{CryptoRngCore, RngCore};
 use zeroize::Zeroizing;
 
@@ -38,7 +38,7 @@ use super::grown::Grown;
 use super::pair::PairSetup;
 use crate::abort::{Abort, Fault};
 use crate::codec::Wire;
-use crate::context::{Context, Protocol};
+use crate::context::{Committee, Context, Protocol};
 use crate::evidence::Case;
 use crate::identity::{IdentityKey, IdentityPublic};
 use crate::machine::{
@@ -102,6 +102,12 @@ pub enum SetupError {
     /// A participant is banned; its identity is what counts, whatever its index.
     #[error("{0} is banned")]
     Banned(Party),
+}
+
+/// What a pair setup of the whole committee is about.
+#[must_use]
+pub const fn context(committee: Arc<Committee>, session: SessionId) -> Context {
+    Context::of_all(committee, Scheme::Dkls23, Protocol::DklsSetup, session)
 }
 
 /// The rounds of every pair setup.
@@ -274,19 +280,8 @@ mod tests {
             let threshold = keymoot_types::Threshold::new(2, 2).unwrap();
             let members = threshold.parties().zip([identity(1), identity(2)]).collect();
             let group = keymoot_types::GroupId::new([1; 16]);
-            Context {
-                session: keymoot_types::SessionId::new([session; 16]),
-                scheme: Scheme::Dkls23,
-                protocol: Protocol::DklsSetup,
-                committee: Arc::new(crate::context::Committee::new(group, threshold, members).unwrap()),
-                key: None,
-                epoch: Epoch::FIRST,
-                signers: None,
-                group_key: None,
-                merkle_root: None,
-                intent: None,
-                batch: None,
-            }
+            let committee = Committee::new(group, threshold, members).unwrap();
+            context(Arc::new(committee), SessionId::new([session; 16]))
         };
         let seed = |session, key| hedge(&context(session), &IdentityKey::from_seed([key; 32]), &mut Known);
         assert_eq!(seed(1, 1), seed(1, 1));

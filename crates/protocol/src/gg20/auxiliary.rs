@@ -94,17 +94,9 @@ pub fn context(
     session: SessionId,
 ) -> Context {
     Context {
-        session,
-        scheme: super::SCHEME,
-        protocol: Protocol::Gg20Auxiliary,
-        committee,
-        key: None,
-        epoch: Epoch::FIRST,
-        signers: None,
         group_key: previous.map(Table::digest),
-        merkle_root: None,
         intent: Some(suite.digest()),
-        batch: None,
+        ..Context::of_all(committee, super::SCHEME, Protocol::Gg20Auxiliary, session)
     }
 }
 

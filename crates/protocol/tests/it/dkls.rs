@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keymoot_protocol::abort::Blame;
-use keymoot_protocol::context::{Context, Protocol};
+use keymoot_protocol::context::Context;
 use keymoot_protocol::curve::{Curve, Secp256k1};
 use keymoot_protocol::dkls23::sign::convict;
 use keymoot_protocol::dkls23::{
     Aggregator, Bans, Freshness, Ledger, Order as SignOrder, PairSetup, Payload, PayloadHash, Presignature,
-    Presigned, Presigner, Setup, Signer, VerifyingKey,
+    Presigned, Presigner, Setup, Signer, VerifyingKey, setup,
 };
 use keymoot_protocol::ecdsa::EcdsaSignature;
 use keymoot_protocol::key::KeyShare;
 use keymoot_protocol::session::Session;
-use keymoot_types::{Epoch, KeyId, Party, Path, Scheme, SessionId};
+use keymoot_types::{KeyId, Party, Path, Scheme, SessionId};
 use rand_chacha::rand_core::RngCore;
 
 use crate::net::{Mail, Node, Order, Seated, blamed, honest, run};
@@ -53,19 +53,7 @@ impl World {
     }
 
     pub fn setup_context(&mut self) -> Arc<Context> {
-        Arc::new(Context {
-            session: self.new_session(),
-            scheme: Scheme::Dkls23,
-            protocol: Protocol::DklsSetup,
-            committee: Arc::clone(&self.committee),
-            key: None,
-            epoch: Epoch::FIRST,
-            signers: None,
-            group_key: None,
-            merkle_root: None,
-            intent: None,
-            batch: None,
-        })
+        Arc::new(setup::context(Arc::clone(&self.committee), self.new_session()))
     }
 
     /// Everybody's seat at a pair setup.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keymoot_protocol::context::{Committee, Context, Protocol};
+use keymoot_protocol::context::{Committee, Context};
 use keymoot_protocol::curve::{Curve, Ed25519, Secp256k1};
-use keymoot_protocol::dkg::Dkg;
+use keymoot_protocol::dkg::{self, Dkg};
 use keymoot_protocol::frost::{
     Aggregator, Nonces, Order as SignOrder, Signer, SigningKey, Suite, VerifyingKey,
 };
@@ -14,7 +14,7 @@ use keymoot_protocol::key::{GroupKey, KeyShare};
 use keymoot_protocol::machine::{Machine, Outgoing};
 use keymoot_protocol::session::Session;
 use keymoot_protocol::transcript::Hash;
-use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Path, SessionId, Threshold};
+use keymoot_types::{GroupId, KeyId, Millis, Party, Path, SessionId, Threshold};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -60,19 +60,8 @@ impl World {
     }
 
     pub fn dkg_context<S: Suite>(&self) -> Arc<Context> {
-        Arc::new(Context {
-            session: self.session,
-            scheme: S::SCHEME,
-            protocol: Protocol::Dkg,
-            committee: Arc::clone(&self.committee),
-            key: Some(KeyId::new([2; 16])),
-            epoch: Epoch::FIRST,
-            signers: None,
-            group_key: None,
-            merkle_root: None,
-            intent: None,
-            batch: None,
-        })
+        let (committee, key) = (Arc::clone(&self.committee), KeyId::new([2; 16]));
+        Arc::new(dkg::context(committee, S::SCHEME, key, self.session))
     }
 
     /// Everybody's seat at a key generation.

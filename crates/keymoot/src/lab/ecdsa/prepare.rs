@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use keymoot_protocol::context::{Context, Protocol};
-use keymoot_protocol::dkls23::{Freshness, Ledger, PairSetup, Presigned, Presigner, Setup};
+use keymoot_protocol::context::Context;
+use keymoot_protocol::dkls23::{Freshness, Ledger, PairSetup, Presigned, Presigner, Setup, setup};
 use keymoot_protocol::session::Session;
-use keymoot_types::{Epoch, Party, Quorum, SessionId};
+use keymoot_types::{Party, Quorum, SessionId};
 use rand::rngs::OsRng;
 
 use super::super::link::{DEADLINE, End, Running, finish_all};
@@ -26,19 +26,8 @@ const COMMITTEE_MAX: u16 = 8;
 impl Node {
     /// Joins a pair setup, of the whole committee or for one batch.
     fn join(&self, session: SessionId, signers: Option<Quorum>) -> Result<Running<Setup>, Failure> {
-        let context = Context {
-            session,
-            scheme: SCHEME,
-            protocol: Protocol::DklsSetup,
-            committee: Arc::clone(&self.key.group().committee),
-            key: None,
-            epoch: Epoch::FIRST,
-            signers,
-            group_key: None,
-            merkle_root: None,
-            intent: None,
-            batch: None,
-        };
+        let committee = Arc::clone(&self.key.group().committee);
+        let context = Context { signers, ..setup::context(committee, session) };
         let (party, identity) = (self.member.party, Arc::clone(&self.member.identity));
         let opening = Setup::start(Arc::new(context), party, identity, &self.bans, &mut OsRng)
             .map_err(Failure::bug("a party cannot take part in a pair setup"))?;

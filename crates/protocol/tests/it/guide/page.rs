@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use keymoot_protocol::abort::{Abort, Blame};
 use keymoot_protocol::codec::Wire;
-use keymoot_protocol::context::{Committee, CommitteeError, Context, Protocol};
+use keymoot_protocol::context::{Committee, CommitteeError, Context};
 use keymoot_protocol::curve::{Curve, Secp256k1};
-use keymoot_protocol::dkg::{Dkg, DkgError};
+use keymoot_protocol::dkg::{self, Dkg, DkgError};
 use keymoot_protocol::envelope::Envelope;
 use keymoot_protocol::evidence::judge;
 use keymoot_protocol::frost::{
@@ -19,7 +19,7 @@ use keymoot_protocol::key::{GroupKey, KeyShare};
 use keymoot_protocol::machine::Machine;
 use keymoot_protocol::rand_core::CryptoRngCore;
 use keymoot_protocol::session::{Advance, Session};
-use keymoot_types::{Epoch, GroupId, KeyId, Millis, Party, Path, Scheme, Secret, SessionId, Threshold};
+use keymoot_types::{GroupId, KeyId, Millis, Party, Path, Scheme, Secret, SessionId, Threshold};
 pub fn committee(
     group: GroupId,
     t: Threshold,
@@ -34,21 +34,7 @@ pub fn start_dkg(
     deadline: Millis,
     rng: &mut impl CryptoRngCore,
 ) -> Result<Advance<Dkg<Secp256k1>>, DkgError> {
-    let (scheme, protocol, epoch) = (Scheme::FrostTaproot, Protocol::Dkg, Epoch::FIRST);
-    let (signers, group_key, merkle_root, intent, batch) = (None, None, None, None, None);
-    let context = Arc::new(Context {
-        session,
-        scheme,
-        protocol,
-        committee,
-        key: Some(key),
-        epoch,
-        signers,
-        group_key,
-        merkle_root,
-        intent,
-        batch,
-    });
+    let context = Arc::new(dkg::context(committee, Scheme::FrostTaproot, key, session));
     let opening = Dkg::start(context, member.0, member.1, rng)?;
     Ok(Session::open(opening, deadline))
 }
