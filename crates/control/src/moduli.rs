@@ -14,23 +14,30 @@ use keymoot_wire::mpc::ModuliState;
 const WANTED: u32 = PRIMES as u32;
 
 /// What each node has said last.
-#[derive(Default)]
 pub(crate) struct Moduli {
     told: Mutex<BTreeMap<Party, (Told, Instant)>>,
+    /// What was said so long ago counts for nothing.
+    silence: Duration,
 }
 
 impl Moduli {
-    /// A node says what it has; how many have the same moduli now. One that serves no scheme with moduli says nothing.
-    pub(crate) fn heard(&self, from: Party, told: &Told) -> usize {
-        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(from, (told.clone(), Instant::now()));
-        most(all.values().map(|(told, _)| told)).map_or(0, |(_, count)| count)
+    pub(crate) const fn new(silence: Duration) -> Self {
+        Self { told: Mutex::new(BTreeMap::new()), silence }
     }
 
-    /// How far each node is that has said so within this time. It has moduli if it has those that most have.
-    pub(crate) fn states(&self, silence: Duration, is_making: bool) -> BTreeMap<Party, ModuliState> {
+    /// A node says what it has; how many have the same moduli now, and whether that is news. One that serves no scheme with
+    /// moduli says nothing.
+    pub(crate) fn heard(&self, from: Party, told: &Told) -> (usize, bool) {
+        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.insert(from, (told.clone(), Instant::now()));
+        let count = most(all.values().map(|(told, _)| told)).map_or(0, |(_, count)| count);
+        (count, before.is_none_or(|(before, at)| before != *told || at.elapsed() >= self.silence))
+    }
+
+    /// How far each node is that has said so lately. It has moduli if it has those that most have.
+    pub(crate) fn states(&self, is_making: bool) -> BTreeMap<Party, ModuliState> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let fresh = told.into_iter().filter(|(_, (_, at))| at.elapsed() < silence);
+        let fresh = told.into_iter().filter(|(_, (_, at))| at.elapsed() < self.silence);
         let fresh: BTreeMap<Party, Told> = fresh.map(|(party, (told, _))| (party, told)).collect();
         let most = most(fresh.values());
         let state = |told: Told| {
@@ -81,34 +88,36 @@ mod tests {
 
     fn say(moduli: &Moduli, index: u16, tables: &[u8], primes: u16) -> usize {
         let tables = tables.iter().map(|byte| Hash::from_bytes([*byte; 32])).collect();
-        moduli.heard(Party::new(index).unwrap(), &Told { tables, primes })
+        moduli.heard(Party::new(index).unwrap(), &Told { tables, primes }).0
     }
 
-    fn said(moduli: &Moduli, silence: Duration, is_making: bool) -> Vec<String> {
-        let states = moduli.states(silence, is_making);
+    fn said(moduli: &Moduli, is_making: bool) -> Vec<String> {
+        let states = moduli.states(is_making);
         (1..=3).map(|index| words(states.get(&Party::new(index).unwrap()), index != 3)).collect()
     }
 
     #[test]
     fn everybody_is_as_far_as_it_has_said_lately() {
-        let moduli = Moduli::default();
+        let moduli = Moduli::new(LONG);
         say(&moduli, 1, &[], 3);
         assert_eq!(
-            said(&moduli, LONG, false),
+            said(&moduli, false),
             ["has 3 of 4 safe primes", "does not say that it serves gg20", "is not reachable"]
         );
         say(&moduli, 2, &[], u16::MAX);
-        assert_eq!(said(&moduli, LONG, false)[1], "has 4 of 4 safe primes");
-        assert_eq!(said(&moduli, LONG, true)[..2], ["takes part in making them"; 2]);
-        assert_eq!(said(&moduli, Duration::ZERO, false)[0], "does not say that it serves gg20");
+        assert_eq!(said(&moduli, false)[1], "has 4 of 4 safe primes");
+        assert_eq!(said(&moduli, true)[..2], ["takes part in making them"; 2]);
+        let forgetful = Moduli::new(Duration::ZERO);
+        say(&forgetful, 1, &[], 3);
+        assert_eq!(said(&forgetful, false)[0], "does not say that it serves gg20");
     }
 
     #[test]
     fn moduli_are_those_that_most_have() {
-        let moduli = Moduli::default();
+        let moduli = Moduli::new(LONG);
         assert_eq!(say(&moduli, 1, &[9], 0), 1);
         assert_eq!((say(&moduli, 2, &[7], 0), say(&moduli, 3, &[7], 0)), (1, 2));
-        let states = moduli.states(LONG, false);
+        let states = moduli.states(false);
         let made: Vec<bool> = states.values().map(|state| state.made).collect();
         assert_eq!(made, [false, true, true], "what one makes up is nobody else's");
     }

@@ -123,8 +123,7 @@ impl Room {
 
     /// How far each node is with its moduli that says so.
     pub(crate) fn moduli(&self) -> BTreeMap<Party, ModuliState> {
-        let silence = Duration::from_millis(self.limits.engine.silence);
-        self.observer.moduli.states(silence, self.observer.makes_moduli())
+        self.observer.moduli.states(self.observer.makes_moduli())
     }
 
     /// Why there are not enough nodes with moduli for something that needs so many, in words; `None` if there are.

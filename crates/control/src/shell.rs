@@ -225,7 +225,11 @@ fn furnish(
     let nodes = Arc::new(Nodes::new(names.parties().into_iter()));
     let (waiting, observer) = (
         Arc::new(Waiting::default()),
-        Arc::new(Observer::new(Arc::clone(&names), committee.threshold().needed())),
+        Arc::new(Observer::new(
+            Arc::clone(&names),
+            committee.threshold().needed(),
+            Duration::from_millis(config.limits.engine.silence),
+        )),
     );
     let (inlet, inputs) = Inlet::new(config.limits.inputs, config.limits.input_bytes);
     let (desk, stored) = Desk::new(Arc::clone(&config.sessions), Arc::clone(&book), (owner, ttl));

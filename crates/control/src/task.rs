@@ -304,6 +304,7 @@ fn close(observer: &Observer, found_out: &BTreeSet<Party>, request: RequestId, o
 mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use keymoot_engine::coordinator::{Admission, Claim, Finish, StoreAnswer};
     use keymoot_engine::message::{Ended, Invite, Message, Moduli, What};
@@ -337,7 +338,7 @@ mod tests {
     #[test]
     fn nobody_is_named_where_a_request_succeeded() {
         let (request, session) = (RequestId(Hash::from_bytes([7; 32])), SessionId::new([7; 16]));
-        let observer = Observer::new(Arc::new(Names::numbered(3)), 2);
+        let observer = Observer::new(Arc::new(Names::numbered(3)), 2, Duration::MAX);
         observer.expects(request, b"body");
         let what = What::Keygen { request: b"body".to_vec(), attempt: 0 };
         observer.invites(&Invite { session, what }, None);
@@ -358,7 +359,7 @@ mod tests {
     #[test]
     fn whoever_spoils_moduli_is_named_where_a_signature_waited_for_them() {
         let (request, session) = (RequestId(Hash::from_bytes([7; 32])), SessionId::new([7; 16]));
-        let observer = Observer::new(Arc::new(Names::numbered(3)), 2);
+        let observer = Observer::new(Arc::new(Names::numbered(3)), 2, Duration::MAX);
         observer.invites(&Invite { session, what: What::Moduli }, None);
         assert!(observer.makes_moduli());
         let [one, two, three] = [1, 2, 3].map(|index| Party::new(index).unwrap());

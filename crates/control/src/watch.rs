@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use keymoot_engine::message::{Ended, Invite, Message, Moduli as Told, What};
 use keymoot_engine::real::Real;
@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 
 use crate::clock::wall_ms;
 use crate::latest::Latest;
-use crate::moduli::Moduli;
+use crate::moduli::{Moduli, words};
 use crate::names::Names;
 use crate::tally::{Tallies, Tally};
 use crate::traces::Traces;
@@ -125,8 +125,9 @@ struct Said {
 }
 
 impl Observer {
-    /// `needed` is how many members it takes to be believed about another.
-    pub(crate) fn new(names: Arc<Names>, needed: u16) -> Self {
+    /// `needed` is how many members it takes to be believed about another, and `silence` how long what a node says of its
+    /// moduli counts.
+    pub(crate) fn new(names: Arc<Names>, needed: u16, silence: Duration) -> Self {
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let tallies = Mutex::new(Tallies::new(usize::from(needed)));
         Self {
@@ -134,7 +135,7 @@ impl Observer {
             going: Mutex::default(),
             tallies,
             bodies: Mutex::default(),
-            moduli: Moduli::default(),
+            moduli: Moduli::new(silence),
             traces: Traces::default(),
             events,
         }
@@ -219,8 +220,9 @@ impl Observer {
         }
         let (rounds, complete) = (BTreeMap::new(), BTreeSet::new());
         let going = Going { kind, scheme, request, members, began: Instant::now(), rounds, complete };
+        // Whoever looks because of it finds it.
+        self.lock().insert(invite.session, going.clone());
         self.tell(invite.session, &going, "began", Said::default());
-        self.lock().insert(invite.session, going);
     }
 
     /// What the request that a session serves is called in the logs of its callers.
@@ -284,8 +286,22 @@ impl Observer {
     }
 
     fn told_of_moduli(&self, from: Party, told: &Told) {
-        let count = self.moduli.heard(from, told);
+        let (count, is_news) = self.moduli.heard(from, told);
         self.tallies().have_moduli(count);
+        if !is_news || self.events.receiver_count() == 0 {
+            return;
+        }
+        let state = self.moduli.states(self.makes_moduli()).remove(&from);
+        let event = SessionEvent {
+            kind: MODULI.to_owned(),
+            what: "progress".to_owned(),
+            node: self.names.of(from),
+            detail: words(state.as_ref(), true),
+            wall_ms: wall_ms(),
+            ..SessionEvent::default()
+        };
+        // The last one may have left just now.
+        let _ = self.events.send(event);
     }
 
     /// Somebody else works on a request, or has finished it: what came of it is not told here.
@@ -371,8 +387,9 @@ impl Observer {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
-    use keymoot_engine::message::{Ended, Invite, Message, What};
+    use keymoot_engine::message::{Ended, Invite, Message, Moduli, What};
     use keymoot_engine::request::RequestId;
     use keymoot_engine::words::Hash;
     use keymoot_types::{Party, Scheme, SessionId};
@@ -391,7 +408,7 @@ mod tests {
     }
 
     fn invited() -> Observer {
-        let observer = Observer::new(Arc::new(Names::numbered(3)), 2);
+        let observer = Observer::new(Arc::new(Names::numbered(3)), 2, Duration::MAX);
         // No request at all: whoever knows its name has not read it.
         observer.expects(REQUEST, b"body");
         let what = What::Keygen { request: b"body".to_vec(), attempt: 0 };
@@ -411,9 +428,29 @@ mod tests {
     }
 
     #[test]
+    fn whoever_looks_on_is_told_once_that_a_node_has_come_further() {
+        let observer = Observer::new(Arc::new(Names::numbered(3)), 2, Duration::MAX);
+        let mut events = observer.subscribe();
+        let say = |primes, tables: &[u8]| {
+            let tables = tables.iter().map(|byte| Hash::from_bytes([*byte; 32])).collect();
+            observer.heard(Party::new(2).unwrap(), &Message::Moduli(Moduli { tables, primes }), None);
+        };
+        say(1, &[]);
+        say(1, &[]);
+        say(2, &[]);
+        say(0, &[9]);
+        for expected in ["has 1 of 4 safe primes", "has 2 of 4 safe primes", "has them"] {
+            let event = events.try_recv().unwrap();
+            assert_eq!((&*event.kind, &*event.what, &*event.node), ("moduli", "progress", "node-2"));
+            assert_eq!((event.detail, event.session), (expected.to_owned(), String::new()));
+        }
+        assert!(events.try_recv().is_err(), "said once");
+    }
+
+    #[test]
     fn sessions_failures_and_outcomes_are_counted_by_scheme() {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let observer = Observer::new(Arc::new(Names::numbered(3)), 2);
+        let observer = Observer::new(Arc::new(Names::numbered(3)), 2, Duration::MAX);
         metrics::with_local_recorder(&recorder, || {
             for (byte, scheme) in [(1, Scheme::Gg20), (2, Scheme::Gg20), (3, Scheme::Dkls23)] {
                 let session = SessionId::new([byte; 16]);

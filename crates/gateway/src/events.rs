@@ -112,12 +112,14 @@ impl Events {
         let _ = self.said.send(Arc::new(said));
     }
 
-    /// Notes who is heard and who is not, and tells the log what is new.
-    fn note(&self, coordinator: &str, is_heard: Result<(), Status>) {
+    /// Notes who is heard and who is not, and tells the log what is new; whether it is heard again.
+    fn note(&self, coordinator: &str, is_heard: Result<(), Status>) -> bool {
+        let mut is_again = false;
         self.heard.send_modify(|all| {
             let before = all.get(coordinator).map(Result::is_ok);
+            is_again = is_heard.is_ok() && before == Some(false);
             match &is_heard {
-                Ok(()) if before == Some(false) => info!(coordinator, "its events are heard again"),
+                Ok(()) if is_again => info!(coordinator, "its events are heard again"),
                 Err(status) if before != Some(false) => {
                     warn!(coordinator, code = ?status.code(), reason = status.message(), "its events are not heard");
                 }
@@ -125,6 +127,7 @@ impl Events {
             }
             all.insert(coordinator.to_owned(), is_heard);
         });
+        is_again
     }
 }
 
@@ -167,11 +170,16 @@ async fn read(app: Arc<App>, name: String, digest: [u8; 32]) {
     while is_current(&app, &digest) {
         match listen(&app, &name).await {
             Ok(mut events) => {
-                app.events.note(&name, Ok(()));
+                if app.events.note(&name, Ok(())) {
+                    app.events.tell(Said::Missed(format!("the events of {name} are heard again")));
+                }
                 let mut end = Status::unavailable("the coordinator ended the stream");
                 while let Some(event) = events.next().await {
                     match event {
-                        Ok(event) if is_current(&app, &digest) => app.events.tell(Said::Event(event)),
+                        Ok(event) if is_current(&app, &digest) => app.events.tell(match &*event.what {
+                            "missed" => Said::Missed(format!("{name}: {}", event.detail)),
+                            _ => Said::Event(event),
+                        }),
                         Ok(_) => return,
                         Err(status) => {
                             end = status;
@@ -179,10 +187,12 @@ async fn read(app: Arc<App>, name: String, digest: [u8; 32]) {
                         }
                     }
                 }
-                app.events.note(&name, Err(end));
+                let _ = app.events.note(&name, Err(end));
                 app.events.tell(Said::Missed(format!("the events of {name} broke off")));
             }
-            Err(status) => app.events.note(&name, Err(status)),
+            Err(status) => {
+                let _ = app.events.note(&name, Err(status));
+            }
         }
         sleep(PAUSE).await;
     }

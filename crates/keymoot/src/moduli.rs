@@ -2,16 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use keymoot_wire::rest::{ModuliView, NodeList};
+use keymoot_wire::rest::{EventView, ModuliView, NodeList};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::Receiver;
 
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::remote::Remote;
 
-/// How soon it is looked again how far everybody is. Of sessions one hears at once.
+/// How soon it is looked again how far everybody is, where nobody tells.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// The same where events tell of what nodes do. Of their connections they do not.
+const SELDOM: Duration = Duration::from_secs(10);
+
+/// News that come so soon after each other are looked at together.
+const TOGETHER: Duration = Duration::from_millis(250);
 
 /// How far each node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,22 +125,51 @@ pub async fn follow(remote: &Remote, printer: &Printer, until: Option<Instant>) 
                 .line(&format!("  until they are made, once for all keys, the key cannot sign: {help}"));
         }
         shown = Some(moduli);
-        let mut again = std::pin::pin!(tokio::time::sleep(AGAIN));
-        loop {
-            let next = async {
-                match &mut events {
-                    Some(events) => events.recv().await,
-                    None => None,
-                }
-            };
-            tokio::select! {
-                Some(event) = next => if event.kind == "moduli" {
-                    progress.see(&event).map_or(Ok(()), |line| printer.line(&line))?;
-                },
-                () = &mut again => break,
-            }
-        }
+        let left = until.map_or(AGAIN, |until| until.saturating_duration_since(Instant::now()));
+        wait(&mut events, &mut progress, printer, left).await?;
     }
+}
+
+/// Waits until there may be something new, at most so long, and shows what sessions do meanwhile.
+async fn wait(
+    events: &mut Option<Receiver<EventView>>,
+    progress: &mut Progress,
+    printer: &Printer,
+    left: Duration,
+) -> Result<(), Failure> {
+    let mut seldom = std::pin::pin!(tokio::time::sleep(SELDOM.min(left)));
+    while let Some(told) = events {
+        let event = tokio::select! {
+            event = told.recv() => event,
+            () = &mut seldom => return Ok(()),
+        };
+        let Some(event) = event else {
+            *events = None;
+            break;
+        };
+        show(progress, printer, &event)?;
+        if !is_news(&event) {
+            continue;
+        }
+        // What comes with it needs no look of its own.
+        tokio::time::sleep(TOGETHER.min(left)).await;
+        while let Ok(event) = told.try_recv() {
+            show(progress, printer, &event)?;
+        }
+        return Ok(());
+    }
+    tokio::time::sleep(AGAIN.min(left)).await;
+    Ok(())
+}
+
+fn show(progress: &mut Progress, printer: &Printer, event: &EventView) -> Result<(), Failure> {
+    let line = if event.kind == "moduli" { progress.see(event) } else { None };
+    line.map_or(Ok(()), |line| printer.line(&line))
+}
+
+/// Whether a node may be further than it was, or events were missed that told so.
+fn is_news(event: &EventView) -> bool {
+    event.what == "missed" || event.kind == "moduli" && event.what != "round"
 }
 
 #[cfg(test)]

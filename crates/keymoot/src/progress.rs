@@ -48,7 +48,7 @@ impl Progress {
 
     /// Takes note of an event; returns the line that is to be shown for it, if any.
     pub fn see(&mut self, event: &EventView) -> Option<String> {
-        // It is about the stream, and not about what goes on.
+        // It is about the stream, or about what a node does by itself.
         if event.session.is_empty() {
             return None;
         }

@@ -26,6 +26,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Place, caller, peer};
 use crate::asking::{self, Judged, Purpose};
+use crate::clock::wall_ms;
 use crate::entrance;
 use crate::lookup::{self, Found};
 use crate::room::Room;
@@ -241,6 +242,12 @@ impl Onlooker {
     }
 }
 
+/// It belongs to no session.
+fn missed(count: u64) -> SessionEvent {
+    let detail = format!("{count} events came faster than they were read");
+    SessionEvent { what: "missed".to_owned(), detail, wall_ms: wall_ms(), ..SessionEvent::default() }
+}
+
 /// The events that are wanted, until the coordinator stops, or whoever looks on is not known any more.
 fn events_of(events: broadcast::Receiver<SessionEvent>, onlooker: Onlooker) -> Events {
     Box::pin(stream::unfold(Some((events, onlooker)), |state| async move {
@@ -258,8 +265,11 @@ fn events_of(events: broadcast::Receiver<SessionEvent>, onlooker: Onlooker) -> E
                 Some(Ok(event)) if onlooker.wanted.is_empty() || event.request == onlooker.wanted => {
                     return Some((Ok(event), Some((events, onlooker))));
                 }
-                // Whoever is slow misses some, and goes on with what comes.
-                None | Some(Ok(_) | Err(RecvError::Lagged(_))) => {}
+                // Whoever is slow misses some, is told so, and goes on with what comes.
+                Some(Err(RecvError::Lagged(count))) => {
+                    return Some((Ok(missed(count)), Some((events, onlooker))));
+                }
+                None | Some(Ok(_)) => {}
                 Some(Err(RecvError::Closed)) => return None,
             }
         }

@@ -45,9 +45,10 @@ pub struct SessionList {
 /// Something that happened in a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventView {
-    /// "began", "round", "refused", "ended", "complete" or "settled".
+    /// "began", "round", "refused", "ended", "complete" or "settled"; or "progress": a node has come further with what it
+    /// does by itself.
     pub what: String,
-    /// The session.
+    /// The session; empty where the event belongs to none.
     pub session: String,
     /// As in "signing".
     pub kind: String,
