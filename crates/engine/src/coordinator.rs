@@ -26,7 +26,7 @@ use rand_core::CryptoRngCore;
 
 use crate::crypto::{Crypto, Order, Reading};
 use crate::event::{Clock, Now};
-use crate::message::{Address, Message};
+use crate::message::{Address, Ended, Message};
 use crate::outcome::Outcome;
 use crate::request::{Ask, ClientId, ClientKey, Request, RequestId};
 
@@ -174,6 +174,16 @@ struct Past {
     unheard: Vec<Party>,
     /// What a report weighs.
     weight: u32,
+}
+
+impl Past {
+    /// A member reports, which counts once. A word that doubts nobody is no report: a check that went on after its time may
+    /// still find somebody out.
+    fn hears(&mut self, from: Party, ended: &Ended) {
+        if !matches!(ended, Ended::Late(nobody) if nobody.is_empty()) {
+            self.unheard.retain(|member| *member != from);
+        }
+    }
 }
 
 /// Work on one request.

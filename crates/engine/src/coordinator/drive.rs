@@ -7,7 +7,6 @@ use keymoot_types::{KeyId, Millis, Party, SessionId};
 use rand_core::CryptoRngCore;
 
 use super::select::COSTLY;
-use super::supply::Pace;
 use super::{Aim, Coordinator, Deed, Drive, NO_MODULI, Past, Run, StoreCall};
 use crate::crypto::{Crypto, Described, Next, Order, Reading, Task};
 use crate::message::{Address, Invite, Message, What};
@@ -259,7 +258,7 @@ impl<C: Crypto> Coordinator<C> {
         if !scheme.presigns() {
             return Some((preferred.to_vec(), None));
         }
-        self.supply.use_key(key, Pace::of(scheme, &self.config.limits).pool, now);
+        self.supply.use_key(key, self.pace(scheme).pool, now);
         let until = now.plus(self.config.limits.signing).plus(LATE);
         if let Some((signers, public)) = self.members.take(key, ranked, preferred, (now, until)) {
             self.replenish(key, &signers, ranked, rng);

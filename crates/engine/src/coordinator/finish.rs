@@ -6,7 +6,6 @@ use keymoot_types::{Party, SessionId};
 use rand_core::CryptoRngCore;
 
 use super::select::{COSTLY, PROVEN};
-use super::supply::Pace;
 use super::{Aim, Coordinator, Deed, StoreCall};
 use crate::crypto::{Crypto, End, Next, Product};
 use crate::message::{Address, Complete, Ended, Message, SessionMail};
@@ -264,7 +263,7 @@ impl<C: Crypto> Coordinator<C> {
             // Others' reports of a session that has failed: each counts once.
             (None, Some(past)) => {
                 let before = past.unheard.clone();
-                past.unheard.retain(|member| *member != from);
+                past.hears(from, ended);
                 (before, past.weight)
             }
             (None, None) => return,
@@ -289,7 +288,7 @@ impl<C: Crypto> Coordinator<C> {
         missing.into_iter().for_each(|party| self.members.suspect(party, 1));
         self.fail(session, "a node gave up");
         if let Some(past) = self.past.iter_mut().find(|past| past.session == session) {
-            past.unheard.retain(|member| *member != from);
+            past.hears(from, ended);
         }
         self.advance_all(rng);
     }
@@ -376,7 +375,7 @@ impl<C: Crypto> Coordinator<C> {
             let key = C::decode_key(package, &self.config.committee).map(|key| C::describe(&key));
             let key = key.filter(|described| described.scheme.presigns());
             if let Some(described) = key {
-                let pool = Pace::of(described.scheme, &self.config.limits).pool;
+                let pool = self.pace(described.scheme).pool;
                 self.supply.use_key(described.digest, pool, now);
             }
         }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use keymoot_protocol::gg20::presign::batch_max;
 use keymoot_protocol::transcript::Hash;
 use keymoot_types::{Millis, Party, Scheme};
 use rand_core::CryptoRngCore;
@@ -58,16 +59,20 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn of(scheme: Scheme, limits: &Limits) -> Self {
+    /// For so many signers.
+    pub(super) fn of(scheme: Scheme, signers: usize, limits: &Limits) -> Self {
         let Limits { batch, low, pool, .. } = *limits;
         let usual = Self { first: batch.min(FIRST), least: LEAST.min(batch), most: batch, low, pool };
         if !scheme.has_moduli() {
             return usual;
         }
+        // Evidence of a fault has to fit a record.
+        let most = u16::try_from(batch_max(signers)).unwrap_or(WITH_MODULI.most).min(WITH_MODULI.most);
+        let batch = batch.min(most);
         Self {
             first: batch.min(WITH_MODULI.first),
             least: batch.min(WITH_MODULI.least),
-            most: batch.min(WITH_MODULI.most),
+            most: batch,
             low: low.min(WITH_MODULI.low),
             pool: pool.min(WITH_MODULI.pool),
         }
@@ -97,7 +102,7 @@ impl Supply {
     /// A batch of these took so long, of the time that it may take. Slow machines make small ones: a batch that misses its time is
     /// lost whole.
     pub(super) fn took(&mut self, scheme: Scheme, signers: &[Party], time: u64, limits: &Limits) {
-        let pace = Pace::of(scheme, limits);
+        let pace = Pace::of(scheme, signers.len(), limits);
         let size = self.batch(scheme, signers, pace);
         let next = if time.saturating_mul(4) <= limits.ceremony {
             size.saturating_mul(2).min(pace.most)
@@ -179,9 +184,14 @@ impl<C: Crypto> Coordinator<C> {
         }
     }
 
-    /// How presignatures of this key are made ahead.
+    /// How presignatures of a scheme are made ahead here.
+    pub(super) fn pace(&self, scheme: Scheme) -> Pace {
+        Pace::of(scheme, self.config.committee.threshold().needed().into(), &self.config.limits)
+    }
+
+    /// The same of this key.
     fn pace_of(&self, key: Hash) -> Pace {
-        Pace::of(self.scheme_of(key).unwrap_or(Scheme::Dkls23), &self.config.limits)
+        self.pace(self.scheme_of(key).unwrap_or(Scheme::Dkls23))
     }
 
     /// A batch of these signers took so long.
@@ -263,7 +273,7 @@ mod tests {
     const USUAL: Scheme = Scheme::Dkls23;
 
     fn batch(supply: &Supply, scheme: Scheme, signers: &[Party], limits: &Limits) -> u16 {
-        supply.batch(scheme, signers, Pace::of(scheme, limits))
+        supply.batch(scheme, signers, Pace::of(scheme, signers.len(), limits))
     }
 
     #[test]
@@ -297,9 +307,10 @@ mod tests {
         assert_eq!([1_000, 2_000, 2_500, 2_500].map(&mut next), [4, 8, 16, 16]);
         assert_eq!([9_000, 9_000, 9_000, 9_000, 9_000].map(&mut next), [8, 4, 2, 1, 1]);
         assert_eq!(batch(&supply, USUAL, &signers, &limits), 32, "pairs are not slower for that");
-        assert_eq!(Pace::of(Scheme::Gg20, &limits).pool, 32);
+        assert_eq!(Pace::of(Scheme::Gg20, 32, &limits).most, 2, "evidence of a fault fits a record");
+        assert_eq!(Pace::of(Scheme::Gg20, 2, &limits).pool, 32);
         assert_eq!(
-            Pace::of(Scheme::Gg20, &Limits { pool: 0, low: 1, ..limits }).pool,
+            Pace::of(Scheme::Gg20, 2, &Limits { pool: 0, low: 1, ..limits }).pool,
             0,
             "as few as asked for"
         );

@@ -205,7 +205,10 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             Ok(progress) if live.is_over => {
                 self.say(session, &live, progress.notes, Vec::new(), None);
                 if let Next::Dead(end) = progress.next {
-                    self.hold_against(session, end);
+                    let blamed = self.hold_against(session, end);
+                    if !blamed.is_empty() {
+                        self.send(live.coordinator, Message::Ended(session, Ended::Blamed(blamed)));
+                    }
                 }
             }
             Err(_) if live.is_over => {}
@@ -311,19 +314,22 @@ impl<C: Crypto, P: Policy> Node<C, P> {
         }
     }
 
-    /// A check that has failed has failed, whoever has called the session off meanwhile.
-    fn hold_against(&mut self, session: SessionId, end: End) {
+    /// A check that has failed has failed, whoever has called the session off meanwhile. Returns who is blamed in public.
+    fn hold_against(&mut self, session: SessionId, end: End) -> Vec<Party> {
         match end {
             End::Ban(culprits) => self.ban_all(session, culprits),
-            End::Blame(accusations) => self.blame_all(session, accusations),
+            End::Blame(accusations) => return self.blame_all(session, accusations),
             End::Benign { .. } | End::Bug(_) => {}
         }
+        Vec::new()
     }
 
-    fn blame_all(&mut self, session: SessionId, accusations: Vec<Accusation>) {
-        for Accusation { party, fault, evidence } in accusations {
+    fn blame_all(&mut self, session: SessionId, accusations: Vec<Accusation>) -> Vec<Party> {
+        let one = |Accusation { party, fault, evidence }| {
             self.blame(session, party, &fault, evidence);
-        }
+            party
+        };
+        accusations.into_iter().map(one).collect()
     }
 
     /// A session ends without a result, and nobody here knows whose fault it is.
@@ -398,11 +404,7 @@ impl<C: Crypto, P: Policy> Node<C, P> {
             }
             End::Benign { .. } => Ended::Benign,
             End::Bug(_) | End::Ban(_) => Ended::Benign,
-            End::Blame(accusations) => {
-                let culprits = accusations.iter().map(|accusation| accusation.party).collect();
-                self.blame_all(session, accusations);
-                Ended::Blamed(culprits)
-            }
+            End::Blame(accusations) => Ended::Blamed(self.blame_all(session, accusations)),
         };
         self.send(live.coordinator, Message::Ended(session, ended));
     }

@@ -114,7 +114,7 @@ pub(super) const fn presign_gg20_refused(error: Gg20Refused) -> Unfit {
         Gg20Refused::Quorum(_) => NO_QUORUM,
         Gg20Refused::TooMany { .. } => "a presignature is for exactly as many signers as are needed",
         Gg20Refused::NotASigner(_) => NOT_A_SIGNER,
-        Gg20Refused::Size(_) => "a batch of gg20 has 1 to 16 presignatures",
+        Gg20Refused::Size { .. } => "a batch of gg20 has 1 to 16 presignatures, and fewer where many sign",
         Gg20Refused::WrongIdentity(_) => WRONG_IDENTITY,
         Gg20Refused::Banned(_) => "a signer is banned",
     })

@@ -49,8 +49,19 @@ use crate::machine::{
     First, Hello, Machine, Next, Opening, Outgoing, Round, RoundSpec, Rounds, Step, Travel,
 };
 
-/// The largest batch.
+/// The largest batch of any number of signers.
 pub const BATCH_MAX: usize = 16;
+
+/// The most bytes of everybody's broadcasts in one batch: evidence of a fault carries them.
+const BROADCAST_MAX: usize = 11 << 20;
+
+/// The largest batch of so many signers.
+#[must_use]
+pub const fn batch_max(signers: usize) -> usize {
+    let one = item_max(1, signers) + item_max(3, signers) + item_max(5, signers) + item_max(6, signers);
+    let fit = BROADCAST_MAX / one.saturating_mul(if signers == 0 { 1 } else { signers });
+    if fit < BATCH_MAX { fit } else { BATCH_MAX }
+}
 
 /// One signer's run; each state is named for what it awaits.
 pub enum Presigner {
@@ -119,8 +130,13 @@ pub enum PresignRefused {
     #[error("{0} is not among the signers")]
     NotASigner(Party),
     /// No presignatures, or more than fit.
-    #[error("a batch has 1 to 16 presignatures, not {0}")]
-    Size(u16),
+    #[error("a batch has 1 to {most} presignatures, not {got}")]
+    Size {
+        /// Presignatures asked for.
+        got: u16,
+        /// The most that so many signers make at once.
+        most: usize,
+    },
     /// The identity is not the one that the committee lists for the signer.
     #[error("the identity is not the one that the committee lists for {0}")]
     WrongIdentity(Party),
@@ -176,8 +192,9 @@ impl Presigner {
         if !quorum.contains(me) {
             return Err(PresignRefused::NotASigner(me));
         }
-        if size == 0 || usize::from(size) > BATCH_MAX {
-            return Err(PresignRefused::Size(size));
+        let most = batch_max(signers.len());
+        if size == 0 || usize::from(size) > most {
+            return Err(PresignRefused::Size { got: size, most });
         }
         if group.committee.identity(me) != Some(&identity.public()) {
             return Err(PresignRefused::WrongIdentity(me));
@@ -235,8 +252,13 @@ const fn body_max(round: u8, size: usize, signers: usize) -> usize {
 const _: () = {
     let mut round = 1;
     while round <= 6 {
-        let most = body_max(round, BATCH_MAX, keymoot_types::PARTIES_MAX as usize);
-        assert!(most <= BODY_MAX, "the largest batch must fit the bodies that the kernel reads");
+        let mut signers = 1;
+        while signers <= keymoot_types::PARTIES_MAX as usize {
+            assert!(batch_max(signers) > 0, "any number of signers can make one");
+            let most = body_max(round, batch_max(signers), signers);
+            assert!(most <= BODY_MAX, "the largest batch must fit the bodies that the kernel reads");
+            signers += 1;
+        }
         round += 1;
     }
 };
@@ -257,7 +279,8 @@ fn rounds(size: usize, signers: usize) -> Vec<RoundSpec> {
 
 /// The size of the batch that a context is about.
 fn size_of(context: &Context) -> usize {
-    context.batch.map_or(0, |batch| usize::from(batch.size).min(BATCH_MAX))
+    let most = batch_max(context.participants().len());
+    context.batch.map_or(0, |batch| usize::from(batch.size).min(most))
 }
 
 impl Machine for Presigner {
@@ -272,7 +295,8 @@ impl Machine for Presigner {
             quorum.signers().len() == usize::from(context.committee.threshold().needed())
         });
         let named = context.key.is_some() && context.group_key.is_some() && context.intent.is_none();
-        let sized = context.batch.is_some_and(|batch| (1..=BATCH_MAX).contains(&usize::from(batch.size)));
+        let most = batch_max(context.participants().len());
+        let sized = context.batch.is_some_and(|batch| (1..=most).contains(&usize::from(batch.size)));
         let scheme = context.scheme == super::SCHEME && context.merkle_root.is_none();
         context.protocol == Protocol::Gg20Presign && scheme && signers && named && sized
     }

@@ -9,7 +9,7 @@ use keymoot_protocol::codec::Wire;
 use keymoot_protocol::context::{Batch, Context};
 use keymoot_protocol::envelope::Kind;
 use keymoot_protocol::gg20::presign::{
-    AffineProofs, Closing, EncryptionProofs, Offers, Shares, Sums, context, convict,
+    AffineProofs, Closing, EncryptionProofs, Offers, Shares, Sums, batch_max, context, convict,
 };
 use keymoot_protocol::gg20::sign::SignatureShare;
 use keymoot_protocol::gg20::{Auxiliary, Natural, PresignRefused, Presigner};
@@ -525,8 +525,8 @@ fn t11_impossible_batches_are_refused() {
         let session = (SessionId::new([5; 16]), size);
         Presigner::start(share, auxiliary, signers, session, identity, &bans, &mut rng(1)).err()
     };
-    assert_eq!(start(&all(), 0, 1, 1), Some(PresignRefused::Size(0)));
-    assert_eq!(start(&all(), 17, 1, 1), Some(PresignRefused::Size(17)));
+    assert_eq!(start(&all(), 0, 1, 1), Some(PresignRefused::Size { got: 0, most: 16 }));
+    assert_eq!(start(&all(), 17, 1, 1), Some(PresignRefused::Size { got: 17, most: 16 }));
     assert_eq!(start(&all(), 1, 1, 2), Some(PresignRefused::WrongIdentity(party(1))));
     assert!(matches!(start(&all()[..2], 1, 1, 1), Some(PresignRefused::Quorum(_))));
     assert!(matches!(start(&[party(1), party(1), party(2)], 1, 1, 1), Some(PresignRefused::Quorum(_))));
@@ -565,4 +565,10 @@ fn t16_random_changes_of_any_message_never_blame_the_honest() {
     println!(
         "count: 60 altered messages, {convicted} convictions of their author, {harmless} without effect"
     );
+}
+
+#[test]
+fn evidence_of_the_largest_batch_fits_a_record() {
+    let batches = [1, 2, 9, 11, 12, 13, 16, 20, 32].map(batch_max);
+    assert_eq!(batches, [16, 16, 16, 16, 14, 12, 8, 5, 2]);
 }

@@ -1,8 +1,8 @@
 //! A member fails a check that depends on our secrets: first the ban is durable, and nothing is said to it again.
 
-use keymoot_engine::crypto::{End, Next, Progress};
+use keymoot_engine::crypto::{Accusation, End, Next, Progress};
 use keymoot_engine::event::Event;
-use keymoot_engine::message::{Address, Invite, Message, What};
+use keymoot_engine::message::{Address, Ended, Invite, Message, What};
 use keymoot_engine::real::Real;
 use keymoot_engine::record::Entry;
 use keymoot_engine::refusal::Refusal;
@@ -71,6 +71,32 @@ fn the_ban_is_durable_first_and_what_waited_for_the_culprit_is_not_said() {
     let setup = *stock.setups.last().expect("the setup is still good for the others");
     let said = cluster.lure(party(1), What::Presign { key, signers, setup, size });
     assert!(!said.iter().any(|one| matches!(one, Message::Refused(..))), "{said:?}");
+}
+
+#[test]
+fn whoever_is_found_out_when_the_time_is_over_is_named_all_the_same() {
+    let mut cluster = Cluster::new(163);
+    cluster.key(Scheme::FrostEd25519);
+    let long = long_session(&mut cluster);
+    let (since, ceremony) = (cluster.said.len(), cluster.node_limits.ceremony);
+    cluster.run_for(ceremony + 500);
+    let told = |cluster: &Cluster| -> Vec<Ended> {
+        let said = cluster.said_by(Address::Node(party(1)), since).filter_map(|message| match message {
+            Message::Ended(session, ended) if *session == long => Some(ended.clone()),
+            _ => None,
+        });
+        said.collect()
+    };
+    assert_eq!(told(&cluster), [Ended::Late(vec![])], "the check takes too long");
+    let (fault, evidence) = ("WrongProof".to_owned(), vec![7]);
+    let accusation = Accusation { party: party(2), fault: fault.clone(), evidence: evidence.clone() };
+    let next = Next::Dead(End::Blame(vec![accusation]));
+    let progress = Progress { notes: vec![], mail: vec![], refused: None, next };
+    cluster.event(party(1), Event::Worked(long, Ok(progress)));
+    cluster.run_for(500);
+    assert_eq!(told(&cluster)[1..], [Ended::Blamed(vec![party(2)])]);
+    let entry = Entry::Blamed { session: long, party: party(2), fault, evidence };
+    assert!(cluster.seats[&party(1)].entries().contains(&entry));
 }
 
 #[test]

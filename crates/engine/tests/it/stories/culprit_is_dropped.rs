@@ -100,11 +100,12 @@ fn no_excuse_keeps_a_member_in_every_ecdsa_quorum() {
 
 fn every_excuse(scheme: Scheme) {
     type Lie = fn(SessionId, Party) -> Message;
-    let lies: [(&str, Lie); 11] = [
+    let lies: [(&str, Lie); 12] = [
         ("late", |session, other| Message::Ended(session, Ended::Late(vec![other]))),
         ("blamed", |session, other| Message::Ended(session, Ended::Blamed(vec![other]))),
         ("blamed a lot", |session, other| Message::Ended(session, Ended::Blamed(vec![other; 1000]))),
         ("late a lot", |session, other| Message::Ended(session, Ended::Late(vec![other; 1000]))),
+        ("late, for nobody", |session, _| Message::Ended(session, Ended::Late(vec![]))),
         ("benign", |session, _| Message::Ended(session, Ended::Benign)),
         ("client", |session, _| Message::Refused(session, Refusal::Client, None)),
         ("policy", |session, _| Message::Refused(session, Refusal::Policy("a lie".into()), None)),

@@ -102,12 +102,14 @@ impl Trial<'_> {
         Some(true)
     }
 
-    /// What follows from everybody's openings and does not fit what the party said in round 5, or has proven since.
-    /// Openings of others that open nothing say nothing.
+    /// Whether all closings do. Openings that open nothing say nothing of anybody else.
+    pub fn all_open(&self) -> bool {
+        self.scene.signers.iter().all(|signer| self.opens(*signer))
+    }
+
+    /// What follows from everybody's openings and does not fit what the party said in round 5, or has proven since. The caller
+    /// knows that they open what was committed to: that takes by far the longest, and is the same for all parties.
     pub fn contradicted(&self, party: Party) -> Option<Fault> {
-        if !self.scene.signers.iter().all(|signer| self.opens(*signer)) {
-            return None;
-        }
         let Closing::Nonces(all) = self.closings.get(&party)? else { return self.key_fault(party) };
         let wrong = all
             .iter()

@@ -128,6 +128,6 @@ fn closing_fault(case: &Case<'_>, scene: &Scene<'_>, fault: Fault) -> Option<boo
     let trial = Trial { scene, offers: &offers, shares: &shares, sums: &sums, closings: &closings };
     Some(match fault {
         Fault::WrongOpening => !trial.opens(case.accused),
-        _ => trial.contradicted(case.accused) == Some(fault),
+        _ => trial.all_open() && trial.contradicted(case.accused) == Some(fault),
     })
 }
