@@ -11,7 +11,7 @@ use keymoot_types::Party;
 use keymoot_wire::mpc::ModuliState;
 
 /// How many safe primes a node brings.
-const WANTED: u32 = PRIMES as u32;
+const WANTED: u16 = PRIMES as u16;
 
 /// What each node has said last.
 pub(crate) struct Moduli {
@@ -29,9 +29,10 @@ impl Moduli {
     /// moduli says nothing.
     pub(crate) fn heard(&self, from: Party, told: &Told) -> (usize, bool) {
         let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = Told { primes: told.primes.min(WANTED), ..told.clone() };
         let before = all.insert(from, (told.clone(), Instant::now()));
         let count = most(all.values().map(|(told, _)| told)).map_or(0, |(_, count)| count);
-        (count, before.is_none_or(|(before, at)| before != *told || at.elapsed() >= self.silence))
+        (count, before.is_none_or(|(before, at)| before != told || at.elapsed() >= self.silence))
     }
 
     /// How far each node is that has said so lately. It has moduli if it has those that most have.
@@ -45,8 +46,8 @@ impl Moduli {
             ModuliState {
                 made,
                 making: is_making && !made,
-                safe_primes: u32::from(told.primes).min(WANTED),
-                wanted: WANTED,
+                safe_primes: u32::from(told.primes),
+                wanted: u32::from(WANTED),
             }
         };
         fresh.into_iter().map(|(party, told)| (party, state(told))).collect()

@@ -172,17 +172,22 @@ struct Past {
     request: Option<RequestId>,
     /// Who has not reported on it.
     unheard: Vec<Party>,
+    /// Who has said that it took too long, and that nobody is late.
+    unsure: Vec<Party>,
     /// What a report weighs.
     weight: u32,
 }
 
 impl Past {
     /// A member reports, which counts once. A word that doubts nobody is no report: a check that went on after its time may
-    /// still find somebody out.
-    fn hears(&mut self, from: Party, ended: &Ended) {
-        if !matches!(ended, Ended::Late(nobody) if nobody.is_empty()) {
-            self.unheard.retain(|member| *member != from);
+    /// still find somebody out. Returns how often the member has to answer for such a word already: not twice.
+    fn hears(&mut self, from: Party, ended: &Ended) -> u32 {
+        let has_paid = self.unsure.contains(&from);
+        match ended {
+            Ended::Late(nobody) if nobody.is_empty() => self.unsure.extend((!has_paid).then_some(from)),
+            _ => self.unheard.retain(|member| *member != from),
         }
+        u32::from(has_paid)
     }
 }
 

@@ -125,19 +125,22 @@ pub async fn follow(remote: &Remote, printer: &Printer, until: Option<Instant>) 
                 .line(&format!("  until they are made, once for all keys, the key cannot sign: {help}"));
         }
         shown = Some(moduli);
-        let left = until.map_or(AGAIN, |until| until.saturating_duration_since(Instant::now()));
-        wait(&mut events, &mut progress, printer, left).await?;
+        wait(&mut events, &mut progress, printer, until).await?;
     }
 }
 
-/// Waits until there may be something new, at most so long, and shows what sessions do meanwhile.
+/// Waits until there may be something new, at most until then, and shows what sessions do meanwhile.
 async fn wait(
     events: &mut Option<Receiver<EventView>>,
     progress: &mut Progress,
     printer: &Printer,
-    left: Duration,
+    until: Option<Instant>,
 ) -> Result<(), Failure> {
-    let mut seldom = std::pin::pin!(tokio::time::sleep(SELDOM.min(left)));
+    let sleep = |time: Duration| {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        tokio::time::sleep(left.map_or(time, |left| left.min(time)))
+    };
+    let mut seldom = std::pin::pin!(sleep(SELDOM));
     while let Some(told) = events {
         let event = tokio::select! {
             event = told.recv() => event,
@@ -152,13 +155,14 @@ async fn wait(
             continue;
         }
         // What comes with it needs no look of its own.
-        tokio::time::sleep(TOGETHER.min(left)).await;
-        while let Ok(event) = told.try_recv() {
+        sleep(TOGETHER).await;
+        for _ in 0..told.len() {
+            let Ok(event) = told.try_recv() else { break };
             show(progress, printer, &event)?;
         }
         return Ok(());
     }
-    tokio::time::sleep(AGAIN.min(left)).await;
+    sleep(AGAIN).await;
     Ok(())
 }
 

@@ -332,7 +332,13 @@ impl<C: Crypto> Coordinator<C> {
         let Some(run) = self.runs.remove(&session) else { return };
         run.members.iter().for_each(|member| self.send(Address::Node(*member), Message::Cancel(session)));
         let (request, weight) = (run.aim.request(), run.aim.cost());
-        self.past.push_back(Past { session, request, unheard: run.members.clone(), weight });
+        self.past.push_back(Past {
+            session,
+            request,
+            unheard: run.members.clone(),
+            unsure: Vec::new(),
+            weight,
+        });
         if self.past.len() > PAST_MAX {
             self.past.pop_front();
         }

@@ -258,13 +258,13 @@ impl<C: Crypto> Coordinator<C> {
         rng: &mut impl CryptoRngCore,
     ) {
         let past = self.past.iter_mut().find(|past| past.session == session);
-        let (members, by) = match (self.runs.get(&session), past) {
-            (Some(run), _) => (run.members.clone(), run.aim.cost()),
+        let (members, by, paid) = match (self.runs.get(&session), past) {
+            (Some(run), _) => (run.members.clone(), run.aim.cost(), 0),
             // Others' reports of a session that has failed: each counts once.
             (None, Some(past)) => {
                 let before = past.unheard.clone();
-                past.hears(from, ended);
-                (before, past.weight)
+                let paid = past.hears(from, ended);
+                (before, past.weight, paid)
             }
             (None, None) => return,
         };
@@ -281,14 +281,16 @@ impl<C: Crypto> Coordinator<C> {
         doubted.iter().for_each(|party| self.members.suspect(*party, by));
         // Nobody hands out more than it takes upon itself.
         let weight = u32::try_from(doubted.len()).unwrap_or(u32::MAX).max(1);
-        self.members.suspect(from, by.saturating_mul(weight));
+        self.members.suspect(from, by.saturating_mul(weight.saturating_sub(paid)));
         // Where we add up ourselves, we have seen who is missing.
         let aggregator = self.runs.get(&session).and_then(|run| run.aggregator.as_ref());
         let missing = aggregator.map(C::missing).unwrap_or_default();
         missing.into_iter().for_each(|party| self.members.suspect(party, 1));
         self.fail(session, "a node gave up");
-        if let Some(past) = self.past.iter_mut().find(|past| past.session == session) {
-            past.hears(from, ended);
+        if paid == 0
+            && let Some(past) = self.past.iter_mut().find(|past| past.session == session)
+        {
+            let _ = past.hears(from, ended);
         }
         self.advance_all(rng);
     }

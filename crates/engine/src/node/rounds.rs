@@ -206,7 +206,9 @@ impl<C: Crypto, P: Policy> Node<C, P> {
                 self.say(session, &live, progress.notes, Vec::new(), None);
                 if let Next::Dead(end) = progress.next {
                     let blamed = self.hold_against(session, end);
-                    if !blamed.is_empty() {
+                    // Of a session with somebody who is banned nothing is said, now or when the record is durable.
+                    if !blamed.is_empty() && self.check_bans(&live.members).is_ok() {
+                        self.note_end(session, live.members.clone(), live.key);
                         self.send(live.coordinator, Message::Ended(session, Ended::Blamed(blamed)));
                     }
                 }

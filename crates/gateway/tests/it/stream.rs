@@ -168,8 +168,17 @@ async fn a_coordinator_whose_events_break_off_is_named_and_heard_again() {
     assert_eq!((missed.what.as_str(), missed.session.as_str()), ("missed", ""));
     assert_eq!(missed.detail.as_deref(), Some("the events of coordinator-1 broke off"));
     watched(&scene, 1).await;
+    // What it said meanwhile nobody has heard.
+    let missed = events.next().await.unwrap().unwrap();
+    assert_eq!(missed.what, "missed");
+    assert_eq!(missed.detail.as_deref(), Some("the events of coordinator-1 are heard again"));
     scene.store.events.send(event(ONE, "began", None)).unwrap();
     assert_eq!(events.next().await.unwrap().unwrap().what, "began");
+    // It says itself that somebody was too slow.
+    let slow = SessionEvent { detail: "7 events".to_owned(), ..event("", "missed", None) };
+    scene.store.events.send(slow).unwrap();
+    let missed = events.next().await.unwrap().unwrap();
+    assert_eq!((&*missed.what, missed.detail.as_deref()), ("missed", Some("coordinator-1: 7 events")));
 }
 
 #[tokio::test]

@@ -67,7 +67,9 @@ async fn watch(remote: &Remote, printer: &Printer, args: &WatchArgs) -> Result<(
         tokio::select! {
             event = events.recv() => match event {
                 None => return Ok(()),
-                Some(event) if args.request.is_none() || event.request == args.request => tell(printer, &event)?,
+                Some(event) if args.request.is_none() || event.request == args.request || event.what == "missed" => {
+                    tell(printer, &event)?;
+                }
                 Some(_) => {}
             },
             // Whoever watches has seen enough.

@@ -45,8 +45,8 @@ pub struct SessionList {
 /// Something that happened in a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventView {
-    /// "began", "round", "refused", "ended", "complete" or "settled"; or "progress": a node has come further with what it
-    /// does by itself.
+    /// "began", "round", "refused", "ended", "complete" or "settled"; "progress": a node has come further with what it
+    /// does by itself; or "missed": some were left out.
     pub what: String,
     /// The session; empty where the event belongs to none.
     pub session: String,

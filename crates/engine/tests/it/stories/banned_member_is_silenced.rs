@@ -15,6 +15,12 @@ fn found_out(culprit: Party) -> Progress<Real> {
     Progress { notes: vec![], mail: vec![], refused: None, next: Next::Dead(End::Ban(vec![culprit])) }
 }
 
+fn blames(culprit: Party) -> Progress<Real> {
+    let accusation = Accusation { party: culprit, fault: "WrongProof".to_owned(), evidence: vec![7] };
+    let next = Next::Dead(End::Blame(vec![accusation]));
+    Progress { notes: vec![], mail: vec![], refused: None, next }
+}
+
 /// A session of party 1 whose first step is with a worker for long.
 fn long_session(cluster: &mut Cluster) -> SessionId {
     cluster.run_for(5_000);
@@ -88,15 +94,35 @@ fn whoever_is_found_out_when_the_time_is_over_is_named_all_the_same() {
         said.collect()
     };
     assert_eq!(told(&cluster), [Ended::Late(vec![])], "the check takes too long");
-    let (fault, evidence) = ("WrongProof".to_owned(), vec![7]);
-    let accusation = Accusation { party: party(2), fault: fault.clone(), evidence: evidence.clone() };
-    let next = Next::Dead(End::Blame(vec![accusation]));
-    let progress = Progress { notes: vec![], mail: vec![], refused: None, next };
-    cluster.event(party(1), Event::Worked(long, Ok(progress)));
+    cluster.event(party(1), Event::Worked(long, Ok(blames(party(2)))));
     cluster.run_for(500);
     assert_eq!(told(&cluster)[1..], [Ended::Blamed(vec![party(2)])]);
-    let entry = Entry::Blamed { session: long, party: party(2), fault, evidence };
-    assert!(cluster.seats[&party(1)].entries().contains(&entry));
+    let is_blame = |entry: &Entry| matches!(entry, Entry::Blamed { session, .. } if *session == long);
+    assert!(cluster.seats[&party(1)].entries().iter().any(is_blame));
+}
+
+#[test]
+fn of_a_session_with_somebody_who_is_banned_nothing_is_said_later() {
+    let mut cluster = Cluster::new(164);
+    cluster.key(Scheme::FrostEd25519);
+    cluster.run_for(5_000);
+    cluster.seat(party(1)).work = 60_000;
+    let both = [(); 2].map(|()| {
+        let before = cluster.seats[&party(1)].sessions();
+        let what = What::Setup { members: cluster.parties() };
+        assert!(cluster.lure(party(1), what).is_empty());
+        let mut all = cluster.seats[&party(1)].sessions().into_keys();
+        all.find(|session| !before.contains_key(session)).expect("a session")
+    });
+    cluster.event(party(1), Event::Worked(both[0], Ok(found_out(party(2)))));
+    cluster.run_for(500);
+    let since = cluster.said.len();
+    cluster.event(party(1), Event::Worked(both[1], Ok(blames(party(2)))));
+    cluster.run_for(500);
+    let of_it = |message: &&Message| matches!(message, Message::Ended(session, _) if *session == both[1]);
+    assert_eq!(cluster.said_by(Address::Node(party(1)), since).filter(of_it).count(), 0);
+    let is_blame = |entry: &Entry| matches!(entry, Entry::Blamed { session, .. } if *session == both[1]);
+    assert!(cluster.seats[&party(1)].entries().iter().any(is_blame), "it is on record");
 }
 
 #[test]

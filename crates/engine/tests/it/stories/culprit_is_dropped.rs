@@ -71,6 +71,38 @@ fn ecdsa_signers_take_turns_until_those_sign_who_tell_the_truth() {
     }
 }
 
+/// In every session with the culprit, whoever else is called says first that its check took too long, and then whom it has found out.
+fn found_out_late(culprit: Party) -> Postman {
+    Box::new(move |post: Post| {
+        let Message::Invite(Invite { session, what: What::Sign { signers, .. } }) = &post.message else {
+            return vec![post];
+        };
+        if !signers.contains(&culprit) || post.to == Address::Node(culprit) {
+            return vec![post];
+        }
+        let word = |ended, after| {
+            let message = Message::Ended(*session, ended);
+            Post { from: post.to, to: post.from, message, after }
+        };
+        vec![word(Ended::Late(vec![]), 0), word(Ended::Blamed(vec![culprit]), 300)]
+    })
+}
+
+#[test]
+fn whoever_finds_somebody_out_late_is_not_taken_for_the_culprit() {
+    for (seed, culprit) in (30..36).zip([1, 2, 3, 1, 2, 3].map(party)) {
+        let mut cluster = Cluster::new(seed);
+        let key = cluster.key(Scheme::FrostEd25519).id;
+        cluster.postman = found_out_late(culprit);
+        let body = cluster.sign_request(key, "pay 7 to nobody");
+        let outcome = cluster.outcome(&body);
+        assert!(matches!(outcome, Outcome::Signed { .. }), "{outcome:?}");
+        assert!(!cluster.check_signed(&body, &outcome).0.contains(&culprit));
+        let attempts = cluster.called(&body).len();
+        assert!(attempts <= 3, "{attempts} attempts");
+    }
+}
+
 /// A member that answers every invitation with this instead of taking part.
 fn shirker(culprit: Party, lie: impl Fn(SessionId, Party) -> Message + 'static) -> Postman {
     Box::new(move |post: Post| {
