@@ -172,22 +172,25 @@ struct Past {
     request: Option<RequestId>,
     /// Who has not reported on it.
     unheard: Vec<Party>,
-    /// Who has said that it took too long, and that nobody is late.
-    unsure: Vec<Party>,
+    /// Who has said that it took too long, and that nobody is late: the suspicion it took upon itself for that, and that is not
+    /// forgiven yet.
+    unsure: BTreeMap<Party, u32>,
     /// What a report weighs.
     weight: u32,
 }
 
 impl Past {
     /// A member reports, which counts once. A word that doubts nobody is no report: a check that went on after its time may
-    /// still find somebody out. Returns how often the member has to answer for such a word already: not twice.
+    /// still find somebody out. Returns what the member has taken upon itself for such a word before: it does so once.
     fn hears(&mut self, from: Party, ended: &Ended) -> u32 {
-        let has_paid = self.unsure.contains(&from);
-        match ended {
-            Ended::Late(nobody) if nobody.is_empty() => self.unsure.extend((!has_paid).then_some(from)),
-            _ => self.unheard.retain(|member| *member != from),
-        }
-        u32::from(has_paid)
+        let paid = match ended {
+            Ended::Late(nobody) if nobody.is_empty() => self.unsure.insert(from, self.weight),
+            _ => {
+                self.unheard.retain(|member| *member != from);
+                self.unsure.remove(&from)
+            }
+        };
+        paid.unwrap_or_default()
     }
 }
 
@@ -405,7 +408,10 @@ impl<C: Crypto> Coordinator<C> {
         if now >= self.patrol_at {
             self.patrol_at = now.plus(self.config.limits.patrol);
             self.admitting.retain(|_, admitting| now < admitting.until);
-            self.members.forgive(now);
+            if self.members.forgive(now) {
+                let paid = self.past.iter_mut().flat_map(|past| past.unsure.values_mut());
+                paid.for_each(|paid| *paid /= 2);
+            }
             self.deeds.push(Deed::Store(StoreCall::Orphans));
             self.wake_at(self.patrol_at);
             self.tend_moduli(rng);

@@ -336,7 +336,7 @@ impl<C: Crypto> Coordinator<C> {
             session,
             request,
             unheard: run.members.clone(),
-            unsure: Vec::new(),
+            unsure: BTreeMap::new(),
             weight,
         });
         if self.past.len() > PAST_MAX {

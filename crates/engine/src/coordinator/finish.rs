@@ -261,12 +261,12 @@ impl<C: Crypto> Coordinator<C> {
         let (members, by, paid) = match (self.runs.get(&session), past) {
             (Some(run), _) => (run.members.clone(), run.aim.cost(), 0),
             // Others' reports of a session that has failed: each counts once.
-            (None, Some(past)) => {
+            (None, Some(past)) if past.unheard.contains(&from) => {
                 let before = past.unheard.clone();
                 let paid = past.hears(from, ended);
                 (before, past.weight, paid)
             }
-            (None, None) => return,
+            (None, _) => return,
         };
         if !members.contains(&from) {
             return;
@@ -281,16 +281,14 @@ impl<C: Crypto> Coordinator<C> {
         doubted.iter().for_each(|party| self.members.suspect(*party, by));
         // Nobody hands out more than it takes upon itself.
         let weight = u32::try_from(doubted.len()).unwrap_or(u32::MAX).max(1);
-        self.members.suspect(from, by.saturating_mul(weight.saturating_sub(paid)));
+        self.members.suspect(from, by.saturating_mul(weight).saturating_sub(paid));
         // Where we add up ourselves, we have seen who is missing.
         let aggregator = self.runs.get(&session).and_then(|run| run.aggregator.as_ref());
         let missing = aggregator.map(C::missing).unwrap_or_default();
         missing.into_iter().for_each(|party| self.members.suspect(party, 1));
         self.fail(session, "a node gave up");
-        if paid == 0
-            && let Some(past) = self.past.iter_mut().find(|past| past.session == session)
-        {
-            let _ = past.hears(from, ended);
+        if let Some(past) = self.past.iter_mut().find(|past| past.session == session) {
+            past.hears(from, ended);
         }
         self.advance_all(rng);
     }

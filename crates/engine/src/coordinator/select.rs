@@ -152,12 +152,14 @@ impl<C: Crypto> Members<C> {
         }
     }
 
-    /// Suspicion fades: what was a broken line may work again.
-    pub(super) fn forgive(&mut self, now: Millis) {
-        if now >= self.forgive_at {
+    /// Suspicion fades: what was a broken line may work again. Whether half of it has just been forgiven.
+    pub(super) fn forgive(&mut self, now: Millis) -> bool {
+        let is_time = now >= self.forgive_at;
+        if is_time {
             self.forgive_at = now.plus(FORGIVENESS);
             self.members.values_mut().for_each(|member| member.suspicion /= 2);
         }
+        is_time
     }
 
     /// One of these refuses to work with the other.

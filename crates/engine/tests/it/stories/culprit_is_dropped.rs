@@ -71,6 +71,30 @@ fn ecdsa_signers_take_turns_until_those_sign_who_tell_the_truth() {
     }
 }
 
+#[test]
+fn what_was_paid_for_long_ago_is_paid_again() {
+    let mut cluster = Cluster::new(47);
+    let key = cluster.key(Scheme::FrostEd25519).id;
+    cluster.postman = shirker(party(2), |session, _| Message::Ended(session, Ended::Late(vec![])));
+    let mut lies = Vec::new();
+    for text in ["a", "b", "c", "d"] {
+        let body = cluster.sign_request(key, text);
+        cluster.outcome(&body);
+        let with_it = cluster.called(&body).into_iter().filter(|(_, signers, _)| signers.contains(&party(2)));
+        lies.extend(with_it.map(|(session, signers, _)| (session, signers[0])));
+        cluster.run_for(11_000);
+    }
+    assert!(lies.len() > 1, "{lies:?}");
+    cluster.run_for(60_000);
+    for (session, other) in lies {
+        let ended = Ended::Blamed(vec![other]);
+        cluster.say(Address::Node(party(2)), Address::Coordinator(0), Message::Ended(session, ended));
+    }
+    cluster.postman = Box::new(honest);
+    cluster.run_for(100);
+    assert!(!cluster.sign(key, "afterwards").contains(&party(2)), "it has taken as much upon itself");
+}
+
 /// In every session with the culprit, whoever else is called says first that its check took too long, and then whom it has found out.
 fn found_out_late(culprit: Party) -> Postman {
     Box::new(move |post: Post| {
