@@ -187,11 +187,11 @@ async fn read(app: Arc<App>, name: String, digest: [u8; 32]) {
                         }
                     }
                 }
-                let _ = app.events.note(&name, Err(end));
+                app.events.note(&name, Err(end));
                 app.events.tell(Said::Missed(format!("the events of {name} broke off")));
             }
             Err(status) => {
-                let _ = app.events.note(&name, Err(status));
+                app.events.note(&name, Err(status));
             }
         }
         sleep(PAUSE).await;

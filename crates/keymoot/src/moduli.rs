@@ -115,15 +115,15 @@ pub async fn follow(remote: &Remote, printer: &Printer, until: Option<Instant>) 
             printer.object(&moduli.document())?;
             printer.line(&moduli.line())?;
         }
-        let is_over = until.is_none_or(|until| Instant::now() >= until);
+        let until = until.filter(|until| Instant::now() < *until);
         if moduli.are_made() {
             return printer.line("  the key can sign");
         }
-        if is_over {
+        let Some(until) = until else {
             let help = "`keymoot node list` shows how far they are, and --wait waits for them";
             return printer
                 .line(&format!("  until they are made, once for all keys, the key cannot sign: {help}"));
-        }
+        };
         shown = Some(moduli);
         wait(&mut events, &mut progress, printer, until).await?;
     }
@@ -134,12 +134,10 @@ async fn wait(
     events: &mut Option<Receiver<EventView>>,
     progress: &mut Progress,
     printer: &Printer,
-    until: Option<Instant>,
+    until: Instant,
 ) -> Result<(), Failure> {
-    let sleep = |time: Duration| {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        tokio::time::sleep(left.map_or(time, |left| left.min(time)))
-    };
+    let sleep =
+        |time: Duration| tokio::time::sleep(time.min(until.saturating_duration_since(Instant::now())));
     let mut seldom = std::pin::pin!(sleep(SELDOM));
     while let Some(told) = events {
         let event = tokio::select! {

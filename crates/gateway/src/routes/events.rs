@@ -46,8 +46,8 @@ pub struct EventQuery {
 /// Events of sessions, as they happen. The name of an event is its `what`, its data an `EventView` in JSON.
 /// Events are not kept: a client that comes back with Last-Event-ID gets those from now on. Two belong
 /// to no session: `missed` says that events may have been left out, because they were read too slowly or because a
-/// coordinator could not be heard, and `progress` that a node has come further with what it does by itself. A stream ends after 15 minutes at the latest; then the client shows its token
-/// again.
+/// coordinator could not be heard, and `progress` that a node has come further with what it does by itself. A
+/// stream ends after 15 minutes at the latest; then the client shows its token again.
 #[utoipa::path(get, path = "/v1/events", tag = "sessions", operation_id = "watch_events", params(EventQuery),
     responses((status = 200, description = "a stream of events", content_type = "text/event-stream",
         body = keymoot_wire::rest::EventView)))]
